@@ -1,0 +1,1 @@
+export * from "./gen/sheaf/dispatch/v1/session_pb.ts";

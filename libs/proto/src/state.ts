@@ -1,0 +1,1 @@
+export * from "./gen/sheaf/state/v1/records_pb.ts";
