@@ -1,0 +1,41 @@
+/** The times of a session (DESIGN: time). They only say when to stop waiting; no decision about data reads them (L3). */
+export interface Timing {
+  /** Between beats, both ways. */
+  readonly beatMs: number;
+  /** A broken stream: its claims are freed after this, unless the worker is back. */
+  readonly brokenGraceMs: number;
+  /** A silent stream: its claims are freed after this. */
+  readonly silentMs: number;
+  /** Claims that nobody shows within this time of a takeover are freed. */
+  readonly orphanMs: number;
+  /** TTL of a session's lease, in seconds. */
+  readonly sessionTtlSeconds: number;
+  /** TTL of an owner's lease, in seconds. */
+  readonly ownerTtlSeconds: number;
+}
+
+export const DEFAULT_TIMING: Timing = {
+  beatMs: 1_000,
+  brokenGraceMs: 1_000,
+  silentMs: 6_000,
+  orphanMs: 10_000,
+  sessionTtlSeconds: 15,
+  ownerTtlSeconds: 5,
+};
+
+/** Above this many workers the beats are rarer. */
+const MANY_WORKERS = 300;
+
+/** Milliseconds between beats for a pool of this size. */
+export function beatInterval(timing: Timing, workers: number): number {
+  return workers > MANY_WORKERS ? 3 * timing.beatMs : timing.beatMs;
+}
+
+/** A tick that comes later than this found the owner's own loop blocked: silence in that time is the owner's. */
+const LATE_MS = 250;
+
+/** How much of the time since the last tick the owner itself was away, in milliseconds. */
+export function ownDelay(sinceLastTickMs: number, intervalMs: number): number {
+  const late = sinceLastTickMs - intervalMs;
+  return late > LATE_MS ? late : 0;
+}

@@ -1,0 +1,81 @@
+import { create } from "@bufbuild/protobuf";
+import type { Lease } from "@sheaf/etcd";
+import { dispatch } from "@sheaf/proto";
+import type { Timer } from "@sheaf/runtime";
+import type { SessionStream } from "../door.ts";
+import type { EtcdLedger } from "../owner/etcd-ledger.ts";
+
+type Said = Exclude<dispatch.SessionResponse["message"], { case: undefined }>;
+
+/** A claim as its session sees it. */
+export interface SessionClaim {
+  readonly ledger: EtcdLedger;
+  /** Clock time of the Assign, in milliseconds: beats that were begun before it do not count. */
+  readonly assignedAt: number;
+  /** Beats in a row that did not name it. */
+  missed: number;
+}
+
+/**
+ * A worker at this owner: its stream, its lease and the claims that it holds. It outlives its stream by a short grace:
+ *
+ *     open --stream breaks--> broken --Hello within the grace--> open
+ *       |                        |
+ *       +--silent, left, lease---+--grace is over--> gone
+ */
+export class WorkerSession {
+  readonly worker: string;
+  readonly pool: string;
+  readonly slots: number;
+  readonly version: string;
+  readonly lease: Lease;
+  readonly sinceMs: number;
+  readonly claims = new Map<string, SessionClaim>();
+  state: "open" | "broken" | "gone" = "broken";
+  /** Claims that the worker would take now. */
+  wants = 0;
+  claimsElsewhere = 0;
+  /** Clock time of the last word of the worker, in milliseconds. */
+  heardAt = 0;
+  draining = false;
+  /** Runs while the stream is broken. */
+  grace: Timer | null = null;
+  #stream: SessionStream | null = null;
+
+  constructor(hello: dispatch.Hello, lease: Lease, sinceMs: number) {
+    this.worker = hello.worker;
+    this.pool = hello.pool;
+    this.slots = hello.slots;
+    this.version = hello.version;
+    this.lease = lease;
+    this.sinceMs = sinceMs;
+  }
+
+  /** Whether `stream` is the one that speaks for this session now. */
+  speaks(stream: SessionStream): boolean {
+    return this.#stream === stream;
+  }
+
+  /** Takes a new stream: the first, or one after a break. */
+  attach(stream: SessionStream, now: number): void {
+    this.grace?.cancel();
+    this.#stream?.close();
+    this.#stream = stream;
+    this.state = "open";
+    this.heardAt = now;
+    this.wants = 0;
+  }
+
+  /** The stream is gone. */
+  detach(): void {
+    this.grace?.cancel();
+    this.#stream?.close();
+    this.#stream = null;
+    this.wants = 0;
+  }
+
+  /** Says something. A stream that is gone says nothing: the session's state tells, not the failure of a message. */
+  say(message: Said): void {
+    this.#stream?.send(create(dispatch.SessionResponseSchema, { message })).catch(() => this.#stream?.close());
+  }
+}

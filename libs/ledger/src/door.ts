@@ -1,0 +1,133 @@
+// What masters and merge replicas see of the ledgers: types only. The theory of a ledger heads core/partition.ts, that of an
+// owner owner/ownership.ts, that of a session dispatch/pool.ts.
+
+import type { Change, ChangeOutcome, Compare, Revision } from "@sheaf/etcd";
+import type { dispatch, store } from "@sheaf/proto";
+
+/** The three ledgers of a job. */
+export type LedgerKind = "plan" | "process" | "merge";
+
+/** Names a ledger. */
+export interface LedgerName {
+  readonly pipeline: string;
+  readonly job: string;
+  readonly kind: LedgerKind;
+}
+
+/** A done interval: one whole committed result. */
+export interface DoneInterval {
+  readonly start: number;
+  readonly end: number;
+  readonly result: store.TableRef;
+  readonly attempt: string;
+  readonly worker: string;
+  readonly fence: bigint;
+  readonly totals: dispatch.Totals;
+}
+
+/** A claim that stands. */
+export interface ClaimView {
+  readonly claim: string;
+  readonly worker: string;
+  readonly start: number;
+  readonly end: number;
+  /** First index that the worker has not started, by its last beat. */
+  readonly next: number;
+}
+
+/** Where a ledger is. Counts are of indexes (datums, shards). */
+export interface LedgerProgress {
+  readonly n: number;
+  readonly done: number;
+  readonly claimed: number;
+  /** Finished in workers' hands, not committed yet. */
+  readonly finished: number;
+  readonly totals: dispatch.Totals;
+  readonly claims: readonly ClaimView[];
+}
+
+/** How a ledger ended. */
+export type LedgerEnd =
+  | { readonly kind: "complete"; readonly done: readonly DoneInterval[] } // tiles [0, n): checked as a set (L5)
+  | { readonly kind: "gave-up"; readonly done: readonly DoneInterval[] } // too many failed: hand-out stopped (L10), nothing is in flight
+  | { readonly kind: "inconsistent"; readonly message: string } // names the key that contradicts (L5)
+  | { readonly kind: "closed" }; // by closeLedger, or the owner was lost
+
+/** An open ledger of an owned pipeline. */
+export interface Ledger {
+  readonly name: LedgerName;
+  progress(): LedgerProgress;
+  /** Resolves once. */
+  readonly end: Promise<LedgerEnd>;
+  /** Calls back after each change of progress, at most once a tick. */
+  onProgress(callback: () => void): void;
+}
+
+/** A pipeline that this replica owns: it alone writes its ledgers (L1). */
+export interface Ownership {
+  readonly pipeline: string;
+  /** The epoch compare: first in every transaction that the owner writes outside `submit`. */
+  guard(): Compare[];
+  /** The epoch now (L1, L2). */
+  epoch(): Revision;
+  /** Writes under the guard, through the one group commit of the pipeline (L1, L8). */
+  submit(change: Change): Promise<ChangeOutcome>;
+  /**
+   * Opens a ledger: reads what stands in etcd, or writes its meta key when there is none, and begins to hand it out. Oldest
+   * job first: `order` sorts (the job id does).
+   */
+  openLedger(
+    name: LedgerName,
+    meta: { n: number; input: store.ObjectRef; order: string; giveUpAfterFailed?: number },
+  ): Promise<Ledger>;
+  /** Stops a ledger: claims are freed, their workers told to cancel, nothing more is handed out. Keys stay. */
+  closeLedger(name: LedgerName, reason: "stopped" | "done"): Promise<void>;
+  /** What a ledger that stands in etcd was opened with; null: there is none. */
+  ledgerMeta(name: LedgerName): Promise<{ readonly n: number; readonly input: store.ObjectRef } | null>;
+  /** Begins to accept workers. Call it once, when every live ledger is open: what a worker shows then can be adopted. */
+  serve(): void;
+  /** Deletes the keys of a job's ledgers: meta first (L8), then the rest. Call it when they are archived. */
+  deleteLedgers(job: string): Promise<void>;
+  /** Resolves when the pipeline is not owned any more: drop all memory of it. */
+  readonly lost: Promise<void>;
+}
+
+/** A worker that has a session here. */
+export interface ConnectedWorker {
+  readonly worker: string;
+  readonly pool: string;
+  readonly slots: number;
+  readonly version: string;
+  readonly claims: number;
+  /** Claims that it holds at the other owner (merge work). */
+  readonly claimsElsewhere: number;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+}
+
+/** A worker's stream, as the RPC layer gives it. */
+export interface SessionStream {
+  readonly requests: AsyncIterable<dispatch.SessionRequest>;
+  /** Resolves when the transport took it; rejects when the stream is gone. */
+  send(message: dispatch.SessionResponse): Promise<void>;
+  /** Ends the stream; harmless when it is over. */
+  close(): void;
+}
+
+/** The part of a replica that owns pipelines and talks to workers. */
+export interface Dispatcher {
+  /** Handles one stream of DispatchService.Session; resolves when it is over. */
+  session(stream: SessionStream): Promise<void>;
+  start(): Promise<void>;
+  /** Campaigns for a pipeline until it is owned or `signal` aborts. */
+  own(pipeline: string, signal: AbortSignal): Promise<Ownership>;
+  /** Gives a pipeline up: seals nothing, closes its sessions, deletes the owner key. */
+  release(pipeline: string): Promise<void>;
+  /** Tells a worker to finish or give back what it holds, and to leave. */
+  drainWorker(pool: string, worker: string): void;
+  workers(pool?: string): ConnectedWorker[];
+  /** Calls back when a worker comes or goes. */
+  onWorkers(callback: () => void): void;
+  /** Hands everything over at once: owner keys are deleted, sessions closed. */
+  stop(): Promise<void>;
+}

@@ -1,0 +1,34 @@
+// The door of the ledger: what a replica needs to own pipelines and to hand out, lose and finish their work.
+export type {
+  ClaimView,
+  ConnectedWorker,
+  Dispatcher,
+  DoneInterval,
+  Ledger,
+  LedgerEnd,
+  LedgerKind,
+  LedgerName,
+  LedgerProgress,
+  Ownership,
+  SessionStream,
+} from "./door.ts";
+export { createDispatcher, type DispatcherOptions } from "./dispatch/dispatcher.ts";
+export { resultVerifier } from "./dispatch/verify-result.ts";
+export type { VerifyResult } from "./dispatch/take-commit.ts";
+export { DEFAULT_TIMING, type Timing } from "./dispatch/timing.ts";
+export {
+  absent,
+  type Kept,
+  nowStamp,
+  put,
+  RECORD_BYTES_MAX,
+  RECORD_VERSION,
+  readRecord,
+  readRecordOrNull,
+  same,
+  unchanged,
+  writeRecord,
+} from "./record.ts";
+export { dispatchHandlers } from "./dispatch/handlers.ts";
+export { decodeDone } from "./ledger-records.ts";
+export { ReplicaKey, type ReplicaInfo, type ReplicaKeyOptions } from "./owner/replica-key.ts";

@@ -1,0 +1,64 @@
+#!/usr/bin/env node
+// sheaf-merge: cuts the output of jobs into shards, has them merged by the workers, and publishes the result.
+
+import { connectEtcd, keysOf } from "@sheaf/etcd";
+import { createDispatcher, DEFAULT_TIMING, dispatchHandlers, ReplicaKey, resultVerifier } from "@sheaf/ledger";
+
+import { dispatch } from "@sheaf/proto";
+import { implement, serveGrpc } from "@sheaf/rpc";
+import { type Component, formatAddress, newId, runService, systemRandom } from "@sheaf/runtime";
+import { openStore } from "@sheaf/storage";
+import { settings } from "./config.ts";
+import { Merges } from "./merges.ts";
+
+const VERSION = "0.1.0";
+
+await runService({
+  name: "merge",
+  summary: "Merges the output of jobs: cuts it into shards, hands them to workers, publishes the commit.",
+  example: "--etcd 127.0.0.1:2379 --store file:///var/lib/sheaf",
+  settings,
+  build: async (config, { log, clock }) => {
+    const random = systemRandom;
+    const store = await openStore(config.store);
+    const etcd = await connectEtcd({ addresses: [...config.etcd], clock, log });
+    const keys = keysOf(config.cluster);
+    const replica = newId(random, clock);
+    const dispatcher = createDispatcher({
+      etcd,
+      keys,
+      clock,
+      random,
+      log,
+      replica,
+      role: "merge",
+      version: VERSION,
+      verify: resultVerifier(store),
+    });
+    const { host, port } = config.dispatchListen;
+    const services = [implement(dispatch.DispatchService, dispatchHandlers(dispatcher))];
+    const server = serveGrpc({ host, port, services, log });
+    const address = () => formatAddress(server.address);
+    const self = new ReplicaKey({
+      etcd,
+      clock,
+      log,
+      key: keys.merger(replica),
+      ttlSeconds: DEFAULT_TIMING.ownerTtlSeconds,
+      info: () => ({ dispatchAddress: address(), apiAddress: "", programVersion: VERSION }),
+    });
+    const merges = new Merges({ etcd, store, keys, clock, log, random, dispatcher, shardSize: { shardBytesMin: config.shardBytesMin, shardBytes: config.shardBytesMax } });
+    const tellReady: Component = {
+      start: async () => void process.stdout.write(`${JSON.stringify({ ready: true, address: address() })}\n`),
+      stop: async () => {},
+    };
+    const closing: Component = {
+      start: async () => {},
+      stop: async () => {
+        await etcd.close();
+        await store.close();
+      },
+    };
+    return [closing, dispatcher, server, self, merges, tellReady];
+  },
+});

@@ -1,0 +1,269 @@
+/** Transactions and reads of libs/etcd against a real etcd: every outcome, and what makes it. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import {
+  type Etcd,
+  EtcdModel,
+  type KeyValue,
+  type Op,
+  type Txn,
+  VALUE_BYTES_MAX,
+} from "@sheaf/etcd";
+import fc from "fast-check";
+import { bytes, startTestEtcd, type TestEtcd, textOf } from "../kit/etcd-server.ts";
+
+let etcd: TestEtcd;
+let client: Etcd;
+before(async () => {
+  etcd = await startTestEtcd(after);
+  client = await etcd.connect();
+});
+
+const put = (key: string, value = "v"): Op => ({ put: key, value: bytes(value) });
+const puts = (prefix: string, count: number): Op[] =>
+  Array.from({ length: count }, (_, i) => put(`${prefix}${String(i).padStart(5, "0")}`));
+
+test("applied: with the revision, and one read for each get, in order", async () => {
+  const outcome = await client.txn({
+    compare: [{ key: "/t1/a", target: "create", is: 0n }],
+    then: [put("/t1/a", "1"), { get: "/t1/a" }, { get: "/t1/none" }],
+  });
+  assert.ok(outcome.kind === "applied");
+  const [a, none] = outcome.reads;
+  assert.equal(textOf(a?.value), "1");
+  assert.deepEqual(
+    [a?.createRevision, a?.modRevision, a?.version, a?.lease],
+    [outcome.revision, outcome.revision, 1n, "0"],
+  );
+  assert.equal(none, null);
+  assert.deepEqual(await client.get("/t1/a"), a);
+  assert.equal(await client.get("/t1/none"), null);
+});
+
+test("refused: the else branch ran, nothing of the then branch did", async () => {
+  await client.txn({ compare: [], then: [put("/t2/a", "1")] });
+  for (const compare of [
+    { key: "/t2/a", target: "create", is: 0n },
+    { key: "/t2/a", target: "mod", is: 1n },
+    { key: "/t2/a", target: "value", is: bytes("2") },
+    { key: "/t2/none", target: "value", is: bytes("") },
+  ] as const) {
+    const outcome = await client.txn({
+      compare: [compare],
+      then: [put("/t2/b")],
+      else: [{ get: "/t2/a" }],
+    });
+    assert.ok(outcome.kind === "refused", compare.target);
+    assert.equal(textOf(outcome.reads[0]?.value), "1");
+  }
+  assert.equal(await client.get("/t2/b"), null);
+});
+
+test("lease-not-found, and nothing was written", async () => {
+  const then: Op[] = [put("/t3/a"), { put: "/t3/b", value: bytes("v"), lease: "12345" }];
+  assert.deepEqual(await client.txn({ compare: [], then }), { kind: "lease-not-found" });
+  assert.equal(await client.get("/t3/a"), null);
+});
+
+test("128 operations and 128 compares pass, 129 of either are invalid", async () => {
+  assert.equal((await client.txn({ compare: [], then: puts("/t4/", 128) })).kind, "applied");
+  assert.equal((await client.txn({ compare: [], then: puts("/t4/", 129) })).kind, "invalid");
+  const absent = (count: number) =>
+    Array.from({ length: count }, (_, i) => ({ key: `/x${i}`, target: "create", is: 0n }) as const);
+  assert.equal((await client.txn({ compare: absent(128), then: [] })).kind, "applied");
+  assert.equal((await client.txn({ compare: absent(129), then: [] })).kind, "invalid");
+});
+
+test("a key that is written twice, and a request that is too large, are invalid", async () => {
+  const twice = await client.txn({ compare: [], then: [put("/t5/a"), put("/t5/a")] });
+  assert.ok(twice.kind === "invalid" && /duplicate key/.test(twice.message));
+  const value = new Uint8Array(VALUE_BYTES_MAX);
+  const of = (count: number): Txn => ({
+    compare: [],
+    then: Array.from({ length: count }, (_, i) => ({ put: `/t5/${i}`, value })),
+  });
+  // Above etcd's limit for a request (1.5 MiB), and above its limit for a message (2 MiB).
+  for (const count of [26, 40]) assert.equal((await client.txn(of(count))).kind, "invalid");
+  assert.equal(await client.get("/t5/0"), null);
+});
+
+test("a value above 64 KiB is refused before it is sent", async () => {
+  const value = new Uint8Array(VALUE_BYTES_MAX + 1);
+  const outcome = await client.txn({ compare: [], then: [{ put: "/t6/a", value }] });
+  assert.ok(outcome.kind === "invalid" && /\/t6\/a has 65537 bytes/.test(outcome.message));
+});
+
+test("unknown: the answer was lost, the write was not; it was sent once", async () => {
+  const proxy = await etcd.proxy();
+  const behind = await etcd.connect(proxy.address);
+  proxy.dropped.arm();
+  await proxy.set("drop-responses");
+  const outcome = await behind.txn({ compare: [], then: [put("/t7/a")] }, { deadlineMs: 500 });
+  assert.equal(outcome.kind, "unknown");
+  await proxy.dropped.wait();
+  assert.equal((await client.get("/t7/a"))?.version, 1n);
+  await proxy.set("pass");
+  assert.equal((await behind.get("/t7/a"))?.version, 1n);
+});
+
+test("unknown: etcd is frozen, gives no answer, and applies the write when it wakes", async () => {
+  const { pid } = etcd.server;
+  const other = await etcd.connect();
+  await other.get("/t8/a");
+  process.kill(pid, "SIGSTOP");
+  try {
+    const outcome = await other.txn({ compare: [], then: [put("/t8/a")] }, { deadlineMs: 300 });
+    assert.equal(outcome.kind, "unknown");
+  } finally {
+    process.kill(pid, "SIGCONT");
+  }
+  // Applied or not: whatever it is, it was not tried twice.
+  assert.ok(((await client.get("/t8/a"))?.version ?? 0n) <= 1n);
+});
+
+test("unknown after close, and reads say CANCELLED", async () => {
+  const closed = await etcd.connect();
+  await closed.close();
+  assert.equal((await closed.txn({ compare: [], then: [put("/t9/a")] })).kind, "unknown");
+  await assert.rejects(closed.get("/t9/a"), { code: "CANCELLED" });
+  await closed.close();
+});
+
+test("a read waits out a short cut, and says after its deadline whom it could not reach", async () => {
+  const proxy = await etcd.proxy();
+  const behind = await etcd.connect(proxy.address);
+  await proxy.set("refuse");
+  proxy.connected.arm();
+  const reading = behind.get("/t10/a");
+  await proxy.set("pass");
+  assert.equal(await reading, null);
+  await proxy.set("refuse");
+  const closing = assert.rejects(behind.get("/t10/a"), { code: "CANCELLED" });
+  await behind.close();
+  await closing;
+});
+
+test("list() reads all pages at one revision, and page() goes both ways", async () => {
+  const keys: string[] = [];
+  for (let from = 0; from < 1_200; from += 100) {
+    const batch = puts("/t11/", from + 100).slice(from);
+    keys.push(...batch.map((op) => ("put" in op ? op.put : "")));
+    assert.equal((await client.txn({ compare: [], then: batch })).kind, "applied");
+  }
+  const listed = await client.list("/t11/");
+  const names = (kvs: readonly KeyValue[]) => kvs.map(({ key }) => key);
+  assert.deepEqual(names(listed.kvs), keys);
+  await client.txn({ compare: [], then: [{ deletePrefix: "/t11/0001" }] });
+  assert.equal((await client.list("/t11/")).kvs.length, 1_190);
+  const before = await client.list("/t11/", { revision: listed.revision, keysOnly: true });
+  assert.deepEqual(names(before.kvs), keys);
+  assert.ok(before.kvs.every(({ value }) => value.length === 0));
+  assert.equal((await client.list("/t11/", { limit: 700 })).kvs.length, 700);
+
+  for (const descending of [false, true]) {
+    const paged: string[] = [];
+    let more = true;
+    while (more) {
+      const last = paged.at(-1);
+      const page = await client.page("/t11/", {
+        limit: 300,
+        descending,
+        revision: listed.revision,
+        ...(last !== undefined && { after: last }),
+      });
+      paged.push(...names(page.kvs));
+      more = page.more;
+    }
+    assert.deepEqual(paged, descending ? keys.toReversed() : keys);
+  }
+});
+
+test("the model of transactions is what etcd does", async () => {
+  const key = fc.constantFrom("a", "b", "c", "ab");
+  const value = fc.constantFrom("1", "2");
+  const lease = fc.constantFrom("0", "live", "dead");
+  const op = fc.oneof(
+    fc.tuple(key, value, lease).map(([k, v, l]) => ({ put: k, value: v, lease: l })),
+    key.map((k) => ({ delete: k })),
+    key.map((k) => ({ get: k })),
+    fc.constantFrom("", "a").map((k) => ({ deletePrefix: k })),
+  );
+  const compare = fc.oneof(
+    fc.tuple(key, value).map(([k, v]) => ({ key: k, target: "value", is: v }) as const),
+    key.map((k) => ({ key: k, target: "create", is: 0n }) as const),
+    // How many revisions ago it was: the numbers differ between the two.
+    fc
+      .tuple(key, fc.constantFrom("create" as const, "mod" as const), fc.bigInt(0n, 3n))
+      .map(([k, target, ago]) => ({ key: k, target, ago })),
+  );
+  const ops = fc.array(op, { maxLength: 4 });
+  const txns = fc.array(
+    fc.record({ compare: fc.array(compare, { maxLength: 2 }), then: ops, else: ops }),
+    { minLength: 1, maxLength: 12 },
+  );
+  type RandomTxn = typeof txns extends fc.Arbitrary<(infer One)[]> ? One : never;
+  let run = 0;
+  const live = await client.grantLease(600);
+
+  await fc.assert(
+    fc.asyncProperty(txns, async (steps) => {
+      const prefix = `/t12/${run++}/`;
+      const model = new EtcdModel();
+      const modelLive = model.grant();
+      let revision = (await client.page("/", { limit: 1 })).revision;
+      for (const step of steps) {
+        const real = await client.txn(concrete(step, prefix, revision, live.id));
+        const modelled = model.apply(concrete(step, prefix, model.revision, modelLive));
+        assert.deepEqual(
+          shapeOf(real, revision),
+          shapeOf(modelled, model.revision - bump(real, revision)),
+        );
+        if ("revision" in real) revision = real.revision;
+      }
+      const listed = await client.list(prefix);
+      assert.deepEqual(
+        listed.kvs.map((kv) => [kv.key, textOf(kv.value), kv.version, kv.lease === "0"]),
+        model.all().map((kv) => [kv.key, textOf(kv.value), kv.version, kv.lease === "0"]),
+      );
+    }),
+    { numRuns: 150 },
+  );
+  await live.revoke();
+
+  function concrete(step: RandomTxn, prefix: string, now: bigint, liveId: string): Txn {
+    const leaseId = { "0": "0", live: liveId, dead: "99" };
+    const toOp = (one: RandomTxn["then"][number]): Op => {
+      if ("put" in one) {
+        const id = leaseId[one.lease as keyof typeof leaseId];
+        return { put: prefix + one.put, value: bytes(one.value), lease: id };
+      }
+      if ("delete" in one) return { delete: prefix + one.delete };
+      return "get" in one ? { get: prefix + one.get } : { deletePrefix: prefix + one.deletePrefix };
+    };
+    return {
+      compare: step.compare.map((one) => {
+        const full = prefix + one.key;
+        if ("ago" in one) return { key: full, target: one.target, is: now - one.ago };
+        if (one.target === "value") return { key: full, target: "value", is: bytes(one.is) };
+        return { key: full, target: one.target, is: one.is };
+      }),
+      then: step.then.map(toOp),
+      else: step.else.map(toOp),
+    };
+  }
+
+  function bump(outcome: Awaited<ReturnType<Etcd["txn"]>>, beforeIt: bigint): bigint {
+    return "revision" in outcome ? outcome.revision - beforeIt : 0n;
+  }
+
+  /** What can be compared between two stores whose revisions differ. */
+  function shapeOf(outcome: Awaited<ReturnType<Etcd["txn"]>>, beforeIt: bigint): unknown {
+    if (!("revision" in outcome)) return outcome.kind;
+    const reads = outcome.reads.map((kv) =>
+      kv === null
+        ? null
+        : [kv.key, textOf(kv.value), kv.version, beforeIt - kv.modRevision, kv.lease === "0"],
+    );
+    return { kind: outcome.kind, by: outcome.revision - beforeIt, reads };
+  }
+});

@@ -1,0 +1,196 @@
+// A real cluster for a test: etcd, master and merge as processes on free loopback ports, workers as the master starts them. Each of
+// them can be killed and started again. `stop` fails the test when anything is left.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { createWriteStream, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { publicConnection } from "@sheaf/rpc";
+
+export type ServiceName = "etcd" | "master" | "merge";
+
+const ROOT = join(import.meta.dirname, "..", "..");
+
+/** What a service says when it serves, or null when that is to be asked over HTTP (etcd). */
+const READY_LINE = '"ready":true';
+
+export class TestCluster {
+  readonly folder: string;
+  readonly #ports: Readonly<Record<"api" | "dispatch" | "merge" | "etcd" | "peer", number>>;
+  readonly #processes = new Map<ServiceName, ChildProcess>();
+  readonly #env: Readonly<Record<string, string>>;
+
+  private constructor(ports: TestCluster["#ports"], env: Readonly<Record<string, string>>) {
+    this.folder = mkdtempSync(join(tmpdir(), "sheaf-test-"));
+    this.#ports = ports;
+    this.#env = env;
+  }
+
+  /** Starts all of it. `env`: settings for the services, for example SHEAF_SHARD_BYTES_MIN. */
+  static async start(env: Readonly<Record<string, string>> = {}): Promise<TestCluster> {
+    const [api = 0, dispatch = 0, merge = 0, etcd = 0, peer = 0] = await freePorts(5);
+    const cluster = new TestCluster({ api, dispatch, merge, etcd, peer }, env);
+    try {
+      await cluster.run("etcd");
+      await Promise.all([cluster.run("master"), cluster.run("merge")]);
+      return cluster;
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
+  }
+
+  /** Address of the public API. */
+  get address(): string {
+    return `127.0.0.1:${this.#ports.api}`;
+  }
+
+  get etcdAddress(): string {
+    return `127.0.0.1:${this.#ports.etcd}`;
+  }
+
+  connection() {
+    return publicConnection(this.address);
+  }
+
+  pid(name: ServiceName): number {
+    const pid = this.#processes.get(name)?.pid;
+    if (pid === undefined) throw new Error(`${name} does not run`);
+    return pid;
+  }
+
+  /** Pids of the workers that live, by what /proc says: they belong to this cluster by their data folder. */
+  workerPids(): number[] {
+    return processesWith(`${join("services", "worker")}`, this.folder);
+  }
+
+  /** Starts a service, on the ports that it had before; resolves when it serves. */
+  async run(name: ServiceName): Promise<void> {
+    const child = spawn(...this.#command(name), { env: this.#environment(), stdio: ["ignore", "pipe", "pipe"] });
+    this.#processes.set(name, child);
+    const log = createWriteStream(join(this.folder, `${name}.log`), { flags: "a" });
+    child.stderr?.pipe(log);
+    await (name === "etcd" ? this.#healthy(child) : saysReady(child));
+    child.stdout?.resume();
+  }
+
+  /** Sends a signal and waits for the end. */
+  async end(name: ServiceName, signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+    const child = this.#processes.get(name);
+    this.#processes.delete(name);
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const over = new Promise((resolve) => child.once("exit", resolve));
+    child.kill(signal);
+    await over;
+  }
+
+  log(name: ServiceName): string {
+    return readFileSync(join(this.folder, `${name}.log`), "utf8");
+  }
+
+  /** Ends everything, workers too, and removes the folder. */
+  async stop(): Promise<void> {
+    await this.end("master", "SIGTERM");
+    await Promise.all([this.end("merge", "SIGTERM"), this.end("etcd", "SIGTERM")]);
+    for (const pid of this.workerPids()) process.kill(pid, "SIGKILL");
+    await eventually(() => processesWith("", this.folder).length === 0, "every process of the cluster is gone");
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #command(name: ServiceName): [string, string[]] {
+    const { api: apiPort, dispatch, merge, etcd, peer } = this.#ports;
+    const shared = ["--etcd", this.etcdAddress, "--store", `file://${this.folder}/store`];
+    if (name === "etcd") return [etcdBinary(), etcdFlags(join(this.folder, "etcd"), etcd, peer)];
+    const program = join(ROOT, "services", name, "src", "main.ts");
+    if (name === "merge") return [process.execPath, [program, ...shared, "--dispatch-listen", `127.0.0.1:${merge}`]];
+    const flags = ["--listen", this.address, "--dispatch-listen", `127.0.0.1:${dispatch}`];
+    const data = ["--data", join(this.folder, "data"), "--merge-dispatch", `127.0.0.1:${merge}`];
+    return [process.execPath, [program, ...shared, ...flags, ...data]];
+  }
+
+  #environment(): Record<string, string> {
+    return { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "", ...this.#env };
+  }
+
+  async #healthy(child: ChildProcess): Promise<void> {
+    await eventually(async () => {
+      if (child.exitCode !== null) throw new Error(`etcd ended with ${child.exitCode}: ${this.log("etcd")}`);
+      const answer = await fetch(`http://${this.etcdAddress}/health`).catch(() => null);
+      return answer?.ok === true && (await answer.text()).includes("true");
+    }, "etcd is healthy");
+  }
+}
+
+function etcdBinary(): string {
+  const binary = process.env["SHEAF_ETCD_BIN"];
+  if (binary === undefined) throw new Error("SHEAF_ETCD_BIN must name an etcd: `npm test` finds one");
+  return binary;
+}
+
+function etcdFlags(dataDir: string, port: number, peer: number): string[] {
+  const client = `http://127.0.0.1:${port}`;
+  const listen = ["--listen-client-urls", client, "--advertise-client-urls", client];
+  const peers = ["--listen-peer-urls", `http://127.0.0.1:${peer}`];
+  return ["--data-dir", dataDir, ...listen, ...peers, "--unsafe-no-fsync", "--log-level", "error"];
+}
+
+function saysReady(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let said = "";
+    const stderr: Buffer[] = [];
+    child.stderr?.on("data", (chunk: Buffer) => stderr.push(chunk));
+    child.stdout?.on("data", (chunk: Buffer) => {
+      said += chunk.toString();
+      if (said.includes(READY_LINE)) resolve();
+    });
+    child.once("exit", (code, signal) => reject(new Error(`it ended with ${code ?? signal}: ${Buffer.concat(stderr)}`)));
+  });
+}
+
+/** Loopback ports that were free a moment ago; all are held until the last is found, so they differ. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  const ports = await Promise.all(
+    servers.map(
+      (server) =>
+        new Promise<number>((resolve, reject) => {
+          server.once("error", reject);
+          server.listen(0, "127.0.0.1", () => {
+            const at = server.address();
+            resolve(at !== null && typeof at === "object" ? at.port : 0);
+          });
+        }),
+    ),
+  );
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+/** Processes whose command line or environment names the folder, and whose command line has `word`. */
+export function processesWith(word: string, folder: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((pid) => {
+      const line = read(`/proc/${pid}/cmdline`);
+      return line.includes(word) && line.includes(folder);
+    })
+    .map(Number);
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return ""; // it is gone
+  }
+}
+
+/** Waits until it is so, by looking every 20 ms: for what gives no signal (other processes, files). At most 20 s. */
+export async function eventually(isSo: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  const end = performance.now() + 20_000;
+  while (!(await isSo())) {
+    if (performance.now() > end) throw new Error(`not so after 20 s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
