@@ -37,7 +37,14 @@ async function running(): Promise<Running> {
   };
   await putFiles(connection, "docs", files);
   const script = SLOWLY(notes);
-  await createPipeline(connection, { name: "count", repo: "docs", glob: "/docs/*", script, workers: 2, merge: api.MergeStrategy.SUM });
+  await createPipeline(connection, {
+    name: "count",
+    repo: "docs",
+    glob: "/docs/*",
+    script,
+    workers: 2,
+    merge: api.MergeStrategy.SUM,
+  });
   await eventually(() => executions() >= N / 3, "a third of the datums is executed");
   return { cluster, connection, executions };
 }

@@ -27,7 +27,14 @@ for (const workers of [1, 2, 4]) {
   test(`sum: ${workers} workers count words, and merge one big file by key`, async () => {
     const name = `count-${workers}`;
     const merge = api.MergeStrategy.SUM;
-    const job = await runPipeline(connection, { name, repo: "docs", glob: "/docs/*.txt", script: COUNT_WORDS, workers, merge });
+    const job = await runPipeline(connection, {
+      name,
+      repo: "docs",
+      glob: "/docs/*.txt",
+      script: COUNT_WORDS,
+      workers,
+      merge,
+    });
     assertSucceeded(job);
     assert.equal(job.dataTotal, 60n);
     assert.equal(job.dataProcessed, 60n);
@@ -52,7 +59,14 @@ for (const workers of [1, 2, 4]) {
 test("exclusive: a path that two datums write fails the job, and both are named", async () => {
   const merge = api.MergeStrategy.EXCLUSIVE;
   const script = `echo x > "$SHEAF_OUT/same"`;
-  const job = await runPipeline(connection, { name: "twice", repo: "docs", glob: "/docs/*", script, workers: 2, merge });
+  const job = await runPipeline(connection, {
+    name: "twice",
+    repo: "docs",
+    glob: "/docs/*",
+    script,
+    workers: 2,
+    merge,
+  });
   assert.equal(job.state, api.JobState.FAILED);
   assert.match(job.message, /datums 0 and 1 both wrote \/same/);
   await assert.rejects(readFiles(connection, "twice"), { code: "NOT_FOUND" });
@@ -80,18 +94,30 @@ test("one datum that fails: the others finish and are kept, nothing is published
   assert.match(job.message, /42/);
   const datums = connection.client(api.DatumService);
   const failed = await datums.listDatums({ pipeline: "one-bad", states: [api.DatumState.FAILED] });
-  assert.deepEqual(failed.datums.map((datum) => [datum.index, datum.reason, datum.tries]), [[42n, "EXIT_7", 3]]);
+  assert.deepEqual(
+    failed.datums.map((datum) => [datum.index, datum.reason, datum.tries]),
+    [[42n, "EXIT_7", 3]],
+  );
   const lines: string[] = [];
   for await (const { lines: some } of datums.getLogs({ pipeline: "one-bad", datum: "42" })) {
     lines.push(...some.map((line) => Buffer.from(line.text).toString()));
   }
-  assert.deepEqual(lines, Array.from({ length: 3 }, () => "cannot read this"));
+  assert.deepEqual(
+    lines,
+    Array.from({ length: 3 }, () => "cannot read this"),
+  );
   await assert.rejects(readFiles(connection, "one-bad"), { code: "NOT_FOUND" });
 });
 
 test("a command that does not exist fails its datum with the reason", async () => {
-  const spec = { transform: { cmd: ["no-such-command", "x"] } };
-  const job = await runPipeline(connection, { name: "no-command", repo: "docs", glob: "/docs/00000.txt", script: "", spec });
+  const cmd = ["no-such-command", "x"];
+  const job = await runPipeline(connection, {
+    name: "no-command",
+    repo: "docs",
+    glob: "/docs/00000.txt",
+    script: "",
+    cmd,
+  });
   assert.equal(job.state, api.JobState.FAILED);
   assert.match(job.message, /no-such-command/);
 });

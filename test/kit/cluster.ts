@@ -15,13 +15,15 @@ const ROOT = join(import.meta.dirname, "..", "..");
 /** What a service says when it serves, or null when that is to be asked over HTTP (etcd). */
 const READY_LINE = '"ready":true';
 
+type Ports = Readonly<Record<"api" | "dispatch" | "merge" | "etcd" | "peer", number>>;
+
 export class TestCluster {
   readonly folder: string;
-  readonly #ports: Readonly<Record<"api" | "dispatch" | "merge" | "etcd" | "peer", number>>;
+  readonly #ports: Ports;
   readonly #processes = new Map<ServiceName, ChildProcess>();
   readonly #env: Readonly<Record<string, string>>;
 
-  private constructor(ports: TestCluster["#ports"], env: Readonly<Record<string, string>>) {
+  private constructor(ports: Ports, env: Readonly<Record<string, string>>) {
     this.folder = mkdtempSync(join(tmpdir(), "sheaf-test-"));
     this.#ports = ports;
     this.#env = env;
@@ -91,15 +93,16 @@ export class TestCluster {
 
   /** Ends everything, workers too, and removes the folder. */
   async stop(): Promise<void> {
-    await this.end("master", "SIGTERM");
-    await Promise.all([this.end("merge", "SIGTERM"), this.end("etcd", "SIGTERM")]);
+    // etcd last: the services give their keys back.
+    await Promise.all([this.end("master", "SIGTERM"), this.end("merge", "SIGTERM")]);
+    await this.end("etcd", "SIGTERM");
     for (const pid of this.workerPids()) process.kill(pid, "SIGKILL");
     await eventually(() => processesWith("", this.folder).length === 0, "every process of the cluster is gone");
     rmSync(this.folder, { recursive: true, force: true });
   }
 
   #command(name: ServiceName): [string, string[]] {
-    const { api: apiPort, dispatch, merge, etcd, peer } = this.#ports;
+    const { dispatch, merge, etcd, peer } = this.#ports;
     const shared = ["--etcd", this.etcdAddress, "--store", `file://${this.folder}/store`];
     if (name === "etcd") return [etcdBinary(), etcdFlags(join(this.folder, "etcd"), etcd, peer)];
     const program = join(ROOT, "services", name, "src", "main.ts");
@@ -144,7 +147,9 @@ function saysReady(child: ChildProcess): Promise<void> {
       said += chunk.toString();
       if (said.includes(READY_LINE)) resolve();
     });
-    child.once("exit", (code, signal) => reject(new Error(`it ended with ${code ?? signal}: ${Buffer.concat(stderr)}`)));
+    child.once("exit", (code, signal) =>
+      reject(new Error(`it ended with ${code ?? signal}: ${Buffer.concat(stderr)}`)),
+    );
   });
 }
 

@@ -18,7 +18,10 @@ function ifExists(error: { code?: string }): void {
   if (error.code !== "ALREADY_EXISTS") throw error;
 }
 
-async function* steps(repo: string, files: Tree): AsyncGenerator<MessageInitShape<typeof api.ModifyFilesRequestSchema>> {
+async function* steps(
+  repo: string,
+  files: Tree,
+): AsyncGenerator<MessageInitShape<typeof api.ModifyFilesRequestSchema>> {
   yield { message: { case: "open", value: { repo } } };
   for (const [path, content] of files) {
     const file = { path, content: typeof content === "string" ? Buffer.from(content) : content };
@@ -34,18 +37,19 @@ export interface PipelineOptions {
   readonly script: string;
   readonly workers?: number;
   readonly merge?: api.MergeStrategy;
-  readonly spec?: MessageInitShape<typeof api.PipelineSpecSchema>;
+  /** Instead of the script. */
+  readonly cmd?: string[];
 }
 
 export async function createPipeline(connection: Connection, options: PipelineOptions): Promise<void> {
   const { name, repo, glob, script, workers = 1, merge = api.MergeStrategy.CONCAT } = options;
+  const cmd = options.cmd ?? ["sh", "-c", script];
   const spec = create(api.PipelineSpecSchema, {
     pipeline: { name },
     input: { pfs: { repo, glob } },
-    transform: { cmd: ["sh", "-c", script] },
+    transform: { cmd },
     parallelismSpec: { constant: BigInt(workers) },
     merge: { strategy: merge },
-    ...options.spec,
   });
   await connection.client(api.PipelineService).createPipeline({ spec });
 }
@@ -82,7 +86,8 @@ export async function readFiles(connection: Connection, repo: string, ref = "mas
   const files = new Map<string, Buffer>();
   let big: { path: string; chunks: Uint8Array[] } | null = null;
   for await (const { message } of connection.client(api.FileService).getFiles({ commit: { repo, ref } })) {
-    if (message.case === "batch") for (const file of message.value.files) files.set(file.path, Buffer.from(file.content));
+    if (message.case === "batch")
+      for (const file of message.value.files) files.set(file.path, Buffer.from(file.content));
     else if (message.case === "begin") big = { path: message.value.path, chunks: [] };
     else if (message.case === "chunk") big?.chunks.push(message.value);
     else if (message.case === "end" && big !== null) files.set(big.path, Buffer.concat(big.chunks));
@@ -98,5 +103,5 @@ export async function runPipeline(connection: Connection, options: PipelineOptio
 
 /** "SUCCEEDED": and the message when it is not. */
 export function assertSucceeded(job: api.Job): void {
-  assert.equal(api.JobState[job.state], api.JobState[api.JobState.SUCCEEDED], `${job.reason}: ${job.message}`);
+  assert.equal(job.state, api.JobState.SUCCEEDED, `state ${job.state}, ${job.reason}: ${job.message}`);
 }

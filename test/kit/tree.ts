@@ -4,7 +4,8 @@ import { api } from "@sheaf/proto";
 export type Tree = ReadonlyMap<string, string | Uint8Array>;
 
 export function isTerminal(state: api.JobState): boolean {
-  return [api.JobState.SUCCEEDED, api.JobState.FAILED, api.JobState.STOPPED, api.JobState.INCONSISTENT].includes(state);
+  const { SUCCEEDED, FAILED, STOPPED, INCONSISTENT } = api.JobState;
+  return state === SUCCEEDED || state === FAILED || state === STOPPED || state === INCONSISTENT;
 }
 
 /** Text files of words from a small vocabulary, the same for the same numbers. */

@@ -1,4 +1,10 @@
 // The door of the ledger: what a replica needs to own pipelines and to hand out, lose and finish their work.
+
+export { createDispatcher, type DispatcherOptions } from "./dispatch/dispatcher.ts";
+export { dispatchHandlers } from "./dispatch/handlers.ts";
+export type { VerifyResult } from "./dispatch/take-commit.ts";
+export { DEFAULT_TIMING, type Timing } from "./dispatch/timing.ts";
+export { resultVerifier } from "./dispatch/verify-result.ts";
 export type {
   ClaimView,
   ConnectedWorker,
@@ -12,10 +18,8 @@ export type {
   Ownership,
   SessionStream,
 } from "./door.ts";
-export { createDispatcher, type DispatcherOptions } from "./dispatch/dispatcher.ts";
-export { resultVerifier } from "./dispatch/verify-result.ts";
-export type { VerifyResult } from "./dispatch/take-commit.ts";
-export { DEFAULT_TIMING, type Timing } from "./dispatch/timing.ts";
+export { decodeDone } from "./ledger-records.ts";
+export { type ReplicaInfo, ReplicaKey, type ReplicaKeyOptions } from "./owner/replica-key.ts";
 export {
   absent,
   type Kept,
@@ -29,6 +33,3 @@ export {
   unchanged,
   writeRecord,
 } from "./record.ts";
-export { dispatchHandlers } from "./dispatch/handlers.ts";
-export { decodeDone } from "./ledger-records.ts";
-export { ReplicaKey, type ReplicaInfo, type ReplicaKeyOptions } from "./owner/replica-key.ts";

@@ -21,7 +21,10 @@ export function ledgerKindOf(kind: store.WorkKind): LedgerKind | null {
 }
 
 export function encodeOwner(replica: string, nonce: string): Uint8Array {
-  return writeRecord(state.OwnerRecordSchema, create(state.OwnerRecordSchema, { version: RECORD_VERSION, replica, nonce }));
+  return writeRecord(
+    state.OwnerRecordSchema,
+    create(state.OwnerRecordSchema, { version: RECORD_VERSION, replica, nonce }),
+  );
 }
 
 /** The nonce of an owner key's value, whatever version wrote it: it only tells our own writes from others'. */
@@ -29,7 +32,15 @@ export function ownerNonce(value: Uint8Array): string {
   return fromBinary(state.OwnerRecordSchema, value).nonce;
 }
 
-export function encodeMeta({ n, input, pipeline }: { n: number; input: store.ObjectRef; pipeline: string }): Uint8Array {
+export function encodeMeta({
+  n,
+  input,
+  pipeline,
+}: {
+  n: number;
+  input: store.ObjectRef;
+  pipeline: string;
+}): Uint8Array {
   const record = create(state.LedgerMetaSchema, { version: RECORD_VERSION, n: BigInt(n), input, pipeline });
   return writeRecord(state.LedgerMetaSchema, record);
 }

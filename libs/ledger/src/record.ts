@@ -25,20 +25,29 @@ export interface Kept<R> {
 export function readRecord<R extends Recorded>(schema: GenMessage<R>, kv: KeyValue): Kept<R> {
   const record = fromBinary(schema, kv.value) as R;
   if (record.version !== RECORD_VERSION) {
-    throw internal("RECORD_VERSION", `${kv.key} has version ${record.version}; this program reads version ${RECORD_VERSION}`);
+    throw internal(
+      "RECORD_VERSION",
+      `${kv.key} has version ${record.version}; this program reads version ${RECORD_VERSION}`,
+    );
   }
   return { key: kv.key, record, createRevision: kv.createRevision, modRevision: kv.modRevision };
 }
 
 /** As `readRecord`; null for an absent key. */
-export function readRecordOrNull<R extends Recorded>(schema: GenMessage<R>, kv: KeyValue | null | undefined): Kept<R> | null {
+export function readRecordOrNull<R extends Recorded>(
+  schema: GenMessage<R>,
+  kv: KeyValue | null | undefined,
+): Kept<R> | null {
   return kv == null ? null : readRecord(schema, kv);
 }
 
 export function writeRecord<R extends Recorded>(schema: GenMessage<R>, record: R): Uint8Array {
   const bytes = toBinary(schema, record);
   if (bytes.length <= RECORD_BYTES_MAX) return bytes;
-  throw internal("RECORD_TOO_BIG", `a ${schema.name} of ${bytes.length} bytes: at most ${RECORD_BYTES_MAX} go into etcd`);
+  throw internal(
+    "RECORD_TOO_BIG",
+    `a ${schema.name} of ${bytes.length} bytes: at most ${RECORD_BYTES_MAX} go into etcd`,
+  );
 }
 
 /** "Nobody has changed it since I read it." */

@@ -9,7 +9,11 @@ import type { JobEnding } from "./publish.ts";
 export async function collect(source: Store, done: readonly DoneInterval[]): Promise<JobEnding> {
   const failed = done.find(({ totals }) => totals.failed > 0n);
   if (failed !== undefined) {
-    return { kind: "failed", reason: "MERGE_FAILED", message: `shard ${failed.start} could not be merged: ${failed.totals.firstFailedMessage}` };
+    return {
+      kind: "failed",
+      reason: "MERGE_FAILED",
+      message: `shard ${failed.start} could not be merged: ${failed.totals.firstFailedMessage}`,
+    };
   }
   const merged: store.MergedShard[] = [];
   for (const { result } of done) {
@@ -23,7 +27,14 @@ export async function collect(source: Store, done: readonly DoneInterval[]): Pro
   }
   const { ref, manifest } = outcome;
   const rootHash = ref.key.slice(ref.key.indexOf("/") + 1);
-  return { kind: "publish", manifest: ref, rootHash, files: manifest.files, bytes: manifest.bytes, shards: merged.length };
+  return {
+    kind: "publish",
+    manifest: ref,
+    rootHash,
+    files: manifest.files,
+    bytes: manifest.bytes,
+    shards: merged.length,
+  };
 }
 
 function reasonOf({ kind }: store.PathConflict): string {

@@ -47,9 +47,23 @@ await runService({
       ttlSeconds: DEFAULT_TIMING.ownerTtlSeconds,
       info: () => ({ dispatchAddress: address(), apiAddress: "", programVersion: VERSION }),
     });
-    const merges = new Merges({ etcd, store, keys, clock, log, random, dispatcher, shardSize: { shardBytesMin: config.shardBytesMin, shardBytes: config.shardBytesMax } });
+    const merges = new Merges({
+      etcd,
+      store,
+      keys,
+      clock,
+      log,
+      random,
+      dispatcher,
+      shardSize: { shardBytesMin: config.shardBytesMin, shardBytes: config.shardBytesMax },
+    });
     const tellReady: Component = {
       start: async () => void process.stdout.write(`${JSON.stringify({ ready: true, address: address() })}\n`),
+      // First of all: merges go to another replica at once, not when the last stream has ended.
+      drain: async () => {
+        await merges.stop();
+        await dispatcher.stop();
+      },
       stop: async () => {},
     };
     const closing: Component = {

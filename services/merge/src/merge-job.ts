@@ -15,7 +15,7 @@ import type { Clock, Logger } from "@sheaf/runtime";
 import type { Store } from "@sheaf/storage";
 import { collect } from "./collect.ts";
 import { layOut, type ShardSize } from "./lay-out.ts";
-import { endJob, publish, type JobEnding } from "./publish.ts";
+import { endJob, type JobEnding, publish } from "./publish.ts";
 
 export interface MergeDeps {
   readonly store: Store;
@@ -30,10 +30,16 @@ export interface MergeDeps {
 export type JobKept = Kept<state.JobRecord>;
 
 /** Opens the merge ledger of a job: as it was cut, or cut now. */
-export async function openMerge(deps: MergeDeps, owner: Ownership, job: string, record: state.JobRecord): Promise<Ledger> {
+export async function openMerge(
+  deps: MergeDeps,
+  owner: Ownership,
+  job: string,
+  record: state.JobRecord,
+): Promise<Ledger> {
   const name: LedgerName = { pipeline: owner.pipeline, job, kind: "merge" };
   const stands = await owner.ledgerMeta(name);
-  const meta = stands ?? (await layOut(deps.store, record, deps.dispatcher.workers(owner.pipeline).length, deps.shardSize));
+  const meta =
+    stands ?? (await layOut(deps.store, record, deps.dispatcher.workers(owner.pipeline).length, deps.shardSize));
   return owner.openLedger(name, { ...meta, order: job });
 }
 

@@ -48,7 +48,13 @@ export async function publish(
   return "over";
 }
 
-function publishOps(deps: MergeDeps, owner: Ownership, { key, record }: JobKept, job: string, ending: JobEnding & { kind: "publish" }) {
+function publishOps(
+  deps: MergeDeps,
+  owner: Ownership,
+  { key, record }: JobKept,
+  job: string,
+  ending: JobEnding & { kind: "publish" },
+) {
   const { keys, clock } = deps;
   const { pipeline } = owner;
   const { manifest, rootHash, files, bytes, shards } = ending;
@@ -87,7 +93,8 @@ async function headOf(deps: MergeDeps, owner: Ownership, record: state.JobRecord
   const key = deps.keys.head(owner.pipeline, record.outputBranch);
   const kv = await deps.etcd.get(key);
   const commit = kv === null ? "" : readRecord(state.HeadRecordSchema, kv).record.commit;
-  if (commit === record.parentCommit) return { kind: "stands", compare: kv === null ? absent(key) : unchanged({ key, modRevision: kv.modRevision }) };
+  if (commit === record.parentCommit)
+    return { kind: "stands", compare: kv === null ? absent(key) : unchanged({ key, modRevision: kv.modRevision }) };
   const message = `the head of ${owner.pipeline}@${record.outputBranch} moved from ${record.parentCommit || "nothing"} to ${commit || "nothing"} while the job ran; run the pipeline again`;
   return { kind: "moved", reason: "HEAD_MOVED", message };
 }

@@ -25,7 +25,10 @@ test("IntervalSet holds what a plain set holds, as few, sorted, untouching inter
       const held = set.intervals.flatMap((part) =>
         Array.from({ length: part.end - part.start }, (_, i) => part.start + i),
       );
-      assert.deepEqual(held, [...model].sort((a, b) => a - b));
+      assert.deepEqual(
+        held,
+        [...model].sort((a, b) => a - b),
+      );
       assert.equal(set.size, model.size);
       set.intervals.forEach((part, i) => {
         assert.ok(part.start < part.end);
@@ -40,8 +43,14 @@ test("IntervalSet overlaps(), contains() and hullOutside() agree with a plain se
     fc.property(fc.array(step, { maxLength: 20 }), interval, (steps, at) => {
       const { set, model } = build(steps);
       const inside = Array.from({ length: at.end - at.start }, (_, i) => at.start + i);
-      assert.equal(set.overlaps(at.start, at.end), inside.some((i) => model.has(i)));
-      assert.equal(set.contains(at.start, at.end), inside.every((i) => model.has(i)));
+      assert.equal(
+        set.overlaps(at.start, at.end),
+        inside.some((i) => model.has(i)),
+      );
+      assert.equal(
+        set.contains(at.start, at.end),
+        inside.every((i) => model.has(i)),
+      );
       const outside = inside.filter((i) => !model.has(i));
       const first = outside[0];
       const last = outside.at(-1);

@@ -47,9 +47,14 @@ test("Partition keeps every index free, claimed or done, and never two of them (
       let ids = 0;
       for (const one of steps) {
         apply(partition, done, one, () => `claim-${ids++}`);
-        const free = partition.free.flatMap((part) => Array.from({ length: part.end - part.start }, (_, i) => part.start + i));
+        const free = partition.free.flatMap((part) =>
+          Array.from({ length: part.end - part.start }, (_, i) => part.start + i),
+        );
         const cells = cellsOf(partition, done);
-        assert.deepEqual(free, cells.flatMap((cell, i) => (cell === "free" ? [i] : [])));
+        assert.deepEqual(
+          free,
+          cells.flatMap((cell, i) => (cell === "free" ? [i] : [])),
+        );
         assert.equal(partition.doneCount, done.size);
         assert.equal(partition.isComplete, done.size === N);
       }

@@ -36,7 +36,11 @@ after(() => stopEtcd());
 interface World {
   readonly keys: ReturnType<typeof keysOf>;
   replica(through?: Etcd): Dispatcher;
-  owned(n: number, giveUpAfterFailed?: number, through?: Etcd): Promise<{ dispatcher: Dispatcher; owner: Ownership; ledger: Awaited<ReturnType<Ownership["openLedger"]>> }>;
+  owned(
+    n: number,
+    giveUpAfterFailed?: number,
+    through?: Etcd,
+  ): Promise<{ dispatcher: Dispatcher; owner: Ownership; ledger: Awaited<ReturnType<Ownership["openLedger"]>> }>;
 }
 
 /** A cluster of its own in the one etcd; its dispatchers are stopped when the test is over. */
@@ -44,8 +48,16 @@ function world(t: { after(fn: () => Promise<void>): void }): World {
   const keys = keysOf(`test-${clusters++}`);
   const replica = (through = etcd) => {
     const dispatcher = createDispatcher({
-      etcd: through, keys, log, clock: systemClock, random: systemRandom, replica: newId(systemRandom), role: "master", version: "0.1.0",
-      verify: verifyFake, timing: TIMING,
+      etcd: through,
+      keys,
+      log,
+      clock: systemClock,
+      random: systemRandom,
+      replica: newId(systemRandom),
+      role: "master",
+      version: "0.1.0",
+      verify: verifyFake,
+      timing: TIMING,
     });
     t.after(() => dispatcher.stop());
     return dispatcher;
@@ -56,7 +68,12 @@ function world(t: { after(fn: () => Promise<void>): void }): World {
     owned: async (n, giveUpAfterFailed, through) => {
       const dispatcher = replica(through);
       const owner = await dispatcher.own("pipe", AbortSignal.timeout(10_000));
-      const ledger = await owner.openLedger(process1, { n, input: INPUT, order: "a", ...(giveUpAfterFailed === undefined ? {} : { giveUpAfterFailed }) });
+      const ledger = await owner.openLedger(process1, {
+        n,
+        input: INPUT,
+        order: "a",
+        ...(giveUpAfterFailed === undefined ? {} : { giveUpAfterFailed }),
+      });
       owner.serve();
       return { dispatcher, owner, ledger };
     },
@@ -122,7 +139,10 @@ test("a worker that is back within the grace keeps its claims", async (t) => {
   const held = { ...assign, $typeName: "sheaf.dispatch.v1.HeldClaim" as const };
   const again = new FakeWorker(dispatcher, "w1", { holds: [held] });
   const welcome = await again.next("welcome");
-  assert.deepEqual(welcome.stand.map((one) => [one.claim, one.fence]), [[assign.claim, assign.fence]]);
+  assert.deepEqual(
+    welcome.stand.map((one) => [one.claim, one.fence]),
+    [[assign.claim, assign.fence]],
+  );
   again.commit(assign, 0n, 1n);
   await again.next("committed");
   assert.equal((await ledger.end).kind, "complete");
@@ -134,7 +154,10 @@ test("a silent worker loses its claims", async (t) => {
   silent.want(1);
   await silent.next("assign");
   const other = new FakeWorker(dispatcher, "w2");
-  const beats = setInterval(() => other.say({ case: "beat", value: { $typeName: "sheaf.dispatch.v1.Beat", claims: [], claimsElsewhere: 0 } }), 50);
+  const beats = setInterval(
+    () => other.say({ case: "beat", value: { $typeName: "sheaf.dispatch.v1.Beat", claims: [], claimsElsewhere: 0 } }),
+    50,
+  );
   t.after(async () => clearInterval(beats));
   other.want(1);
   assert.equal((await other.next("assign")).from, 0n);
@@ -174,7 +197,11 @@ test("after a takeover, claims that their worker shows stand with their fence, a
   const held = { ...mine, $typeName: "sheaf.dispatch.v1.HeldClaim" as const };
   const again = new FakeWorker(second.dispatcher, "w1", { holds: [held] });
   const beat = { $typeName: "sheaf.dispatch.v1.HeldPosition" as const, claim: mine.claim, next: 0n, finished: 0n };
-  const beats = setInterval(() => again.say({ case: "beat", value: { $typeName: "sheaf.dispatch.v1.Beat", claims: [beat], claimsElsewhere: 0 } }), 50);
+  const beats = setInterval(
+    () =>
+      again.say({ case: "beat", value: { $typeName: "sheaf.dispatch.v1.Beat", claims: [beat], claimsElsewhere: 0 } }),
+    50,
+  );
   t.after(async () => clearInterval(beats));
   assert.equal((await again.next("welcome")).stand[0]?.fence, mine.fence);
   again.commit(mine, mine.from, mine.to);
@@ -259,11 +286,24 @@ test("with writes of unknown outcome nothing is lost and nothing committed twice
   const [end] = await Promise.all([ledger.end, ...workers]);
   assert.equal(end.kind, "complete");
   acknowledged.sort(([a], [b]) => Number(a - b));
-  assert.deepEqual(acknowledged.map(([from]) => from), [0n, ...acknowledged.map(([, to]) => to)].slice(0, -1));
+  assert.deepEqual(
+    acknowledged.map(([from]) => from),
+    [0n, ...acknowledged.map(([, to]) => to)].slice(0, -1),
+  );
   assert.equal(acknowledged.at(-1)?.[1], BigInt(N));
 });
 
 function beatOf(assign: dispatch.Assign | null): dispatch.Beat {
-  const claims = assign === null ? [] : [{ $typeName: "sheaf.dispatch.v1.HeldPosition" as const, claim: assign.claim, next: assign.from, finished: 0n }];
+  const claims =
+    assign === null
+      ? []
+      : [
+          {
+            $typeName: "sheaf.dispatch.v1.HeldPosition" as const,
+            claim: assign.claim,
+            next: assign.from,
+            finished: 0n,
+          },
+        ];
   return { $typeName: "sheaf.dispatch.v1.Beat", claims, claimsElsewhere: 0 };
 }

@@ -3,8 +3,8 @@ import type { Lease } from "@sheaf/etcd";
 import { dispatch, type store } from "@sheaf/proto";
 import { invalidArgument, messageOf, SheafError } from "@sheaf/runtime";
 import type { ConnectedWorker, Dispatcher, LedgerName, Ownership, SessionStream } from "../door.ts";
-import { campaign, LeaseGone } from "../owner/campaign.ts";
 import { decodeMeta } from "../ledger-records.ts";
+import { campaign, LeaseGone } from "../owner/campaign.ts";
 import type { LedgerDeps } from "../owner/etcd-ledger.ts";
 import { openLedger } from "../owner/open-ledger.ts";
 import type { OwnerKey } from "../owner/ownership.ts";
@@ -104,7 +104,9 @@ class ReplicaDispatcher implements Dispatcher {
     this.#stopped = true;
     await Promise.all([...this.#pools.keys()].map((pipeline) => this.release(pipeline)));
     const lease = await this.#lease;
-    await lease?.revoke().catch((error) => this.#options.log.info({ error: messageOf(error) }, "owner lease expires by itself"));
+    await lease
+      ?.revoke()
+      .catch((error) => this.#options.log.info({ error: messageOf(error) }, "owner lease expires by itself"));
   }
 
   /** The one lease of all owner keys of this replica. */
@@ -143,7 +145,10 @@ class ReplicaDispatcher implements Dispatcher {
 
   #helloOf(request: dispatch.SessionRequest): dispatch.Hello {
     if (request.message.case !== "hello") {
-      throw invalidArgument("HELLO_EXPECTED", `the first message of a session is a hello, not ${request.message.case ?? "nothing"}`);
+      throw invalidArgument(
+        "HELLO_EXPECTED",
+        `the first message of a session is a hello, not ${request.message.case ?? "nothing"}`,
+      );
     }
     const hello = request.message.value;
     if (minor(hello.version) === minor(this.#options.version)) return hello;

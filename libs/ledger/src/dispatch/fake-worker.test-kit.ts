@@ -81,13 +81,21 @@ export class FakeWorker {
   }
 
   /** Commits [from, to) of a claim; the result's header says so in the fake store of `verifyFake`. */
-  commit(assign: Pick<dispatch.Assign, "claim" | "fence" | "job" | "kind">, from: bigint, to: bigint, failed = 0n): void {
+  commit(
+    assign: Pick<dispatch.Assign, "claim" | "fence" | "job" | "kind">,
+    from: bigint,
+    to: bigint,
+    failed = 0n,
+  ): void {
     const attempt = Buffer.from(systemRandom.bytes(8)).toString("hex");
     const key = `runs/${[assign.job, assign.kind, from, to, attempt].join("-")}`;
     const result = { object: { key, size: 1n } } as unknown as store.TableRef;
     const { claim, fence } = assign;
     const totals = create(dispatch.TotalsSchema, { succeeded: to - from - failed, failed, processMs: to - from });
-    this.say({ case: "commit", value: create(dispatch.CommitSchema, { claim, fence, from, to, attempt, result, totals }) });
+    this.say({
+      case: "commit",
+      value: create(dispatch.CommitSchema, { claim, fence, from, to, attempt, result, totals }),
+    });
   }
 
   async *#requests(): AsyncGenerator<dispatch.SessionRequest> {
@@ -106,5 +114,12 @@ export class FakeWorker {
 /** Takes the header from the name of the result, as `FakeWorker.commit` made it. */
 export async function verifyFake(_kind: unknown, result: store.TableRef): Promise<store.ResultHeader> {
   const [job, kind, from, to, attempt] = (result.object?.key ?? "").replace("runs/", "").split("-");
-  return { job, kind: Number(kind), from: BigInt(from ?? 0), to: BigInt(to ?? 0), attempt, worker: "" } as store.ResultHeader;
+  return {
+    job,
+    kind: Number(kind),
+    from: BigInt(from ?? 0),
+    to: BigInt(to ?? 0),
+    attempt,
+    worker: "",
+  } as store.ResultHeader;
 }

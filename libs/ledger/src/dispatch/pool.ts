@@ -5,21 +5,21 @@
  *
  * A session ends in one way, `#drop`: its claims are freed by the owner's own transactions first, its lease is revoked after
  * (L3), so that a dead lease never frees what the owner still thinks is held. What a worker shows in Hello is kept when it
- * stands: claims of a session in its grace as they are, claims from before a takeover under the new lease, and an interval that
- * is free is claimed again, so that finished work is not redone.
+ * stands (keep-claim.ts), and what it does not show is freed.
  */
 
-import { create } from "@bufbuild/protobuf";
 import type { Lease } from "@sheaf/etcd";
-import { dispatch, type store } from "@sheaf/proto";
+import type { dispatch } from "@sheaf/proto";
 import type { Timer } from "@sheaf/runtime";
 import { cutInterval, nextAssignment } from "../core/assign.ts";
 import type { ConnectedWorker, LedgerName, SessionStream } from "../door.ts";
+import { encodeWorker, ledgerKindOf } from "../ledger-records.ts";
 import type { EtcdLedger, LedgerDeps } from "../owner/etcd-ledger.ts";
 import type { OwnerKey } from "../owner/ownership.ts";
-import { encodeWorker, ledgerKindOf, WORK_KIND } from "../ledger-records.ts";
-import { beatInterval, ownDelay, type Timing } from "./timing.ts";
+import { keepClaim } from "./keep-claim.ts";
 import { takeCommit, type VerifyResult } from "./take-commit.ts";
+import { beatInterval, ownDelay, type Timing } from "./timing.ts";
+import { assign, cancel, drain, ownerBeat, welcome } from "./words.ts";
 import { WorkerSession } from "./worker-session.ts";
 
 export interface PoolDeps extends LedgerDeps {
@@ -109,7 +109,7 @@ export class Pool {
     if (session === undefined) return;
     session.draining = true;
     session.wants = 0;
-    session.say({ case: "drain", value: create(dispatch.DrainSchema) });
+    session.say(drain());
   }
 
   /** One stream, from its Hello to its end. */
@@ -158,16 +158,12 @@ export class Pool {
     session.attach(stream, clock.now());
     if (known === undefined) this.#began(session);
     const stand = await this.#standing(session, hello.holds);
-    session.say({
-      case: "welcome",
-      value: create(dispatch.WelcomeSchema, {
-        session: session.lease.id,
-        beatIntervalMs: beatInterval(timing, this.#sessions.size),
-        cutIntervalMs: cutInterval(this.#sessions.size),
-        stand,
-      }),
-    });
-    log.info({ worker: hello.worker, pipeline: this.pipeline, again: known !== undefined, stand: stand.length }, "worker is here");
+    const workers = this.#sessions.size;
+    session.say(welcome(session.lease.id, beatInterval(timing, workers), cutInterval(workers), stand));
+    log.info(
+      { worker: hello.worker, pipeline: this.pipeline, again: known !== undefined, stand: stand.length },
+      "worker is here",
+    );
     return session;
   }
 
@@ -184,36 +180,20 @@ export class Pool {
   }
 
   /** Which of the claims that a worker shows stand; what it does not show is freed. */
-  async #standing(session: WorkerSession, holds: readonly dispatch.HeldClaim[]): Promise<dispatch.HeldClaim[]> {
-    const shown = new Set(holds.map((held) => held.claim));
-    for (const [id, held] of [...session.claims]) if (!shown.has(id)) this.#free(session, id, held.ledger);
-    const kept = await Promise.all(holds.map((held) => this.#keep(session, held)));
+  async #standing(session: WorkerSession, shown: readonly dispatch.HeldClaim[]): Promise<dispatch.HeldClaim[]> {
+    const ids = new Set(shown.map((held) => held.claim));
+    for (const [id, held] of [...session.claims]) if (!ids.has(id)) this.#free(session, id, held.ledger);
+    const kept = await Promise.all(shown.map((held) => this.#keep(session, held)));
     return kept.filter((held) => held !== null);
   }
 
-  async #keep(session: WorkerSession, held: dispatch.HeldClaim): Promise<dispatch.HeldClaim | null> {
-    const kind = ledgerKindOf(held.kind);
-    const ledger = kind && this.#ledgers.get(keyOf({ job: held.job, kind }));
+  async #keep(session: WorkerSession, shown: dispatch.HeldClaim): Promise<dispatch.HeldClaim | null> {
+    const kind = ledgerKindOf(shown.kind);
+    const ledger = kind && this.#ledgers.get(keyOf({ job: shown.job, kind }));
     if (!ledger) return null;
-    const claim = ledger.partition.claims.get(held.claim);
-    const isIts = claim?.worker === session.worker && claim.fence === held.fence;
-    if (isIts && session.claims.has(held.claim)) return held;
-    if (isIts && (await ledger.adopt(held.claim, held.fence, session.lease.id))) {
-      this.#holds(session, held.claim, ledger);
-      return held;
-    }
-    return this.#reclaim(session, held, ledger);
-  }
-
-  /** Finished work in an interval that is free again: claimed for its worker once more, under a new fence. */
-  async #reclaim(session: WorkerSession, held: dispatch.HeldClaim, ledger: EtcdLedger): Promise<dispatch.HeldClaim | null> {
-    const [start, end] = [Number(held.from), Number(held.to)];
-    const isFree = start < end && ledger.free.some((part) => part.start <= start && end <= part.end);
-    if (!isFree || !ledger.handsOut || ledger.partition.claims.has(held.claim)) return null;
-    const outcome = await ledger.claim(session.worker, session.lease.id, start, end, held.claim);
-    if (outcome.kind !== "claimed" || outcome.claim.fence === null) return null;
-    this.#holds(session, held.claim, ledger);
-    return create(dispatch.HeldClaimSchema, { ...held, fence: outcome.claim.fence });
+    const stands = await keepClaim(session, shown, ledger);
+    if (stands !== null && !session.claims.has(shown.claim)) this.#holds(session, shown.claim, ledger);
+    return stands;
   }
 
   #holds(session: WorkerSession, claim: string, ledger: EtcdLedger): void {
@@ -297,7 +277,10 @@ export class Pool {
     session.state = "gone";
     session.detach();
     this.#sessions.delete(session.worker);
-    this.#deps.log.info({ worker: session.worker, pipeline: this.pipeline, why, claims: session.claims.size }, "worker is gone");
+    this.#deps.log.info(
+      { worker: session.worker, pipeline: this.pipeline, why, claims: session.claims.size },
+      "worker is gone",
+    );
     this.#deps.onWorkers();
     const held = [...session.claims];
     await Promise.all(held.map(([claim, { ledger }]) => ledger.freeClaim(claim)));
@@ -330,7 +313,8 @@ export class Pool {
     if (outcome.kind !== "claimed" || outcome.claim.fence === null) return;
     const { id, fence } = outcome.claim;
     // The worker went, or the ledger was closed, while the claim was being written.
-    if (session.state === "gone" || this.#ledgers.get(keyOf(ledger.name)) !== ledger) return void this.#freeUnsent(ledger, id);
+    if (session.state === "gone" || this.#ledgers.get(keyOf(ledger.name)) !== ledger)
+      return void this.#freeUnsent(ledger, id);
     this.#holds(session, id, ledger);
     session.say(assign(ledger, id, fence, start, end));
   }
@@ -363,7 +347,7 @@ export class Pool {
     for (const session of [...this.#sessions.values()]) {
       session.heardAt += delay;
       if (now - session.heardAt > timing.silentMs) void this.#drop(session, "it is silent");
-      else session.say({ case: "beat", value: create(dispatch.OwnerBeatSchema, { cutIntervalMs }) });
+      else session.say(ownerBeat(cutIntervalMs));
     }
     this.#freeOrphans(now);
     for (const ledger of this.#ledgers.values()) void ledger.settle();
@@ -387,23 +371,6 @@ async function revoke(lease: Lease, { log }: PoolDeps): Promise<void> {
   } catch (error) {
     log.info({ lease: lease.id, error }, "a lease could not be revoked; it expires by itself");
   }
-}
-
-function cancel(claim: string, reason: dispatch.CancelReason) {
-  return { case: "cancel" as const, value: create(dispatch.CancelSchema, { claim, reason }) };
-}
-
-function assign(ledger: EtcdLedger, claim: string, fence: bigint, start: number, end: number) {
-  const value = create(dispatch.AssignSchema, {
-    claim,
-    fence,
-    job: ledger.name.job,
-    kind: WORK_KIND[ledger.name.kind],
-    from: BigInt(start),
-    to: BigInt(end),
-    input: ledger.input as store.ObjectRef,
-  });
-  return { case: "assign" as const, value };
 }
 
 function keyOf({ job, kind }: Pick<LedgerName, "job" | "kind">): string {

@@ -2,8 +2,9 @@ import { create } from "@bufbuild/protobuf";
 import { dispatch, type store } from "@sheaf/proto";
 import { messageOf, SheafError } from "@sheaf/runtime";
 import type { LedgerKind } from "../door.ts";
-import type { CommitOutcome, EtcdLedger } from "../owner/etcd-ledger.ts";
 import { WORK_KIND } from "../ledger-records.ts";
+import type { EtcdLedger } from "../owner/etcd-ledger.ts";
+import type { CommitOutcome } from "../owner/ledger-outcomes.ts";
 import type { WorkerSession } from "./worker-session.ts";
 
 /**
@@ -80,7 +81,12 @@ function answer(commit: dispatch.Commit, outcome: CommitOutcome): Answer {
     case "outside-claim":
       return refused(commit, dispatch.RefusedCode.OUTSIDE_CLAIM, "the interval is not inside the claim", outcome.still);
     case "already-done":
-      return refused(commit, dispatch.RefusedCode.ALREADY_DONE, "part of the interval is done", outcome.still ?? undefined);
+      return refused(
+        commit,
+        dispatch.RefusedCode.ALREADY_DONE,
+        "part of the interval is done",
+        outcome.still ?? undefined,
+      );
   }
 }
 
@@ -92,5 +98,8 @@ function refused(
 ): Answer {
   const { claim, from, to } = commit;
   const [stillFrom, stillTo] = [BigInt(still.start), BigInt(still.end)];
-  return { case: "refused", value: create(dispatch.RefusedSchema, { claim, from, to, code, reason, stillFrom, stillTo }) };
+  return {
+    case: "refused",
+    value: create(dispatch.RefusedSchema, { claim, from, to, code, reason, stillFrom, stillTo }),
+  };
 }

@@ -10,7 +10,8 @@ export function resultVerifier(source: Store): VerifyResult {
     const { header, objects } = await readResultHeader(source, WORK_KIND[kind], result);
     const heads = await Promise.all(objects.map((key) => source.head(key)));
     const missing = objects.find((_, i) => heads[i] === null);
-    if (missing !== undefined) throw dataLoss("OBJECT_MISSING", `${missing}, which the result refers to, is not in the store`);
+    if (missing !== undefined)
+      throw dataLoss("OBJECT_MISSING", `${missing}, which the result refers to, is not in the store`);
     return header;
   };
 }

@@ -5,7 +5,8 @@ import type { Timer } from "@sheaf/runtime";
 import type { SessionStream } from "../door.ts";
 import type { EtcdLedger } from "../owner/etcd-ledger.ts";
 
-type Said = Exclude<dispatch.SessionResponse["message"], { case: undefined }>;
+/** What an owner says. */
+export type Word = Exclude<dispatch.SessionResponse["message"], { case: undefined }>;
 
 /** A claim as its session sees it. */
 export interface SessionClaim {
@@ -75,7 +76,7 @@ export class WorkerSession {
   }
 
   /** Says something. A stream that is gone says nothing: the session's state tells, not the failure of a message. */
-  say(message: Said): void {
+  say(message: Word): void {
     this.#stream?.send(create(dispatch.SessionResponseSchema, { message })).catch(() => this.#stream?.close());
   }
 }

@@ -1,7 +1,7 @@
 import type { Etcd, KeyValue, Lease } from "@sheaf/etcd";
 import { newId } from "@sheaf/runtime";
 import { encodeOwner, ownerNonce } from "../ledger-records.ts";
-import { OwnerKey, type OwnerDeps } from "./ownership.ts";
+import { type OwnerDeps, OwnerKey } from "./ownership.ts";
 
 /** Pause after a try whose outcome is unknown. */
 const RETRY_MS = 200;

@@ -10,56 +10,20 @@
  */
 
 import { create } from "@bufbuild/protobuf";
-import type { Change, ChangeOutcome, KeyValue, keysOf, Op, Revision } from "@sheaf/etcd";
+import type { Change, ChangeOutcome, Keys, KeyValue, Op } from "@sheaf/etcd";
 import { dispatch, type store } from "@sheaf/proto";
 import { newId } from "@sheaf/runtime";
 import { observe } from "../core/claim-size.ts";
 import type { Interval } from "../core/interval-set.ts";
-import { type Claim, type CommitVerdict, Partition } from "../core/partition.ts";
+import { type Claim, Partition } from "../core/partition.ts";
 import type { ClaimView, DoneInterval, Ledger, LedgerEnd, LedgerName, LedgerProgress } from "../door.ts";
 import { addTotals, decodeClaim, decodeDone, encodeClaim, encodeDone } from "../ledger-records.ts";
+import type { ClaimOutcome, CommitOutcome, CommitRequest, LedgerMeta } from "./ledger-outcomes.ts";
 import type { OwnerDeps, OwnerKey } from "./ownership.ts";
 import { Turns } from "./turns.ts";
 
-export type Keys = ReturnType<typeof keysOf>;
-
 export interface LedgerDeps extends OwnerDeps {
   readonly keys: Keys;
-}
-
-/** What a ledger is, apart from its claims and done intervals. */
-export interface LedgerMeta {
-  readonly name: LedgerName;
-  readonly order: string;
-  readonly n: number;
-  readonly input: store.ObjectRef;
-  /** Create revision of the meta key. */
-  readonly metaRevision: Revision;
-  readonly giveUpAfterFailed: number;
-}
-
-export type ClaimOutcome =
-  | { readonly kind: "claimed"; readonly claim: Claim }
-  | { readonly kind: "session-gone" } // the lease of the session is gone
-  | { readonly kind: "not-claimed" } // the interval is free again
-  | { readonly kind: "lost" }; // the owner is not the owner any more
-
-export type CommitOutcome =
-  | { readonly kind: "committed" }
-  | { readonly kind: "try-again"; readonly reason: string }
-  | Exclude<CommitVerdict, { kind: "ok" }>;
-
-/** A result that a worker wants committed, under the lease of its session. */
-export interface CommitRequest {
-  readonly claim: string;
-  readonly fence: bigint;
-  readonly from: number;
-  readonly to: number;
-  readonly attempt: string;
-  readonly worker: string;
-  readonly lease: string;
-  readonly result: store.TableRef;
-  readonly totals: dispatch.Totals;
 }
 
 export class EtcdLedger implements Ledger {
@@ -164,7 +128,8 @@ export class EtcdLedger implements Ledger {
         this.#phase = "open";
         this.#deps.log.warn({ ledger: this.name, error }, "cannot read the done intervals; trying again");
       }
-    } else if (this.#givesUp && this.partition.claims.size === 0) this.#finish({ kind: "gave-up", done: this.#sorted() });
+    } else if (this.#givesUp && this.partition.claims.size === 0)
+      this.#finish({ kind: "gave-up", done: this.#sorted() });
   }
 
   /** Ends the ledger because its keys contradict each other (L5). */
@@ -221,9 +186,7 @@ export class EtcdLedger implements Ledger {
     const doneKey = this.#deps.keys.done(this.name.job, this.name.kind, start);
     const claimKey = this.#claimKey(claim);
     const rest: Op =
-      left === null
-        ? { delete: claimKey }
-        : { put: claimKey, value: encodeClaim({ worker, attempt, ...left }), lease }; // with its lease (L3)
+      left === null ? { delete: claimKey } : { put: claimKey, value: encodeClaim({ worker, attempt, ...left }), lease }; // with its lease (L3)
     const outcome = await this.#submit({
       name: `commit ${doneKey}`,
       compare: [

@@ -1,7 +1,8 @@
 import { unavailable } from "@sheaf/runtime";
 import type { LedgerName } from "../door.ts";
 import { decodeMeta, encodeMeta } from "../ledger-records.ts";
-import { EtcdLedger, type LedgerDeps, type LedgerMeta } from "./etcd-ledger.ts";
+import { EtcdLedger, type LedgerDeps } from "./etcd-ledger.ts";
+import type { LedgerMeta } from "./ledger-outcomes.ts";
 import type { OwnerKey } from "./ownership.ts";
 
 /** What a ledger is opened with; a ledger that stands in etcd must have been made with the same. */
@@ -11,7 +12,12 @@ export type NewLedger = Pick<LedgerMeta, "n" | "input" | "order" | "giveUpAfterF
  * Opens a ledger: writes its meta key when there is none, and reads what stands. The epoch is sealed (L2) before this is
  * called, and nobody else writes the ledger (L1), so what is read is final.
  */
-export async function openLedger(deps: LedgerDeps, owner: OwnerKey, name: LedgerName, made: NewLedger): Promise<EtcdLedger> {
+export async function openLedger(
+  deps: LedgerDeps,
+  owner: OwnerKey,
+  name: LedgerName,
+  made: NewLedger,
+): Promise<EtcdLedger> {
   const { etcd, keys } = deps;
   const metaRevision = await writeMeta(deps, owner, name, made);
   const dones = await etcd.list(keys.dones(name.job, name.kind));
@@ -33,12 +39,16 @@ async function writeMeta(deps: LedgerDeps, owner: OwnerKey, name: LedgerName, ma
     if (stands !== null) {
       const meta = decodeMeta(stands);
       if (meta.n === made.n) return stands.createRevision;
-      throw unavailable("LEDGER_DIFFERS", `${key} is for ${meta.n} indexes, not ${made.n}; delete the job and run it again`);
+      throw unavailable(
+        "LEDGER_DIFFERS",
+        `${key} is for ${meta.n} indexes, not ${made.n}; delete the job and run it again`,
+      );
     }
     const compare = [{ key, target: "create", is: 0n } as const];
     const outcome = await owner.submit({ name: `open ${key}`, compare, ops: [{ put: key, value }] });
     if (outcome.kind === "applied") return outcome.revision;
-    if (outcome.kind === "lost") throw unavailable("NOT_OWNER", `pipeline ${name.pipeline} is not owned by this replica any more`);
+    if (outcome.kind === "lost")
+      throw unavailable("NOT_OWNER", `pipeline ${name.pipeline} is not owned by this replica any more`);
     // Unknown (and sealed) or refused: what stands now is the truth.
   }
 }

@@ -18,7 +18,15 @@
  * early, never late: time may stop it sooner but gives no right (L3).
  */
 
-import { type Change, type ChangeOutcome, type Compare, type Etcd, GroupCommit, type Lease, type Revision } from "@sheaf/etcd";
+import {
+  type Change,
+  type ChangeOutcome,
+  type Compare,
+  type Etcd,
+  GroupCommit,
+  type Lease,
+  type Revision,
+} from "@sheaf/etcd";
 import { type Clock, type Logger, newId, type Random } from "@sheaf/runtime";
 import { encodeOwner, ownerNonce } from "../ledger-records.ts";
 
@@ -54,7 +62,7 @@ export class OwnerKey {
     this.#state = { tag: "owned", epoch };
     const { etcd, clock, log } = deps;
     this.#group = new GroupCommit({ etcd, clock, log, guard: () => this.guard(), onUnknown: () => this.#seal() });
-    lease.lost.then(() => this.#lose("its lease could not be renewed in time"));
+    void lease.lost.then(() => this.#lose("its lease could not be renewed in time"));
   }
 
   /** Resolves when the key is not ours any more. */

@@ -61,6 +61,8 @@ export class ReplicaKey implements Component {
 
   #keep(lease: Lease): void {
     this.#lease = lease;
-    void lease.lost.then(() => this.#put()).catch((err) => this.#options.log.error({ err }, "the replica's key is gone"));
+    void lease.lost
+      .then(() => this.#put())
+      .catch((err) => this.#options.log.error({ err }, "the replica's key is gone"));
   }
 }
