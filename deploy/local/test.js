@@ -1,0 +1,82 @@
+// `npm test [path or node option ...]`: every test file of the project, and `N passed, N failed` as the last line.
+//
+// Each file has a process of its own, few at a time: files start servers and have hooks, which one process would share among all of
+// them. What a file prints is shown when it fails.
+import { globSync } from "node:fs";
+import { join, relative, resolve, sep } from "node:path";
+import { killGroup, run, stopChildren, survivorsOf } from "./child.js";
+import { project } from "./project.js";
+
+const FILES = "{libs,services,deploy,examples,test}/**/*.test.{ts,js}";
+const REPORTER = join(project, "test", "kit", "reporter.ts");
+/** As many as the smallest machine that we care for has cores: tests with real processes are about time. */
+const AT_A_TIME = 2;
+const TEST_MS = 120_000;
+const FILE_MS = 15 * 60_000;
+
+/** The test files that the command line asks for: all, or those under the paths it names. */
+function testFiles(paths) {
+  const all = globSync(FILES, { cwd: project, exclude: (path) => path.includes("node_modules") });
+  const wanted = paths.map((path) => relative(project, resolve(process.env.INIT_CWD ?? project, path)));
+  const isWanted = (file) => wanted.some((path) => path === "" || file === path || file.startsWith(path + sep));
+  return all.filter((file) => wanted.length === 0 || isWanted(file)).sort(unitsFirst);
+}
+
+/** What is beside the code is quick, and what it finds explains what fails later. */
+function unitsFirst(a, b) {
+  const late = (file) => Number(file.startsWith(`test${sep}`));
+  return late(a) - late(b) || (a < b ? -1 : 1);
+}
+
+/** Runs one file and gives its totals. One that ends without any, or leaves something behind, counts as a failure. */
+async function runFile(file, options) {
+  const begun = performance.now();
+  const args = [`--test-timeout=${TEST_MS}`, `--test-reporter=${REPORTER}`, ...options, file];
+  const env = { ...process.env, SHEAF_TEST_TOTALS: "fd3" };
+  let leader;
+  const onStart = (pid) => {
+    leader = pid;
+  };
+  const ended = await run(process.execPath, args, {
+    cwd: project,
+    env,
+    onStart,
+    timeoutMs: FILE_MS,
+    asksBack: true,
+  });
+  const { passed, failed, skipped } = JSON.parse(ended.answer || '{"passed":0,"failed":0,"skipped":0}');
+  const faults = failed === 0 && ended.code !== 0 ? [`it ended with exit code ${ended.code}`] : [];
+  if (passed + failed + skipped === 0 && faults.length === 0 && options.length === 0) faults.push("it holds no test");
+  const survivors = await survivorsOf(leader);
+  if (survivors.length > 0) faults.push(`it left processes running: ${survivors.join(", ")}`);
+  killGroup(leader);
+
+  const good = failed === 0 && faults.length === 0;
+  const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+  console.log(`${good ? "ok  " : "FAIL"}  ${file}  ${passed + failed + skipped} tests  ${seconds} s`);
+  if (!good) console.log([ended.output.trimEnd(), ...faults].join("\n").replaceAll(/^/gm, "    "));
+  return { passed, failed: failed + (failed === 0 && !good ? 1 : 0), skipped };
+}
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
+  process.once(signal, () => {
+    stopChildren();
+    process.exit(1);
+  });
+
+const options = process.argv.slice(2).filter((word) => word.startsWith("-"));
+const files = testFiles(process.argv.slice(2).filter((word) => !word.startsWith("-")));
+const sum = { passed: 0, failed: 0, skipped: 0 };
+const waiting = [...files];
+const lane = async () => {
+  for (let file = waiting.shift(); file; file = waiting.shift()) {
+    const totals = await runFile(file, options);
+    for (const key of Object.keys(sum)) sum[key] += totals[key];
+  }
+};
+await Promise.all(Array.from({ length: AT_A_TIME }, lane));
+// A run that found no test proves nothing.
+if (sum.passed === 0) console.log(`no test passed: ${files.length} files match`);
+process.exitCode = sum.failed > 0 || sum.passed === 0 ? 1 : 0;
+const skipped = sum.skipped > 0 ? `, ${sum.skipped} skipped` : "";
+console.log(`\n${sum.passed} passed, ${sum.failed} failed${skipped}`);
