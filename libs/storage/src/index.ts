@@ -1,0 +1,8 @@
+/** @sheaf/storage: where bytes live. One seam, one driver per kind of store, one suite that all pass. */
+
+export type { LocalStoreOptions } from "./local-store.ts";
+export { localStore } from "./local-store.ts";
+export { memoryStore } from "./memory-store.ts";
+export { openStore } from "./open-store.ts";
+export type { ByteRange, ObjectInfo, ObjectSource, PutResult, Store } from "./store.ts";
+export { checkKey, streamRange } from "./store.ts";

@@ -1,0 +1,215 @@
+/**
+ * A store in a folder of this machine (or of a network file system that has hard links).
+ *
+ *   <dir>/<key>      objects: read-only files
+ *   <dir>/.tmp/...   files being written; what a killed writer left is removed an hour later, when a store is opened
+ *
+ * A put writes a file in .tmp, makes its bytes durable, links it to its name (which fails when the name exists, so that
+ * one of several writers wins, and a reader sees the whole object or none), and makes the name durable.
+ *
+ * Small files are read and written synchronously: through the thread pool they cost twice as much. What waits for the
+ * disk itself (fsync) never blocks the event loop.
+ */
+import { accessSync, constants, linkSync, mkdirSync, renameSync, rmSync, statSync, unlinkSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { type Clock, type Random, systemClock, systemRandom } from "@sheaf/runtime";
+import { FolderSync } from "./folder-sync.ts";
+import { localFailure, objectMissing } from "./local-failure.ts";
+import { listFolder } from "./local-list.ts";
+import { OpenFileCache } from "./open-file-cache.ts";
+import {
+  type ByteRange,
+  checkKey,
+  type ObjectInfo,
+  type ObjectSource,
+  type PutResult,
+  type Store,
+  streamRange,
+} from "./store.ts";
+import { removeLeftovers, SourceFailure, writeTemp } from "./temp-files.ts";
+
+export interface LocalStoreOptions {
+  /** Names files that are being written. */
+  readonly random?: Random;
+  /** Tells the age of what killed writers left. */
+  readonly clock?: Clock;
+}
+
+const OPEN_FILES_MAX = 64;
+/** Longer reads go through the thread pool, so that they do not hold up the event loop. */
+const SYNC_READ_BYTES = 256 * 1024;
+/** File systems without hard links answer with one of these. */
+const NO_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
+
+/** Opens the store in `dir`, and creates the folder when it is missing. Throws STORE_NOT_WRITABLE or STORE_FULL. */
+export function localStore(dir: string, options: LocalStoreOptions = {}): Store {
+  const { random = systemRandom, clock = systemClock } = options;
+  const folder = resolve(dir);
+  try {
+    const temp = join(folder, ".tmp");
+    mkdirSync(temp, { recursive: true });
+    accessSync(temp, constants.W_OK | constants.X_OK);
+    removeLeftovers(temp, clock.wall());
+  } catch (error) {
+    throw localFailure(error, folder, "open it");
+  }
+  return new LocalStore(folder, random);
+}
+
+class LocalStore implements Store {
+  readonly url: string;
+  readonly near = true;
+  readonly #dir: string;
+  readonly #random: Random;
+  readonly #files = new OpenFileCache(OPEN_FILES_MAX);
+  readonly #syncs = new Map<string, FolderSync>();
+
+  constructor(dir: string, random: Random) {
+    this.#dir = dir;
+    this.#random = random;
+    this.url = pathToFileURL(dir).href;
+  }
+
+  async put(key: string, source: ObjectSource): Promise<PutResult> {
+    const path = this.#path(key);
+    try {
+      const result = isThere(path) ? "exists" : await this.#write(path, source);
+      // Also when it exists: whoever made it may not have come to this yet.
+      await this.#sync(dirname(path));
+      return result;
+    } catch (error) {
+      if (error instanceof SourceFailure) throw error.thrown;
+      throw localFailure(error, this.#dir, `store ${key}`);
+    }
+  }
+
+  async get(key: string, range?: ByteRange): Promise<Uint8Array> {
+    const path = this.#path(key);
+    return this.#reading(key, async () => {
+      const size = this.#files.size(path);
+      const offset = range?.offset ?? 0;
+      const length = Math.max(0, Math.min(range?.length ?? size, size - offset));
+      return length <= SYNC_READ_BYTES ? this.#files.read(path, offset, length) : readLong(path, offset, length);
+    });
+  }
+
+  async *stream(key: string, range?: ByteRange): AsyncGenerator<Uint8Array, void, void> {
+    const path = this.#path(key);
+    const size = await this.#reading(key, async () => this.#files.size(path));
+    yield* streamRange(this, key, range ?? { offset: 0, length: size });
+  }
+
+  async head(key: string): Promise<{ readonly size: number } | null> {
+    const stat = statSync(this.#path(key), { throwIfNoEntry: false });
+    return stat?.isFile() ? { size: stat.size } : null;
+  }
+
+  async *list(prefix: string): AsyncGenerator<ObjectInfo, void, void> {
+    try {
+      yield* listFolder(this.#dir, prefix);
+    } catch (error) {
+      throw localFailure(error, this.#dir, `list ${prefix}`);
+    }
+  }
+
+  async delete(key: string): Promise<boolean> {
+    const path = this.#path(key);
+    this.#files.drop(path);
+    if (!isThere(path)) return false;
+    try {
+      unlinkSync(path);
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+      throw localFailure(error, this.#dir, `delete ${key}`);
+    }
+  }
+
+  localPath(key: string): string | null {
+    return this.#path(key);
+  }
+
+  async close(): Promise<void> {
+    this.#files.close();
+    const syncs = [...this.#syncs.values()];
+    this.#syncs.clear();
+    await Promise.all(syncs.map((sync) => sync.close()));
+  }
+
+  #path(key: string): string {
+    checkKey(key);
+    return join(this.#dir, key);
+  }
+
+  async #write(path: string, source: ObjectSource): Promise<PutResult> {
+    const temp = await writeTemp(join(this.#dir, ".tmp"), this.#random, source);
+    try {
+      await this.#makeFolder(dirname(path));
+      return giveName(temp, path);
+    } finally {
+      rmSync(temp, { force: true });
+    }
+  }
+
+  /** A kind's folder, made with its first object; its own name has to be durable as well. */
+  async #makeFolder(folder: string): Promise<void> {
+    if (this.#syncs.has(folder) || mkdirSync(folder, { recursive: true }) === undefined) return;
+    for (let made = folder; made !== this.#dir; made = dirname(made)) await this.#sync(dirname(made));
+  }
+
+  #sync(folder: string): Promise<void> {
+    let sync = this.#syncs.get(folder);
+    if (sync === undefined) {
+      sync = new FolderSync(folder);
+      this.#syncs.set(folder, sync);
+    }
+    return sync.sync();
+  }
+
+  async #reading<T>(key: string, read: () => Promise<T>): Promise<T> {
+    try {
+      return await read();
+    } catch (error) {
+      const errno = (error as NodeJS.ErrnoException).code;
+      if (errno === "ENOENT" || errno === "ENOTDIR" || errno === "EISDIR") throw objectMissing(this.#dir, key);
+      throw localFailure(error, this.#dir, `read ${key}`);
+    }
+  }
+}
+
+function isThere(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+}
+
+/** Gives the finished file its name, unless the name is taken. */
+function giveName(temp: string, path: string): PutResult {
+  try {
+    linkSync(temp, path);
+    return "created";
+  } catch (error) {
+    const errno = (error as NodeJS.ErrnoException).code ?? "";
+    if (errno === "EEXIST") return "exists";
+    if (!NO_LINKS.has(errno)) throw error;
+    // Replaces what a racing writer may just have named: the same bytes, since the name is their hash.
+    renameSync(temp, path);
+    return "created";
+  }
+}
+
+async function readLong(path: string, offset: number, length: number): Promise<Uint8Array> {
+  const file = await open(path, "r");
+  try {
+    const bytes = new Uint8Array(length);
+    let done = 0;
+    while (done < length) {
+      const { bytesRead } = await file.read(bytes, done, length - done, offset + done);
+      if (bytesRead === 0) return bytes.subarray(0, done);
+      done += bytesRead;
+    }
+    return bytes;
+  } finally {
+    await file.close();
+  }
+}
