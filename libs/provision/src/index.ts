@@ -1,0 +1,7 @@
+/** @sheaf/provision: the seam behind which workers run, its local driver, and a whole cluster on this machine. */
+
+export { type EtcdProcess, type StartEtcdOptions, startEtcd } from "./etcd-process.ts";
+export { type ClusterInfo, LocalCluster, type LocalClusterOptions } from "./local-cluster.ts";
+export { type LocalProvisionerOptions, localProvisioner } from "./local-provisioner.ts";
+export { serviceArgv } from "./programs.ts";
+export type { Provisioner, WorkerExit, WorkerHandle, WorkerSpec } from "./provisioner.ts";

@@ -1,0 +1,70 @@
+/** Calls between services: protobuf-es services over grpc-js. */
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import { credentials, Client as GrpcChannel } from "@grpc/grpc-js";
+import { systemClock } from "@sheaf/runtime";
+import { type Connection, type ConnectionOptions, OpenCalls, oneService, type ServiceClient } from "./connection.ts";
+import { callBidi, callDownload, callUnary, callUpload, type GrpcCaller } from "./grpc-call.ts";
+import type { Fields } from "./mount.ts";
+import { MESSAGE_BYTES_MAX, UNARY_TIMEOUT_MS } from "./rules.ts";
+import type { CallOptions, Client } from "./types.ts";
+
+const OPTIONS = {
+  "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
+  "grpc.max_send_message_length": MESSAGE_BYTES_MAX,
+  // Not more often: see grpc-server.ts. Sessions have beats of their own.
+  "grpc.keepalive_time_ms": 60_000,
+  "grpc.keepalive_timeout_ms": 10_000,
+  // A service that comes back is found within a second. Default: up to two minutes.
+  "grpc.initial_reconnect_backoff_ms": 100,
+  "grpc.max_reconnect_backoff_ms": 1_000,
+  // Its connections end with it.
+  "grpc.use_local_subchannel_pool": 1,
+  // A proxy in the environment is for the world outside, not for our own services.
+  "grpc.enable_http_proxy": 0,
+  // Whether a call may be made again is the caller's to say.
+  "grpc.enable_retries": 0,
+  "grpc.enable_channelz": 0,
+} as const;
+
+/** `address`: "host:port", or "[v6]:port". */
+export function grpcConnection(address: string, options: ConnectionOptions = {}): Connection {
+  const channel = new GrpcChannel(address, credentials.createInsecure(), OPTIONS);
+  const { clock = systemClock, timeoutMs = UNARY_TIMEOUT_MS } = options;
+  const open = new OpenCalls();
+  const caller: GrpcCaller = { channel, address, clock, timeoutMs, open };
+  return {
+    address,
+    client: (service) => clientOf(service, caller),
+    close: () => {
+      open.cancelAll();
+      channel.close();
+    },
+  };
+}
+
+/** A connection for one service: `const { rpc, close } = grpcClient(address, DispatchService)`. */
+export function grpcClient<S extends DescService>(
+  address: string,
+  service: S,
+  options: ConnectionOptions = {},
+): ServiceClient<S> {
+  return oneService(grpcConnection(address, options), service);
+}
+
+function clientOf<S extends DescService>(service: S, caller: GrpcCaller): Client<S> {
+  return Object.fromEntries(service.methods.map((desc) => [desc.localName, methodOf(desc, caller)])) as Client<S>;
+}
+
+function methodOf(desc: DescMethod, caller: GrpcCaller): unknown {
+  switch (desc.methodKind) {
+    case "unary":
+      return (request: Fields, options: CallOptions = {}) => callUnary(desc, request, options, caller);
+    case "server_streaming":
+      return (request: Fields, options: CallOptions = {}) => callDownload(desc, request, options, caller);
+    case "client_streaming":
+      return (requests: AsyncIterable<Fields>, options: CallOptions = {}) =>
+        callUpload(desc, requests, options, caller);
+    case "bidi_streaming":
+      return (options: CallOptions = {}) => callBidi(desc, options, caller);
+  }
+}

@@ -1,0 +1,151 @@
+/** Mounts handlers on connect. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { Message } from "@bufbuild/protobuf";
+import {
+  type ConnectRouter,
+  createConnectRouter,
+  createContextKey,
+  createContextValues,
+  type HandlerContext,
+  type MethodImpl,
+} from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import { cancelled, isLoopback, SheafError } from "@sheaf/runtime";
+import { fromRequestError, toConnectError } from "./error-connect.ts";
+import { outgoing } from "./errors.ts";
+import { type CallRules, type Origin, runDownload, runUnary, runUpload } from "./invoke.ts";
+import type { MountedMethod, MountedService } from "./mount.ts";
+import { connectBidi } from "./public-bidi.ts";
+import { MESSAGE_BYTES_MAX } from "./rules.ts";
+
+type Request = IncomingMessage | Http2ServerRequest;
+type Response = ServerResponse | Http2ServerResponse;
+/** The HTTP request of a call. */
+const REQUEST = createContextKey<Request | undefined>(undefined);
+
+export type HttpListener = (request: Request, response: Response) => void;
+
+/** A request listener for both of Node's HTTP servers. Connect's own adapter writes to standard error; this one logs. */
+export function publicListener(services: readonly MountedService[], rules: CallRules): HttpListener {
+  const handlers = handlersByPath(services, rules);
+  return (request, response) => {
+    if (!isLocalName(request)) return refuse(response, 421, "this server answers under 127.0.0.1 and localhost only");
+    const path = request.url?.split("?", 1)[0] ?? "";
+    const handler = handlers.get(path);
+    if (handler === undefined) return refuse(response, 404, "no such RPC");
+    void serve(handler, request, response).catch((error: unknown) => {
+      // The answer could not be delivered: the caller left. What handlers throw went out as an answer.
+      rules.log.debug({ err: error, method: path }, "an answer was not delivered");
+    });
+  };
+}
+
+function handlersByPath(services: readonly MountedService[], rules: CallRules): Map<string, UniversalHandler> {
+  const router = createConnectRouter({
+    readMaxBytes: MESSAGE_BYTES_MAX,
+    writeMaxBytes: MESSAGE_BYTES_MAX,
+    // A typing error in a field name is an error, never silence (bad-inputs.md 4).
+    jsonOptions: { ignoreUnknownFields: false },
+    // Callers are on this machine: compressing would only cost time.
+    acceptCompression: [],
+  });
+  for (const { methods } of services) for (const method of methods) mount(router, method, rules);
+  return new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+}
+
+async function serve(handler: UniversalHandler, request: Request, response: Response): Promise<void> {
+  const values = createContextValues().set(REQUEST, request);
+  const answer = await handler(universalRequestFromNodeRequest(request, response, undefined, values));
+  await universalResponseToNodeResponse(answer, response);
+}
+
+/**
+ * A web page can make a browser call this machine under a name of its own that resolves to 127.0.0.1 (DNS rebinding,
+ * bad-inputs.md 98); the name shows in the Host header.
+ */
+function isLocalName(request: Request): boolean {
+  const authority = request.headers[":authority"] ?? request.headers.host;
+  if (typeof authority !== "string") return false;
+  return isLoopback(authority.replace(/:\d*$/, ""));
+}
+
+function refuse(response: Response, status: number, why: string): void {
+  response.statusCode = status;
+  response.setHeader("content-type", "text/plain");
+  response.end(`${why}\n`);
+}
+
+function mount(router: ConnectRouter, method: MountedMethod, rules: CallRules): void {
+  router.rpc(method.desc, implementation(method, rules) as MethodImpl<typeof method.desc>);
+}
+
+function implementation(method: MountedMethod, rules: CallRules): unknown {
+  const { handler } = method;
+  switch (handler.kind) {
+    case "unary":
+      return (request: Message, context: HandlerContext) =>
+        answer(runUnary(method, handler.fn, request, originOf(context), rules), method, rules);
+    case "client_streaming":
+      return (requests: AsyncIterable<Message>, context: HandlerContext) =>
+        answer(runUpload(method, handler.fn, whole(requests, context), originOf(context), rules), method, rules);
+    case "server_streaming":
+      return (request: Message, context: HandlerContext) =>
+        answers(runDownload(method, handler.fn, request, originOf(context), rules), method, rules);
+    case "bidi_streaming":
+      return (requests: AsyncIterable<Message>, context: HandlerContext) =>
+        answers(connectBidi(method, handler.fn, requests, originOf(context), rules), method, rules);
+  }
+}
+
+/**
+ * An upload that throws when the peer broke it off. Node ends the body of a request whose HTTP/2 stream was reset as if it
+ * were complete, and connect passes that on: half an upload would look like a whole one. Clients that are made with Node
+ * even send an end just before the reset (see guarded-sessions.ts): the turn of the event loop lets the reset arrive.
+ */
+async function* whole(requests: AsyncIterable<Message>, context: HandlerContext) {
+  yield* requests;
+  await new Promise((resolve) => setImmediate(resolve));
+  const request = context.values.get(REQUEST);
+  const aborted = request !== undefined && "stream" in request ? request.stream.aborted : request?.complete === false;
+  if (aborted) throw cancelled("UPLOAD_BROKEN", "the upload broke off");
+}
+
+async function answer(promise: Promise<Message>, method: MountedMethod, rules: CallRules): Promise<Message> {
+  try {
+    return await promise;
+  } catch (error) {
+    throw wireError(error, method, rules);
+  }
+}
+
+async function* answers(messages: AsyncIterable<Message>, method: MountedMethod, rules: CallRules) {
+  try {
+    yield* messages;
+  } catch (error) {
+    throw wireError(error, method, rules);
+  }
+}
+
+function wireError(error: unknown, { path }: MountedMethod, rules: CallRules) {
+  return toConnectError(error instanceof SheafError ? error : outgoing(error, path, rules));
+}
+
+/** Connect's own signal is aborted for a deadline too, and after every call; the rules have a deadline of their own. */
+function originOf(context: HandlerContext): Origin {
+  const gone = new AbortController();
+  const onAbort = () => {
+    const why = fromRequestError(context.signal.reason);
+    gone.abort(
+      why?.code === "DEADLINE_EXCEEDED" ? why : cancelled("CALLER_GONE", "the caller went away or called it off"),
+    );
+  };
+  if (context.signal.aborted) onAbort();
+  else context.signal.addEventListener("abort", onAbort, { once: true });
+  return {
+    gone: gone.signal,
+    timeoutMs: context.timeoutMs(),
+    header: (name) => context.requestHeader.get(name) ?? undefined,
+  };
+}
