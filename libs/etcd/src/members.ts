@@ -1,0 +1,107 @@
+/**
+ * The members of the etcd cluster: one raw client for each address, one of them in use. When a call to it
+ * fails, the next one is used (E19, E23): a dead member costs one failed call, not one in three.
+ *
+ * Everything that etcd3 does on its own is switched off (reference: its retries ran one transaction twice,
+ * its circuit breaker stops lease renewals for 5 s): fault policies are no-ops, gRPC's retries are off, and
+ * every unary call has a deadline.
+ */
+import { type CallOptions, type ChannelOptions, InterceptingCall, type Interceptor } from "@grpc/grpc-js";
+import { noop } from "cockatiel";
+import { Etcd3, type IOptions } from "etcd3";
+
+export interface EtcdTls {
+  /** PEM: the authority that signed etcd's certificates. */
+  readonly ca: Buffer;
+  /** PEM: our own certificate and key, when etcd asks for them (it knows us by the name in it). */
+  readonly cert?: Buffer;
+  readonly key?: Buffer;
+}
+
+export interface Member {
+  readonly address: string;
+  readonly raw: Etcd3;
+}
+
+const CHANNEL_OPTIONS: ChannelOptions = {
+  // Connections of its own for each client: else a connection that hangs while it is made (gRPC waits for it without
+  // limit) is shared by all that come after it.
+  "grpc.use_local_subchannel_pool": 1,
+  // A page of 500 keys at the hard limit of 64 KiB, and some; the default of 4 MiB is less than 500 x 8 KiB.
+  "grpc.max_receive_message_length": 64 * 1024 * 1024,
+  // Finds a dead connection. Never below 5 s: etcd answers more pings with GOAWAY too_many_pings.
+  "grpc.keepalive_time_ms": 10_000,
+  "grpc.keepalive_timeout_ms": 3_000,
+  "grpc.enable_retries": 0,
+  "grpc.service_config_disable_resolution": 1,
+  // The default goes up to two minutes; an etcd that comes back is wanted at once.
+  "grpc.initial_reconnect_backoff_ms": 100,
+  "grpc.min_reconnect_backoff_ms": 100,
+  "grpc.max_reconnect_backoff_ms": 1_000,
+};
+
+export class Members {
+  readonly addresses: readonly string[];
+  readonly #members: readonly Member[];
+  #at = 0;
+
+  constructor(addresses: readonly string[], tls: EtcdTls | undefined) {
+    this.#members = addresses.map((address) => ({ address, raw: rawClient(address, tls) }));
+    this.addresses = addresses;
+  }
+
+  get all(): readonly Member[] {
+    return this.#members;
+  }
+
+  current(): Member {
+    return this.#members[this.#at % this.#members.length] as Member;
+  }
+
+  /** Moves on to the next member, unless somebody else has done so already. */
+  failed(member: Member): void {
+    if (this.current() === member) this.#at++;
+  }
+
+  close(): void {
+    for (const { raw } of this.#members) raw.close();
+  }
+}
+
+/** gRPC wants its deadlines as wall time, and turns them into a duration at once: a jump does no harm. */
+export function within(ms: number): CallOptions {
+  return { deadline: Date.now() + ms };
+}
+
+/**
+ * For watch and keep-alive streams: the member ends them when it has no leader. Without it a watch on an
+ * isolated member is silent for ever. etcd3's calls take no metadata, hence the interceptor.
+ */
+export const REQUIRE_LEADER: CallOptions = {
+  interceptors: [
+    ((options, nextCall) =>
+      new InterceptingCall(nextCall(options), {
+        start(metadata, listener, next) {
+          metadata.set("hasleader", "true");
+          next(metadata, listener);
+        },
+      })) satisfies Interceptor,
+  ],
+};
+
+function rawClient(address: string, tls: EtcdTls | undefined): Etcd3 {
+  const options: IOptions = {
+    hosts: `${tls === undefined ? "http" : "https"}://${address.replace(/^https?:\/\//, "")}`,
+    faultHandling: { host: () => noop, global: noop },
+    grpcOptions: CHANNEL_OPTIONS,
+  };
+  if (tls !== undefined) {
+    const { ca, cert, key } = tls;
+    options.credentials = {
+      rootCertificate: ca,
+      ...(key && { privateKey: key }),
+      ...(cert && { certChain: cert }),
+    };
+  }
+  return new Etcd3(options);
+}

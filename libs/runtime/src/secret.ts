@@ -1,0 +1,29 @@
+/** A value that must not be seen: it shows as `[redacted]` wherever it is printed, logged or encoded. */
+import { inspect } from "node:util";
+
+const SHOWN = "[redacted]";
+
+export class Secret<T> {
+  readonly #value: T;
+
+  constructor(value: T) {
+    this.#value = value;
+  }
+
+  /** The value itself. Call it where it is used, and keep the Secret everywhere else. */
+  reveal(): T {
+    return this.#value;
+  }
+
+  toString(): string {
+    return SHOWN;
+  }
+
+  toJSON(): string {
+    return SHOWN;
+  }
+
+  [inspect.custom](): string {
+    return SHOWN;
+  }
+}
