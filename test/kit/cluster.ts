@@ -22,17 +22,22 @@ export class TestCluster {
   readonly #ports: Ports;
   readonly #processes = new Map<ServiceName, ChildProcess>();
   readonly #env: Readonly<Record<string, string>>;
+  readonly #fsync: boolean;
 
-  private constructor(ports: Ports, env: Readonly<Record<string, string>>) {
+  private constructor(ports: Ports, env: Readonly<Record<string, string>>, fsync: boolean) {
     this.folder = mkdtempSync(join(tmpdir(), "sheaf-test-"));
     this.#ports = ports;
     this.#env = env;
+    this.#fsync = fsync;
   }
 
-  /** Starts all of it. `env`: settings for the services, for example SHEAF_SHARD_BYTES_MIN. */
-  static async start(env: Readonly<Record<string, string>> = {}): Promise<TestCluster> {
+  /**
+   * Starts all of it. `env`: settings for the services, for example SHEAF_SHARD_BYTES_MIN. `fsync`: etcd syncs its log, for
+   * measurements; tests of anything but lost power need it not.
+   */
+  static async start(env: Readonly<Record<string, string>> = {}, fsync = false): Promise<TestCluster> {
     const [api = 0, dispatch = 0, merge = 0, etcd = 0, peer = 0] = await freePorts(5);
-    const cluster = new TestCluster({ api, dispatch, merge, etcd, peer }, env);
+    const cluster = new TestCluster({ api, dispatch, merge, etcd, peer }, env, fsync);
     try {
       await cluster.run("etcd");
       await Promise.all([cluster.run("master"), cluster.run("merge")]);
@@ -104,7 +109,11 @@ export class TestCluster {
   #command(name: ServiceName): [string, string[]] {
     const { dispatch, merge, etcd, peer } = this.#ports;
     const shared = ["--etcd", this.etcdAddress, "--store", `file://${this.folder}/store`];
-    if (name === "etcd") return [etcdBinary(), etcdFlags(join(this.folder, "etcd"), etcd, peer)];
+    if (name === "etcd")
+      return [
+        etcdBinary(),
+        [...etcdFlags(join(this.folder, "etcd"), etcd, peer), ...(this.#fsync ? [] : ["--unsafe-no-fsync"])],
+      ];
     const program = join(ROOT, "services", name, "src", "main.ts");
     if (name === "merge") return [process.execPath, [program, ...shared, "--dispatch-listen", `127.0.0.1:${merge}`]];
     const flags = ["--listen", this.address, "--dispatch-listen", `127.0.0.1:${dispatch}`];
@@ -135,7 +144,7 @@ function etcdFlags(dataDir: string, port: number, peer: number): string[] {
   const client = `http://127.0.0.1:${port}`;
   const listen = ["--listen-client-urls", client, "--advertise-client-urls", client];
   const peers = ["--listen-peer-urls", `http://127.0.0.1:${peer}`];
-  return ["--data-dir", dataDir, ...listen, ...peers, "--unsafe-no-fsync", "--log-level", "error"];
+  return ["--data-dir", dataDir, ...listen, ...peers, "--log-level", "error"];
 }
 
 function saysReady(child: ChildProcess): Promise<void> {

@@ -27,6 +27,7 @@ async function* steps(
     const file = { path, content: typeof content === "string" ? Buffer.from(content) : content };
     yield { message: { case: "batch", value: { files: [file] } } };
   }
+  yield { message: { case: "finish", value: {} } };
 }
 
 export interface PipelineOptions {

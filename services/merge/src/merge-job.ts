@@ -7,27 +7,12 @@
  * ledger and its input. So a replica that starts in the middle goes on where the other stopped, and cuts nothing anew.
  */
 
-import type { Etcd, Keys } from "@sheaf/etcd";
-import type { Dispatcher, Ledger, LedgerName, Ownership } from "@sheaf/ledger";
-import { type Kept, readRecord } from "@sheaf/ledger";
-import { api, state } from "@sheaf/proto";
-import type { Clock, Logger } from "@sheaf/runtime";
-import type { Store } from "@sheaf/storage";
+import type { Ledger, LedgerName, Ownership } from "@sheaf/ledger";
+import type { state } from "@sheaf/proto";
 import { collect } from "./collect.ts";
-import { layOut, type ShardSize } from "./lay-out.ts";
+import { layOut } from "./lay-out.ts";
+import { type MergeDeps, readJob } from "./merging-job.ts";
 import { endJob, type JobEnding, publish } from "./publish.ts";
-
-export interface MergeDeps {
-  readonly store: Store;
-  readonly keys: Keys;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly shardSize: ShardSize;
-  readonly etcd: Pick<Etcd, "get">;
-  readonly dispatcher: Pick<Dispatcher, "workers">;
-}
-
-export type JobKept = Kept<state.JobRecord>;
 
 /** Opens the merge ledger of a job: as it was cut, or cut now. */
 export async function openMerge(
@@ -66,11 +51,4 @@ async function decideEnding(deps: MergeDeps, end: Awaited<Ledger["end"]>): Promi
     default:
       return { kind: "failed", reason: "MERGE_FAILED", message: "the merge gave up" };
   }
-}
-
-/** The job while it is merging; null: it is over, or gone. */
-export async function readJob(deps: MergeDeps, key: string): Promise<JobKept | null> {
-  const kv = await deps.etcd.get(key);
-  const kept = kv && readRecord(state.JobRecordSchema, kv);
-  return kept?.record.state === api.JobState.MERGING ? kept : null;
 }

@@ -2,7 +2,8 @@ import type { Etcd, KeyValue } from "@sheaf/etcd";
 import { type Dispatcher, type Ledger, type Ownership, readRecord } from "@sheaf/ledger";
 import { api, state } from "@sheaf/proto";
 import { backoff, type Random } from "@sheaf/runtime";
-import { finishMerge, type MergeDeps, openMerge } from "./merge-job.ts";
+import { finishMerge, openMerge } from "./merge-job.ts";
+import type { MergeDeps } from "./merging-job.ts";
 
 export interface MergeOwnerDeps extends MergeDeps {
   readonly etcd: Etcd;

@@ -2,7 +2,7 @@ import { clone, create } from "@bufbuild/protobuf";
 import type { ChangeOutcome, Compare } from "@sheaf/etcd";
 import { absent, nowStamp, type Ownership, put, RECORD_VERSION, readRecord, unchanged } from "@sheaf/ledger";
 import { api, state, type store } from "@sheaf/proto";
-import { type JobKept, type MergeDeps, readJob } from "./merge-job.ts";
+import { type JobKept, type MergeDeps, readJob } from "./merging-job.ts";
 
 /** How a job ends. */
 export type JobEnding =

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file sheaf/api/v1/file_service.proto.
  */
 export const file_sheaf_api_v1_file_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9zaGVhZi9hcGkvdjEvZmlsZV9zZXJ2aWNlLnByb3RvEgxzaGVhZi5hcGkudjEiegoERmlsZRIMCgRwYXRoGAEgASgJEiQKBGtpbmQYAiABKA4yFi5zaGVhZi5hcGkudjEuRmlsZUtpbmQSDQoFYnl0ZXMYAyABKAQSDQoFZmlsZXMYBCABKAQSDAoEaGFzaBgFIAEoCRISCgpleGVjdXRhYmxlGAYgASgIIoUCChJNb2RpZnlGaWxlc1JlcXVlc3QSLQoEb3BlbhgBIAEoCzIdLnNoZWFmLmFwaS52MS5Nb2RpZnlGaWxlc09wZW5IABIoCgViYXRjaBgCIAEoCzIXLnNoZWFmLmFwaS52MS5GaWxlQmF0Y2hIABIoCgViZWdpbhgDIAEoCzIXLnNoZWFmLmFwaS52MS5GaWxlQmVnaW5IABIPCgVjaHVuaxgEIAEoDEgAEiQKA2VuZBgFIAEoCzIVLnNoZWFmLmFwaS52MS5GaWxlRW5kSAASKgoGZGVsZXRlGAYgASgLMhguc2hlYWYuYXBpLnYxLkRlbGV0ZVBhdGhIAEIJCgdtZXNzYWdlIlgKD01vZGlmeUZpbGVzT3BlbhIMCgRyZXBvGAEgASgJEg4KBmJyYW5jaBgCIAEoCRITCgtkZXNjcmlwdGlvbhgDIAEoCRISCgpyZXF1ZXN0X2lkGAQgASgJIjMKCUZpbGVCYXRjaBImCgVmaWxlcxgBIAMoCzIXLnNoZWFmLmFwaS52MS5XaG9sZUZpbGUiPgoJV2hvbGVGaWxlEgwKBHBhdGgYASABKAkSDwoHY29udGVudBgCIAEoDBISCgpleGVjdXRhYmxlGAMgASgIIi0KCUZpbGVCZWdpbhIMCgRwYXRoGAEgASgJEhIKCmV4ZWN1dGFibGUYAiABKAgiGQoHRmlsZUVuZBIOCgZzaGEyNTYYASABKAwiGgoKRGVsZXRlUGF0aBIMCgRwYXRoGAEgASgJIjsKE01vZGlmeUZpbGVzUmVzcG9uc2USJAoGY29tbWl0GAEgASgLMhQuc2hlYWYuYXBpLnYxLkNvbW1pdCJWCg9HZXRGaWxlc1JlcXVlc3QSJwoGY29tbWl0GAEgASgLMhcuc2hlYWYuYXBpLnYxLkNvbW1pdFJlZhIMCgRwYXRoGAIgASgJEgwKBGdsb2IYAyABKAkiqAEKEEdldEZpbGVzUmVzcG9uc2USKAoFYmF0Y2gYASABKAsyFy5zaGVhZi5hcGkudjEuRmlsZUJhdGNoSAASKAoFYmVnaW4YAiABKAsyFy5zaGVhZi5hcGkudjEuRmlsZUJlZ2luSAASDwoFY2h1bmsYAyABKAxIABIkCgNlbmQYBCABKAsyFS5zaGVhZi5hcGkudjEuRmlsZUVuZEgAQgkKB21lc3NhZ2UiawoQTGlzdEZpbGVzUmVxdWVzdBInCgZjb21taXQYASABKAsyFy5zaGVhZi5hcGkudjEuQ29tbWl0UmVmEgwKBHBhdGgYAiABKAkSIAoEcGFnZRgDIAEoCzISLnNoZWFmLmFwaS52MS5QYWdlIk8KEUxpc3RGaWxlc1Jlc3BvbnNlEiEKBWZpbGVzGAEgAygLMhIuc2hlYWYuYXBpLnYxLkZpbGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJImsKEEdsb2JGaWxlc1JlcXVlc3QSJwoGY29tbWl0GAEgASgLMhcuc2hlYWYuYXBpLnYxLkNvbW1pdFJlZhIMCgRnbG9iGAIgASgJEiAKBHBhZ2UYAyABKAsyEi5zaGVhZi5hcGkudjEuUGFnZSJPChFHbG9iRmlsZXNSZXNwb25zZRIhCgVmaWxlcxgBIAMoCzISLnNoZWFmLmFwaS52MS5GaWxlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJLChJJbnNwZWN0RmlsZVJlcXVlc3QSJwoGY29tbWl0GAEgASgLMhcuc2hlYWYuYXBpLnYxLkNvbW1pdFJlZhIMCgRwYXRoGAIgASgJIjcKE0luc3BlY3RGaWxlUmVzcG9uc2USIAoEZmlsZRgBIAEoCzISLnNoZWFmLmFwaS52MS5GaWxlKk8KCEZpbGVLaW5kEhkKFUZJTEVfS0lORF9VTlNQRUNJRklFRBAAEhIKDkZJTEVfS0lORF9GSUxFEAESFAoQRklMRV9LSU5EX0ZPTERFUhACMrQDCgtGaWxlU2VydmljZRJUCgtNb2RpZnlGaWxlcxIgLnNoZWFmLmFwaS52MS5Nb2RpZnlGaWxlc1JlcXVlc3QaIS5zaGVhZi5hcGkudjEuTW9kaWZ5RmlsZXNSZXNwb25zZSgBElAKCEdldEZpbGVzEh0uc2hlYWYuYXBpLnYxLkdldEZpbGVzUmVxdWVzdBoeLnNoZWFmLmFwaS52MS5HZXRGaWxlc1Jlc3BvbnNlIgOQAgEwARJRCglMaXN0RmlsZXMSHi5zaGVhZi5hcGkudjEuTGlzdEZpbGVzUmVxdWVzdBofLnNoZWFmLmFwaS52MS5MaXN0RmlsZXNSZXNwb25zZSIDkAIBElEKCUdsb2JGaWxlcxIeLnNoZWFmLmFwaS52MS5HbG9iRmlsZXNSZXF1ZXN0Gh8uc2hlYWYuYXBpLnYxLkdsb2JGaWxlc1Jlc3BvbnNlIgOQAgESVwoLSW5zcGVjdEZpbGUSIC5zaGVhZi5hcGkudjEuSW5zcGVjdEZpbGVSZXF1ZXN0GiEuc2hlYWYuYXBpLnYxLkluc3BlY3RGaWxlUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_sheaf_api_v1_paging, file_sheaf_api_v1_repo]);
+  fileDesc("Ch9zaGVhZi9hcGkvdjEvZmlsZV9zZXJ2aWNlLnByb3RvEgxzaGVhZi5hcGkudjEiegoERmlsZRIMCgRwYXRoGAEgASgJEiQKBGtpbmQYAiABKA4yFi5zaGVhZi5hcGkudjEuRmlsZUtpbmQSDQoFYnl0ZXMYAyABKAQSDQoFZmlsZXMYBCABKAQSDAoEaGFzaBgFIAEoCRISCgpleGVjdXRhYmxlGAYgASgIIrgCChJNb2RpZnlGaWxlc1JlcXVlc3QSLQoEb3BlbhgBIAEoCzIdLnNoZWFmLmFwaS52MS5Nb2RpZnlGaWxlc09wZW5IABIoCgViYXRjaBgCIAEoCzIXLnNoZWFmLmFwaS52MS5GaWxlQmF0Y2hIABIoCgViZWdpbhgDIAEoCzIXLnNoZWFmLmFwaS52MS5GaWxlQmVnaW5IABIPCgVjaHVuaxgEIAEoDEgAEiQKA2VuZBgFIAEoCzIVLnNoZWFmLmFwaS52MS5GaWxlRW5kSAASKgoGZGVsZXRlGAYgASgLMhguc2hlYWYuYXBpLnYxLkRlbGV0ZVBhdGhIABIxCgZmaW5pc2gYByABKAsyHy5zaGVhZi5hcGkudjEuTW9kaWZ5RmlsZXNGaW5pc2hIAEIJCgdtZXNzYWdlIhMKEU1vZGlmeUZpbGVzRmluaXNoIlgKD01vZGlmeUZpbGVzT3BlbhIMCgRyZXBvGAEgASgJEg4KBmJyYW5jaBgCIAEoCRITCgtkZXNjcmlwdGlvbhgDIAEoCRISCgpyZXF1ZXN0X2lkGAQgASgJIjMKCUZpbGVCYXRjaBImCgVmaWxlcxgBIAMoCzIXLnNoZWFmLmFwaS52MS5XaG9sZUZpbGUiPgoJV2hvbGVGaWxlEgwKBHBhdGgYASABKAkSDwoHY29udGVudBgCIAEoDBISCgpleGVjdXRhYmxlGAMgASgIIi0KCUZpbGVCZWdpbhIMCgRwYXRoGAEgASgJEhIKCmV4ZWN1dGFibGUYAiABKAgiGQoHRmlsZUVuZBIOCgZzaGEyNTYYASABKAwiGgoKRGVsZXRlUGF0aBIMCgRwYXRoGAEgASgJIjsKE01vZGlmeUZpbGVzUmVzcG9uc2USJAoGY29tbWl0GAEgASgLMhQuc2hlYWYuYXBpLnYxLkNvbW1pdCJWCg9HZXRGaWxlc1JlcXVlc3QSJwoGY29tbWl0GAEgASgLMhcuc2hlYWYuYXBpLnYxLkNvbW1pdFJlZhIMCgRwYXRoGAIgASgJEgwKBGdsb2IYAyABKAkiqAEKEEdldEZpbGVzUmVzcG9uc2USKAoFYmF0Y2gYASABKAsyFy5zaGVhZi5hcGkudjEuRmlsZUJhdGNoSAASKAoFYmVnaW4YAiABKAsyFy5zaGVhZi5hcGkudjEuRmlsZUJlZ2luSAASDwoFY2h1bmsYAyABKAxIABIkCgNlbmQYBCABKAsyFS5zaGVhZi5hcGkudjEuRmlsZUVuZEgAQgkKB21lc3NhZ2UiawoQTGlzdEZpbGVzUmVxdWVzdBInCgZjb21taXQYASABKAsyFy5zaGVhZi5hcGkudjEuQ29tbWl0UmVmEgwKBHBhdGgYAiABKAkSIAoEcGFnZRgDIAEoCzISLnNoZWFmLmFwaS52MS5QYWdlIk8KEUxpc3RGaWxlc1Jlc3BvbnNlEiEKBWZpbGVzGAEgAygLMhIuc2hlYWYuYXBpLnYxLkZpbGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJImsKEEdsb2JGaWxlc1JlcXVlc3QSJwoGY29tbWl0GAEgASgLMhcuc2hlYWYuYXBpLnYxLkNvbW1pdFJlZhIMCgRnbG9iGAIgASgJEiAKBHBhZ2UYAyABKAsyEi5zaGVhZi5hcGkudjEuUGFnZSJPChFHbG9iRmlsZXNSZXNwb25zZRIhCgVmaWxlcxgBIAMoCzISLnNoZWFmLmFwaS52MS5GaWxlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJLChJJbnNwZWN0RmlsZVJlcXVlc3QSJwoGY29tbWl0GAEgASgLMhcuc2hlYWYuYXBpLnYxLkNvbW1pdFJlZhIMCgRwYXRoGAIgASgJIjcKE0luc3BlY3RGaWxlUmVzcG9uc2USIAoEZmlsZRgBIAEoCzISLnNoZWFmLmFwaS52MS5GaWxlKk8KCEZpbGVLaW5kEhkKFUZJTEVfS0lORF9VTlNQRUNJRklFRBAAEhIKDkZJTEVfS0lORF9GSUxFEAESFAoQRklMRV9LSU5EX0ZPTERFUhACMrQDCgtGaWxlU2VydmljZRJUCgtNb2RpZnlGaWxlcxIgLnNoZWFmLmFwaS52MS5Nb2RpZnlGaWxlc1JlcXVlc3QaIS5zaGVhZi5hcGkudjEuTW9kaWZ5RmlsZXNSZXNwb25zZSgBElAKCEdldEZpbGVzEh0uc2hlYWYuYXBpLnYxLkdldEZpbGVzUmVxdWVzdBoeLnNoZWFmLmFwaS52MS5HZXRGaWxlc1Jlc3BvbnNlIgOQAgEwARJRCglMaXN0RmlsZXMSHi5zaGVhZi5hcGkudjEuTGlzdEZpbGVzUmVxdWVzdBofLnNoZWFmLmFwaS52MS5MaXN0RmlsZXNSZXNwb25zZSIDkAIBElEKCUdsb2JGaWxlcxIeLnNoZWFmLmFwaS52MS5HbG9iRmlsZXNSZXF1ZXN0Gh8uc2hlYWYuYXBpLnYxLkdsb2JGaWxlc1Jlc3BvbnNlIgOQAgESVwoLSW5zcGVjdEZpbGUSIC5zaGVhZi5hcGkudjEuSW5zcGVjdEZpbGVSZXF1ZXN0GiEuc2hlYWYuYXBpLnYxLkluc3BlY3RGaWxlUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_sheaf_api_v1_paging, file_sheaf_api_v1_repo]);
 
 /**
  * A file or a folder of a commit.
@@ -131,6 +131,14 @@ export type ModifyFilesRequest = Message<"sheaf.api.v1.ModifyFilesRequest"> & {
      */
     value: DeletePath;
     case: "delete";
+  } | {
+    /**
+     * Last message: all has been said.
+     *
+     * @generated from field: sheaf.api.v1.ModifyFilesFinish finish = 7;
+     */
+    value: ModifyFilesFinish;
+    case: "finish";
   } | { case: undefined; value?: undefined };
 };
 
@@ -140,6 +148,21 @@ export type ModifyFilesRequest = Message<"sheaf.api.v1.ModifyFilesRequest"> & {
  */
 export const ModifyFilesRequestSchema: GenMessage<ModifyFilesRequest> = /*@__PURE__*/
   messageDesc(file_sheaf_api_v1_file_service, 1);
+
+/**
+ * All has been said: without it a stream that was cut off could look whole.
+ *
+ * @generated from message sheaf.api.v1.ModifyFilesFinish
+ */
+export type ModifyFilesFinish = Message<"sheaf.api.v1.ModifyFilesFinish"> & {
+};
+
+/**
+ * Describes the message sheaf.api.v1.ModifyFilesFinish.
+ * Use `create(ModifyFilesFinishSchema)` to create a new message.
+ */
+export const ModifyFilesFinishSchema: GenMessage<ModifyFilesFinish> = /*@__PURE__*/
+  messageDesc(file_sheaf_api_v1_file_service, 2);
 
 /**
  * Where to.
@@ -181,7 +204,7 @@ export type ModifyFilesOpen = Message<"sheaf.api.v1.ModifyFilesOpen"> & {
  * Use `create(ModifyFilesOpenSchema)` to create a new message.
  */
 export const ModifyFilesOpenSchema: GenMessage<ModifyFilesOpen> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_file_service, 2);
+  messageDesc(file_sheaf_api_v1_file_service, 3);
 
 /**
  * Small files, whole: at most 1 MiB a message.
@@ -202,7 +225,7 @@ export type FileBatch = Message<"sheaf.api.v1.FileBatch"> & {
  * Use `create(FileBatchSchema)` to create a new message.
  */
 export const FileBatchSchema: GenMessage<FileBatch> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_file_service, 3);
+  messageDesc(file_sheaf_api_v1_file_service, 4);
 
 /**
  * A small file.
@@ -237,7 +260,7 @@ export type WholeFile = Message<"sheaf.api.v1.WholeFile"> & {
  * Use `create(WholeFileSchema)` to create a new message.
  */
 export const WholeFileSchema: GenMessage<WholeFile> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_file_service, 4);
+  messageDesc(file_sheaf_api_v1_file_service, 5);
 
 /**
  * A big file begins; its bytes follow in chunks.
@@ -265,7 +288,7 @@ export type FileBegin = Message<"sheaf.api.v1.FileBegin"> & {
  * Use `create(FileBeginSchema)` to create a new message.
  */
 export const FileBeginSchema: GenMessage<FileBegin> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_file_service, 5);
+  messageDesc(file_sheaf_api_v1_file_service, 6);
 
 /**
  * A big file ends.
@@ -286,7 +309,7 @@ export type FileEnd = Message<"sheaf.api.v1.FileEnd"> & {
  * Use `create(FileEndSchema)` to create a new message.
  */
 export const FileEndSchema: GenMessage<FileEnd> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_file_service, 6);
+  messageDesc(file_sheaf_api_v1_file_service, 7);
 
 /**
  * A deletion.
@@ -307,7 +330,7 @@ export type DeletePath = Message<"sheaf.api.v1.DeletePath"> & {
  * Use `create(DeletePathSchema)` to create a new message.
  */
 export const DeletePathSchema: GenMessage<DeletePath> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_file_service, 7);
+  messageDesc(file_sheaf_api_v1_file_service, 8);
 
 /**
  * See ModifyFiles.
@@ -328,7 +351,7 @@ export type ModifyFilesResponse = Message<"sheaf.api.v1.ModifyFilesResponse"> & 
  * Use `create(ModifyFilesResponseSchema)` to create a new message.
  */
 export const ModifyFilesResponseSchema: GenMessage<ModifyFilesResponse> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_file_service, 8);
+  messageDesc(file_sheaf_api_v1_file_service, 9);
 
 /**
  * See GetFiles.
@@ -363,7 +386,7 @@ export type GetFilesRequest = Message<"sheaf.api.v1.GetFilesRequest"> & {
  * Use `create(GetFilesRequestSchema)` to create a new message.
  */
 export const GetFilesRequestSchema: GenMessage<GetFilesRequest> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_file_service, 9);
+  messageDesc(file_sheaf_api_v1_file_service, 10);
 
 /**
  * A step of GetFiles.
@@ -416,7 +439,7 @@ export type GetFilesResponse = Message<"sheaf.api.v1.GetFilesResponse"> & {
  * Use `create(GetFilesResponseSchema)` to create a new message.
  */
 export const GetFilesResponseSchema: GenMessage<GetFilesResponse> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_file_service, 10);
+  messageDesc(file_sheaf_api_v1_file_service, 11);
 
 /**
  * See ListFiles.
@@ -451,7 +474,7 @@ export type ListFilesRequest = Message<"sheaf.api.v1.ListFilesRequest"> & {
  * Use `create(ListFilesRequestSchema)` to create a new message.
  */
 export const ListFilesRequestSchema: GenMessage<ListFilesRequest> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_file_service, 11);
+  messageDesc(file_sheaf_api_v1_file_service, 12);
 
 /**
  * See ListFiles.
@@ -479,7 +502,7 @@ export type ListFilesResponse = Message<"sheaf.api.v1.ListFilesResponse"> & {
  * Use `create(ListFilesResponseSchema)` to create a new message.
  */
 export const ListFilesResponseSchema: GenMessage<ListFilesResponse> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_file_service, 12);
+  messageDesc(file_sheaf_api_v1_file_service, 13);
 
 /**
  * See GlobFiles.
@@ -514,7 +537,7 @@ export type GlobFilesRequest = Message<"sheaf.api.v1.GlobFilesRequest"> & {
  * Use `create(GlobFilesRequestSchema)` to create a new message.
  */
 export const GlobFilesRequestSchema: GenMessage<GlobFilesRequest> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_file_service, 13);
+  messageDesc(file_sheaf_api_v1_file_service, 14);
 
 /**
  * See GlobFiles.
@@ -542,7 +565,7 @@ export type GlobFilesResponse = Message<"sheaf.api.v1.GlobFilesResponse"> & {
  * Use `create(GlobFilesResponseSchema)` to create a new message.
  */
 export const GlobFilesResponseSchema: GenMessage<GlobFilesResponse> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_file_service, 14);
+  messageDesc(file_sheaf_api_v1_file_service, 15);
 
 /**
  * See InspectFile.
@@ -570,7 +593,7 @@ export type InspectFileRequest = Message<"sheaf.api.v1.InspectFileRequest"> & {
  * Use `create(InspectFileRequestSchema)` to create a new message.
  */
 export const InspectFileRequestSchema: GenMessage<InspectFileRequest> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_file_service, 15);
+  messageDesc(file_sheaf_api_v1_file_service, 16);
 
 /**
  * See InspectFile.
@@ -591,7 +614,7 @@ export type InspectFileResponse = Message<"sheaf.api.v1.InspectFileResponse"> & 
  * Use `create(InspectFileResponseSchema)` to create a new message.
  */
 export const InspectFileResponseSchema: GenMessage<InspectFileResponse> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_file_service, 16);
+  messageDesc(file_sheaf_api_v1_file_service, 17);
 
 /**
  * What a path is.
@@ -641,7 +664,8 @@ export const FileKindSchema: GenEnum<FileKind> = /*@__PURE__*/
  */
 export const FileService: GenService<{
   /**
-   * Changes files on a branch: the whole stream is one new commit, or none. The first message is `open`. Codes:
+   * Changes files on a branch: the whole stream is one new commit, or none. The first message is `open`, the last is
+   * `finish`: a stream that ends without it was cut off, and changes nothing. Codes:
    * INVALID_ARGUMENT (a path, with its field; an order that breaks the contract), NOT_FOUND (repo), FAILED_PRECONDITION (a
    * pipeline writes it; a file where there is a folder), ABORTED (the branch moved meanwhile: send all again), DATA_LOSS
    * (a hash does not match), RESOURCE_EXHAUSTED (the store is full). With a request_id it is safe to retry.

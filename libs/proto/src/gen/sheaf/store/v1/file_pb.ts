@@ -137,7 +137,7 @@ export const FileBlockSchema: GenMessage<FileBlock> = /*@__PURE__*/
   messageDesc(file_sheaf_store_v1_file, 2);
 
 /**
- * Footer of an index shard: one sorted table of files, each path once.
+ * Footer of an index shard: one sorted table of files, each path once. Object kind "indexes".
  *
  * @generated from message sheaf.store.v1.IndexFooter
  */

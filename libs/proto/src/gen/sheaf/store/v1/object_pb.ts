@@ -79,7 +79,8 @@ export const TableRefSchema: GenMessage<TableRef> = /*@__PURE__*/
   messageDesc(file_sheaf_store_v1_object, 1);
 
 /**
- * A block: a part of a section that is read, checked and unpacked as a whole. About 64 KiB unpacked, at most 64 MiB.
+ * A block: a part of a section that is read, checked and unpacked as a whole. 2 to 64 KiB unpacked; one large
+ * record may take more, at most 64 MiB.
  *
  * @generated from message sheaf.store.v1.BlockRef
  */

@@ -1,0 +1,20 @@
+import { spawnSync } from "node:child_process";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+
+const CLI = join(import.meta.dirname, "..", "..", "services", "cli", "src", "main.ts");
+
+/** Runs a program to its end; seconds. Throws with what it said when it fails. */
+export function timed(program: string, args: readonly string[], cwd: string): number {
+  const begun = performance.now();
+  const { status, stderr, error } = spawnSync(program, args, { cwd, encoding: "utf8", maxBuffer: 2 ** 28 });
+  if (error !== undefined) throw error;
+  if (status !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${status}: ${stderr}`);
+  return (performance.now() - begun) / 1_000;
+}
+
+/** `sheaf run` on a cluster of its own, start and stop included. The output folder is emptied first. */
+export function sheafRun(cwd: string, out: string, args: readonly string[]): number {
+  rmSync(join(cwd, out), { recursive: true, force: true });
+  return timed(process.execPath, [CLI, "run", "-o", out, ...args], cwd);
+}
