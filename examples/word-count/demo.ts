@@ -41,8 +41,12 @@ const cluster = new LocalCluster({
   onRestart: ({ name, why }) => line.say(`${name}: ${why}; starting it again`),
 });
 
+let stopping = false;
 for (const [signal, code] of Object.entries(SIGNALS)) {
-  process.once(signal, () => {
+  process.on(signal, () => {
+    // Ctrl-C comes from the terminal, and once more from npm.
+    if (stopping) return;
+    stopping = true;
     line.end();
     void clear(1_000).finally(() => process.exit(code));
   });

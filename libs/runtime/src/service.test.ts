@@ -174,7 +174,10 @@ test("a stop that hangs ends the process at the deadline; a second signal at onc
   run(second, hanging);
   await turn();
   second.emit("SIGINT");
+  second.emit("SIGTERM");
   await turn();
+  assert.deepEqual(second.exits, [], "Ctrl-C that comes twice is one");
+  await second.clock.advance(1_000);
   second.emit("SIGINT");
   assert.deepEqual(second.exits, [130]);
 });

@@ -4,7 +4,7 @@
  * E1. One line on standard error says why it did not start; no stack trace unless SHEAF_LOG_LEVEL=debug.
  * E2. The exit code says what to do: 0 asked to stop, 2 wrong usage, 3 somebody cannot be reached,
  *     1 anything else, 70 a bug (unhandled rejection or exception).
- * E3. A stop is bounded: a second signal, or the drain deadline and 5 s, end the process at once.
+ * E3. A stop is bounded: a second signal (half a second or more after the first), or the drain deadline and 5 s, end the process at once.
  * E4. Without its parent it ends: quickly, without a drain, because those it would hand over to die as well.
  */
 import { type Clock, systemClock, type Timer } from "./clock.ts";
@@ -17,6 +17,9 @@ import { watchParent } from "./parent.ts";
 
 /** How long a stop may take after the drain, in milliseconds. */
 const STOP_LIMIT_MS = 5_000;
+
+/** Ctrl-C reaches a program from the terminal, and again from npm or from who started it: that is one signal. */
+const SAME_SIGNAL_MS = 500;
 
 const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, bug: 70 } as const;
 
@@ -110,6 +113,8 @@ class Service<D extends Definitions> {
   readonly #ended = Promise.withResolvers<number>();
   #lifecycle: Lifecycle | undefined;
   #stopAsked = false;
+  /** Clock time of the signal that asked for the stop. */
+  #signalledAt = Number.NEGATIVE_INFINITY;
   #failure: unknown;
 
   constructor(
@@ -165,7 +170,10 @@ class Service<D extends Definitions> {
   }
 
   #onSignal(name: string, code: number): void {
+    const now = this.#host.clock.now();
+    if (this.#stopAsked && now - this.#signalledAt < SAME_SIGNAL_MS) return;
     if (this.#stopAsked) return this.#host.exit(code); // E3
+    this.#signalledAt = now;
     this.#log.info({ signal: name }, "told to stop: draining");
     void this.#shutDown(this.#settings.drainTimeout, EXIT.ok);
   }
