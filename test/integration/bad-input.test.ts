@@ -70,7 +70,7 @@ test("one datum that fails is named with its file, its reason and the last it sa
   const script =
     'case "$SHEAF_INPUT" in *f07) echo "seven is broken" >&2; exit 3;; esac; cp "$SHEAF_INPUT" "$SHEAF_OUT"';
   const end = await run(["-i", "in", "-w", "2"], ["sh", "-c", script]);
-  assertEnd(end, 1, /f07/, /EXIT_3|exit code 3/, /seven is broken/);
+  assertEnd(end, 1, /f07/, /exited with code 3/, /seven is broken/);
   assert.throws(() => readdirSync(end.out), { code: "ENOENT" });
 });
 
