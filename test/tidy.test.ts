@@ -1,4 +1,4 @@
-// How the project is laid out and who may import whom (DESIGN.md, section 10), as a program. A rule is a name, a reason and a function that
+// How the project is laid out and who may import whom, as a program. A rule is a name, a reason and a function that
 // lists what breaks it; where a rule has exceptions, each stands in a table with its reason.
 import assert from "node:assert/strict";
 import { basename } from "node:path";
@@ -66,7 +66,6 @@ const MAY_USE_AMBIENT: { file: RegExp; because: string }[] = [
   { file: /^libs\/runtime\//, because: "it is where the real clock is" },
   { file: /^(test|deploy|examples)\//, because: "nothing in them decides" },
   { file: /^libs\/etcd\/src\/members\.ts$/, because: "grpc-js takes a deadline as wall time" },
-  { file: /^libs\/etcd\/src\/process\.ts$/, because: "it waits for a real process to end" },
 ];
 
 /** The one import that leaves its package by a path. It runs before node_modules exists, when no package can be found by name. */

@@ -2,14 +2,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { connectEtcd, startEtcd, type TxnOutcome } from "@sheaf/etcd";
-import { testLogger } from "@sheaf/runtime";
-import { etcdBinary, temporaryFolder } from "../kit/etcd-server.ts";
+import { connectEtcd, type TxnOutcome } from "@sheaf/etcd";
+import { startEtcdServer, temporaryFolder } from "../kit/etcd-server.ts";
 
 test("a full etcd: writes are unknown, a new lease is refused, deletes and renewals go on", async () => {
   const dataDir = join(await temporaryFolder(after), "etcd");
   const quotaBytes = 16 * 1024 * 1024;
-  const etcd = await startEtcd({ binary: etcdBinary(), dataDir, quotaBytes, noFsync: true, log: testLogger() });
+  const etcd = await startEtcdServer(dataDir, { quotaBytes });
   const client = await connectEtcd({ addresses: [etcd.address] });
   const lease = await client.grantLease(2);
   const value = new Uint8Array(60_000);

@@ -3,9 +3,13 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ConnectOptions, connectEtcd, type Etcd, type EtcdProcess, startEtcd } from "@sheaf/etcd";
-import { testLogger } from "@sheaf/runtime";
+import { type ConnectOptions, connectEtcd, type Etcd } from "@sheaf/etcd";
+import { type StartEtcdOptions, startEtcd } from "@sheaf/provision";
+import { systemClock, testLogger } from "@sheaf/runtime";
 import { FaultProxy } from "./fault-proxy.ts";
+
+/** How long a test's etcd may take to end, in milliseconds. */
+const STOP_MS = 5_000;
 
 /** What ends something at the end of a test: `after` of node:test, or of a test's context. */
 export type After = (fn: () => Promise<void>) => void;
@@ -23,8 +27,37 @@ export async function temporaryFolder(after: After): Promise<string> {
   return folder;
 }
 
+export interface EtcdServer {
+  /** "127.0.0.1:PORT". */
+  readonly address: string;
+  readonly pid: number;
+  /** SIGKILL; resolves when it is gone. */
+  kill(): Promise<void>;
+  /** SIGTERM; resolves when it is gone. */
+  stop(): Promise<void>;
+}
+
+/** An etcd that answers: the one of a local cluster, without fsync. */
+export async function startEtcdServer(
+  dataDir: string,
+  options: Partial<Pick<StartEtcdOptions, "port" | "quotaBytes">> = {},
+): Promise<EtcdServer> {
+  const shared = { binary: etcdBinary(), env: process.env, noFsync: true, log: testLogger(), clock: systemClock };
+  const { address, child, ready } = await startEtcd({ ...shared, dataDir, ...options });
+  await ready;
+  return {
+    address,
+    pid: child.pid,
+    kill: async () => {
+      process.kill(child.pid, "SIGKILL");
+      await child.exited;
+    },
+    stop: () => child.stop(STOP_MS),
+  };
+}
+
 export interface TestEtcd {
-  readonly server: EtcdProcess;
+  readonly server: EtcdServer;
   /** SIGKILL, then a new start on the same port: on the same data, or on none, as if a backup were restored. */
   restart(options?: { readonly empty?: boolean }): Promise<void>;
   /** A client of its own, closed at the end; `addresses` default to the server's. */
@@ -42,8 +75,7 @@ export async function startTestEtcd(after: After): Promise<TestEtcd> {
   const dataDir = await mkdtemp(join(tmpdir(), "sheaf-etcd-"));
   ends.push(() => rm(dataDir, { recursive: true, force: true }));
   const log = testLogger();
-  const start = (port: number) => startEtcd({ binary: etcdBinary(), dataDir, noFsync: true, port, log });
-  let server = await start(0);
+  let server = await startEtcdServer(dataDir);
   ends.push(async () => {
     const { pid } = server;
     // A test may have left it frozen.
@@ -56,10 +88,9 @@ export async function startTestEtcd(after: After): Promise<TestEtcd> {
       return server;
     },
     async restart({ empty = false } = {}) {
-      server.kill();
-      await server.exited;
+      await server.kill();
       if (empty) await rm(dataDir, { recursive: true });
-      server = await start(Number(server.address.split(":").at(-1)));
+      server = await startEtcdServer(dataDir, { port: Number(server.address.split(":").at(-1)) });
     },
     async connect(options = {}) {
       const client = await connectEtcd({ addresses: [server.address], log, ...options });

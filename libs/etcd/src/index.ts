@@ -28,7 +28,5 @@ export { GroupCommit } from "./group-commit.ts";
 export type { Keys, LedgerKind, ParsedKey } from "./keys.ts";
 export { keysOf } from "./keys.ts";
 export type { EtcdTls } from "./members.ts";
-export type { EtcdProcess, StartEtcdOptions } from "./process.ts";
-export { startEtcd } from "./process.ts";
 export { VALUE_BYTES_MAX } from "./txn.ts";
 export { isSupportedVersion } from "./version.ts";

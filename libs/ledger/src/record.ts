@@ -9,7 +9,7 @@ import { type Clock, internal } from "@sheaf/runtime";
 /** Version of every record that this program writes. It reads no other. */
 export const RECORD_VERSION = 1;
 
-/** etcd values stay below this; what is bigger is an object (DESIGN: etcd keys). */
+/** etcd values stay below this; what is bigger is an object. */
 export const RECORD_BYTES_MAX = 8 * 1024;
 
 type Recorded = Message & { version: number };

@@ -20,6 +20,7 @@ import { freePorts, requireFree } from "./ports.ts";
 const HOST = "127.0.0.1";
 const START_MS = 20_000;
 const LOOK_MS = 20;
+const QUOTA_BYTES = 2 * 1024 ** 3;
 /** For each minor version the first release without bugs that lose leases or events; later minors are fine. */
 const OLDEST: Readonly<Record<string, number>> = { "3.5": 33, "3.6": 14 };
 
@@ -33,6 +34,8 @@ export interface StartEtcdOptions {
   readonly port?: number;
   /** Faster, and a crash of the machine may lose data: for what is thrown away anyway. */
   readonly noFsync?: boolean;
+  /** Limit of its database in bytes. Default 2 GiB; etcd advises 8 GiB at most. */
+  readonly quotaBytes?: number;
   readonly log: Logger;
   readonly clock: Clock;
 }
@@ -110,7 +113,7 @@ function field(page: unknown, name: string): string | undefined {
   return String((page as Readonly<Record<string, unknown>>)[name]);
 }
 
-function flags({ dataDir, noFsync }: StartEtcdOptions, port: number): string[] {
+function flags({ dataDir, noFsync, quotaBytes = QUOTA_BYTES }: StartEtcdOptions, port: number): string[] {
   const client = `http://${HOST}:${port}`;
   // The only member has no peers: it listens for them on any port, under a name that never changes.
   const peer = `http://${HOST}:2380`;
@@ -124,7 +127,7 @@ function flags({ dataDir, noFsync }: StartEtcdOptions, port: number): string[] {
     `--initial-cluster=sheaf=${peer}`,
     "--auto-compaction-mode=periodic",
     "--auto-compaction-retention=5m",
-    `--quota-backend-bytes=${2 * 1024 ** 3}`,
+    `--quota-backend-bytes=${quotaBytes}`,
     // Alone, it need not wait for others before it elects itself.
     "--heartbeat-interval=50",
     "--election-timeout=500",

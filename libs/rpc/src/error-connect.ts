@@ -29,7 +29,7 @@ export function fromConnectError(thrown: unknown, address: string): SheafError {
 
 /**
  * Whether the connection failed, and not the call. Connect reports a reset as ABORTED, a killed server as CANCELED or as
- * INTERNAL with trailers missing (libraries.md 1.3).
+ * INTERNAL with trailers missing.
  */
 function isBroken(error: ConnectError): boolean {
   if (error.code === Code.Unavailable) return true;

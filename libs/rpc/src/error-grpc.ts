@@ -30,7 +30,7 @@ export function fromGrpcStatus(status: StatusObject, address: string): SheafErro
   return deadlineExceeded("DEADLINE_EXCEEDED", `no answer from ${address} in the time given for the call`);
 }
 
-/** A server that is killed while it answers shows as CANCELLED that nobody asked for (libraries.md 1.1). */
+/** A server that is killed while it answers shows as CANCELLED that nobody asked for. */
 function isBroken({ code, message }: SheafError): boolean {
   if (code === "UNAVAILABLE" || code === "CANCELLED") return true;
   return code === "INTERNAL" && message.includes("RST_STREAM");

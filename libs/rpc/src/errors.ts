@@ -1,5 +1,5 @@
 /**
- * The one door through which errors leave a service (bad-inputs.md: no stack trace and no path goes to a client).
+ * The one door through which errors leave a service (no stack trace and no path goes to a client).
  * A SheafError passes as it is. Anything else is a bug: the client gets INTERNAL with a short id, the log gets the id and
  * the cause.
  */

@@ -1,6 +1,6 @@
 /**
  * The server between services: grpc-js. It drains in three steps, because grpc-js itself never ends while a stream is
- * open (libraries.md 1.1): the handlers of streams see `draining` and return; `tryShutdown` waits for the other calls
+ * open: the handlers of streams see `draining` and return; `tryShutdown` waits for the other calls
  * until the deadline; `stop` ends what is left with UNAVAILABLE and, half a second later, cuts the connections.
  */
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from "@grpc/grpc-js";

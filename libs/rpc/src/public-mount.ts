@@ -46,7 +46,7 @@ function handlersByPath(services: readonly MountedService[], rules: CallRules): 
   const router = createConnectRouter({
     readMaxBytes: MESSAGE_BYTES_MAX,
     writeMaxBytes: MESSAGE_BYTES_MAX,
-    // A typing error in a field name is an error, never silence (bad-inputs.md 4).
+    // A typing error in a field name is an error, never silence.
     jsonOptions: { ignoreUnknownFields: false },
     // Callers are on this machine: compressing would only cost time.
     acceptCompression: [],
@@ -62,8 +62,8 @@ async function serve(handler: UniversalHandler, request: Request, response: Resp
 }
 
 /**
- * A web page can make a browser call this machine under a name of its own that resolves to 127.0.0.1 (DNS rebinding,
- * bad-inputs.md 98); the name shows in the Host header.
+ * A web page can make a browser call this machine under a name of its own that resolves to 127.0.0.1 (DNS
+ * rebinding); the name shows in the Host header.
  */
 function isLocalName(request: Request): boolean {
   const authority = request.headers[":authority"] ?? request.headers.host;

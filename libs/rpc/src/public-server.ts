@@ -12,7 +12,7 @@ import { keepingContract, type RpcServer, type RpcServerOptions } from "./rpc-se
 import { portInUse, refuseBeyondLoopback, type ServerRules, serverRules } from "./rules.ts";
 import { firstBytes } from "./sniff.ts";
 
-/** A connection that says nothing is closed after this (bad-inputs.md 92). */
+/** A connection that says nothing is closed after this. */
 const FIRST_BYTES_MS = 5_000;
 const LAST_WORDS_MS = 500;
 

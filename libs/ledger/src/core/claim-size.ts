@@ -18,7 +18,7 @@ const CLAIM_WORTH_MS = 2_000;
 const PROBE = 16;
 
 /**
- * Indexes in the next claim (DESIGN: sizes): worth max(2 s, cut interval) of work, at most free / (2 x workers), at least 1. So
+ * Indexes in the next claim: worth max(2 s, cut interval) of work, at most free / (2 x workers), at least 1. So
  * it shrinks towards the tail, and the last claims end together.
  */
 export function claimSize({ free, room, workers, msPerIndex, cutIntervalMs }: SizeInputs): number {

@@ -5,8 +5,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { connectEtcd, type Etcd, keysOf, startEtcd } from "@sheaf/etcd";
+import { connectEtcd, type Etcd, keysOf } from "@sheaf/etcd";
 import { dispatch } from "@sheaf/proto";
+import { startEtcd } from "@sheaf/provision";
 import { newId, type Random, seededRandom, systemClock, systemRandom, testLogger } from "@sheaf/runtime";
 import type { Dispatcher, Ownership } from "../door.ts";
 import { createDispatcher } from "./dispatcher.ts";
@@ -23,11 +24,12 @@ before(async () => {
   const dataDir = await mkdtemp(join(tmpdir(), "sheaf-ledger-"));
   const binary = process.env["SHEAF_ETCD_BIN"];
   assert.ok(binary, "SHEAF_ETCD_BIN must name an etcd: npm run setup finds one");
-  const server = await startEtcd({ binary, dataDir, noFsync: true, log });
+  const server = await startEtcd({ binary, env: process.env, dataDir, noFsync: true, log, clock: systemClock });
+  await server.ready;
   etcd = await connectEtcd({ addresses: [server.address], log });
   stopEtcd = async () => {
     await etcd.close();
-    await server.stop();
+    await server.child.stop(5_000);
     await rm(dataDir, { recursive: true });
   };
 });

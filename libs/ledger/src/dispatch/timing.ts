@@ -1,4 +1,4 @@
-/** The times of a session (DESIGN: time). They only say when to stop waiting; no decision about data reads them (L3). */
+/** The times of a session. They only say when to stop waiting; no decision about data reads them (L3). */
 export interface Timing {
   /** Between beats, both ways. */
   readonly beatMs: number;

@@ -3,7 +3,7 @@
 /* eslint-disable */
 
 // What a worker and an owner (a master, or a merge replica) say to each other. One stream carries plan, process and merge
-// work alike. DESIGN words: a claim is an interval of a ledger held under a lease, its fence is a revision of etcd.
+// work alike. A claim is an interval of a ledger held under a lease, its fence is a revision of etcd.
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";

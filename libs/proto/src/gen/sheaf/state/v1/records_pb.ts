@@ -2,7 +2,7 @@
 // @generated from file sheaf/state/v1/records.proto (package sheaf.state.v1, syntax proto3)
 /* eslint-disable */
 
-// What etcd holds, one message per kind of key (DESIGN: etcd keys). Values stay below 8 KiB: what is bigger is an object
+// What etcd holds, one message per kind of key. Values stay below 8 KiB: what is bigger is an object
 // and the record keeps its reference. Every record carries a version; a reader refuses one that it does not know.
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";

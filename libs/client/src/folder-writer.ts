@@ -1,0 +1,161 @@
+/**
+ * Writes files below a folder and nowhere else, whatever paths it is given: a path with "..", and a link on the way, are
+ * refused. Synchronous, as reading is.
+ */
+import { createHash, type Hash } from "node:crypto";
+import { closeSync, constants, lstatSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { dataLoss, failedPrecondition, type SheafError, toSheafError } from "@sheaf/runtime";
+import { shown } from "./local-files.ts";
+
+const FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const FILE_MODE = 0o644;
+const PROGRAM_MODE = 0o755;
+
+export interface Incoming {
+  /** Of the commit: "/a/b". */
+  readonly path: string;
+  readonly executable: boolean;
+}
+
+/** A file that comes in pieces. */
+export interface BigFile {
+  readonly path: string;
+  write(chunk: Uint8Array): void;
+  /** DATA_LOSS, and no file, when its bytes have another hash. */
+  end(sha256: Uint8Array): void;
+  /** What came of it is removed. */
+  discard(): void;
+}
+
+export class FolderWriter {
+  readonly #dir: string;
+  readonly #localPath: (path: string) => string;
+  /** Folders that are known to be real ones. */
+  readonly #made = new Set<string>();
+  #files = 0;
+  #bytes = 0;
+
+  /** `localPath` gives the path below the folder for a path of the commit. */
+  constructor(dir: string, localPath: (path: string) => string) {
+    this.#dir = dir;
+    this.#localPath = localPath;
+    attempt(dir, () => mkdirSync(dir, { recursive: true }));
+  }
+
+  get written(): { readonly files: number; readonly bytes: number } {
+    return { files: this.#files, bytes: this.#bytes };
+  }
+
+  write(file: Incoming & { readonly content: Uint8Array }): void {
+    const target = this.#place(file.path);
+    attempt(target, () => {
+      const fd = openSync(target, FLAGS, file.executable ? PROGRAM_MODE : FILE_MODE);
+      try {
+        writeAll(fd, file.content);
+      } finally {
+        closeSync(fd);
+      }
+    });
+    this.#count(file.content.length);
+  }
+
+  begin({ path, executable }: Incoming): BigFile {
+    const target = this.#place(path);
+    const fd = attempt(target, () => openSync(target, FLAGS, executable ? PROGRAM_MODE : FILE_MODE));
+    const hash = createHash("sha256");
+    let bytes = 0;
+    const discard = () => {
+      closeSync(fd);
+      rmSync(target, { force: true });
+    };
+    return {
+      path,
+      write: (chunk) => {
+        hash.update(chunk);
+        bytes += chunk.length;
+        attempt(target, () => writeAll(fd, chunk));
+      },
+      end: (sha256) => {
+        try {
+          requireHash(path, hash, sha256);
+        } catch (error) {
+          discard();
+          throw error;
+        }
+        closeSync(fd);
+        this.#count(bytes);
+      },
+      discard,
+    };
+  }
+
+  #count(bytes: number): void {
+    this.#files++;
+    this.#bytes += bytes;
+  }
+
+  #place(path: string): string {
+    const parts = this.#localPath(path).split("/");
+    if (parts.some((part) => part === "" || part === "." || part === ".." || part.includes("\0"))) {
+      throw dataLoss("PATH_INVALID", `the commit has a path that cannot be a file: ${shown(path)}`);
+    }
+    let folder = this.#dir;
+    for (const part of parts.slice(0, -1)) {
+      folder = join(folder, part);
+      if (!this.#made.has(folder)) this.#makeFolder(folder);
+    }
+    return join(folder, parts.at(-1) ?? "");
+  }
+
+  #makeFolder(folder: string): void {
+    attempt(folder, () => mkdirSync(folder, { recursive: true }));
+    if (!lstatSync(folder).isDirectory()) {
+      throw failedPrecondition("FOLDER_IS_A_LINK", `${shown(folder)} is a link: nothing is written through it`);
+    }
+    this.#made.add(folder);
+  }
+}
+
+/** DATA_LOSS unless the bytes that the hash saw are those that were stored. */
+export function requireHash(path: string, hash: Hash | undefined, sha256: Uint8Array): void {
+  if (hash?.digest().equals(sha256)) return;
+  throw dataLoss(
+    "CHECKSUM_MISMATCH",
+    `the bytes of ${shown(path)} that came are not those that were stored: get it again`,
+  );
+}
+
+function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+}
+
+function attempt<T>(target: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw cannotWrite(error, target);
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+  ELOOP: "it is a link",
+  EISDIR: "it is a folder",
+  ENOTDIR: "a part of its path is a file",
+  EEXIST: "it is a file",
+  ENOSPC: "the disk is full",
+  EDQUOT: "the disk quota is reached",
+  EROFS: "the file system is read-only",
+  ENAMETOOLONG: "the name is too long for this file system",
+};
+
+function cannotWrite(thrown: unknown, target: string): SheafError {
+  const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+  const why = REASONS[code];
+  if (why === undefined) return toSheafError(thrown);
+  return failedPrecondition("FILE_NOT_WRITABLE", `cannot write ${shown(target)}: ${why}`, {
+    cause: thrown,
+  });
+}

@@ -1,0 +1,14 @@
+/** @sheaf/client: the public API as TypeScript calls it. */
+export { type ConnectOptions, connect, type SheafClient } from "./connect.ts";
+export {
+  type FakeCluster,
+  type FakeClusterOptions,
+  type FakeTree,
+  type FakeWork,
+  fakeCluster,
+} from "./fake-cluster.ts";
+export type { GetFolderOptions, GetOptions, GotFolder } from "./get-folder.ts";
+export type { LocalFile } from "./local-files.ts";
+export type { PutFolderOptions, PutFolderResult, PutOptions } from "./put-folder.ts";
+export type { CommitName, SheafRpc } from "./services.ts";
+export { isTerminal, type WaitJobOptions, type WatchJobOptions } from "./watch-job.ts";

@@ -1,0 +1,158 @@
+/**
+ * The regular files under a folder. Synchronous on purpose: a promise per small file costs more than the file itself.
+ * Links are not followed; they, pipes, sockets and devices are counted and left out.
+ */
+import {
+  closeSync,
+  constants,
+  type Dirent,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  type Stats,
+  statSync,
+} from "node:fs";
+import { join } from "node:path";
+import {
+  failedPrecondition,
+  invalidArgument,
+  notFound,
+  permissionDenied,
+  type SheafError,
+  toSheafError,
+} from "@sheaf/runtime";
+
+export interface LocalFile {
+  /** Relative to the folder, divided by "/": "a/b.txt". */
+  readonly path: string;
+  /** Where it is. */
+  readonly source: string;
+}
+
+export interface Skipped {
+  links: number;
+  /** Pipes, sockets, devices. */
+  special: number;
+}
+
+/** What `put` reads from: a folder, or a link to one. NOT_FOUND, INVALID_ARGUMENT. */
+export function requireFolder(dir: string): void {
+  const found = look(() => statSync(dir), dir);
+  if (!found.isDirectory()) throw invalidArgument("NOT_A_FOLDER", `${shown(dir)} is not a folder`);
+}
+
+/** Files in the order of their names, folder by folder. Memory grows with the folders that wait, not with the files. */
+export function* localFiles(dir: string, skipped: Skipped): Generator<LocalFile, void, void> {
+  const folders = [""];
+  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+    const inside: string[] = [];
+    for (const entry of entriesOf(join(dir, folder))) {
+      const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
+      const kind = kindOf(entry, join(dir, path));
+      if (kind === "file") yield { path, source: join(dir, path) };
+      else if (kind === "folder") inside.push(path);
+      else skipped[kind]++;
+    }
+    folders.push(...inside.reverse());
+  }
+}
+
+export interface OpenFile {
+  readonly fd: number;
+  readonly size: number;
+  readonly executable: boolean;
+}
+
+/** Opens what was a regular file when it was listed: a link or a pipe that took its place meanwhile is refused. */
+export function openFile({ source }: LocalFile): OpenFile {
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const fd = look(() => openSync(source, flags), source);
+  const stats = fstatSync(fd);
+  if (stats.isFile()) return { fd, size: stats.size, executable: (stats.mode & 0o111) !== 0 };
+  closeSync(fd);
+  throw unreadable(source, "it is no regular file any more");
+}
+
+/** Bytes from where the last read ended; fewer than `length` only at the end of the file. */
+export function readBytes(fd: number, length: number, source: string): Uint8Array {
+  const bytes = Buffer.allocUnsafe(length);
+  let at = 0;
+  while (at < length) {
+    const got = look(() => readSync(fd, bytes, at, length - at, null), source);
+    if (got === 0) break;
+    at += got;
+  }
+  return bytes.subarray(0, at);
+}
+
+function entriesOf(folder: string): Dirent[] {
+  const entries = look(() => readdirSync(folder, { withFileTypes: true }), folder);
+  for (const { name } of entries) if (name.includes("\ufffd")) requireUnicode(folder, name);
+  return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Node shows bytes that are no UTF-8 as U+FFFD; a name may also really hold that character. */
+function requireUnicode(folder: string, name: string): void {
+  const raw = readdirSync(folder, { encoding: "buffer" });
+  if (raw.some((bytes) => bytes.equals(Buffer.from(name)))) return;
+  throw invalidArgument(
+    "FILE_NAME_NOT_UNICODE",
+    `the name of ${shown(join(folder, name))} is not valid UTF-8: rename it, or leave it out; nothing was committed`,
+  );
+}
+
+function kindOf(entry: Dirent, path: string): "file" | "folder" | keyof Skipped {
+  const kind = kindOfStats(entry);
+  if (kind !== "unknown") return kind;
+  // Some file systems do not say what an entry is.
+  const looked = kindOfStats(look(() => lstatSync(path), path));
+  return looked === "unknown" ? "special" : looked;
+}
+
+function kindOfStats(entry: Dirent | Stats): "file" | "folder" | keyof Skipped | "unknown" {
+  if (entry.isFile()) return "file";
+  if (entry.isDirectory()) return "folder";
+  if (entry.isSymbolicLink()) return "links";
+  const isSpecial = entry.isFIFO() || entry.isSocket() || entry.isBlockDevice() || entry.isCharacterDevice();
+  return isSpecial ? "special" : "unknown";
+}
+
+/** What the file system answers, or an error that names the path and says what it means. */
+function look<T>(read: () => T, path: string): T {
+  try {
+    return read();
+  } catch (error) {
+    throw cannotRead(error, path);
+  }
+}
+
+function cannotRead(thrown: unknown, path: string): SheafError {
+  const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
+  if (code === "ENOENT")
+    return notFound("FILE_NOT_FOUND", `there is no file or folder ${shown(path)}`, {
+      cause: thrown,
+    });
+  if (code === "EACCES" || code === "EPERM") return unreadable(path, "permission denied", thrown);
+  if (code === "ELOOP") return unreadable(path, "it became a link meanwhile", thrown);
+  const error = toSheafError(thrown);
+  return error.code === "INTERNAL"
+    ? failedPrecondition("FILE_UNREADABLE", `cannot read ${shown(path)}: ${error.message}`, {
+        cause: thrown,
+      })
+    : error;
+}
+
+function unreadable(path: string, why: string, cause?: unknown): SheafError {
+  return permissionDenied(
+    "FILE_UNREADABLE",
+    `cannot read ${shown(path)}: ${why}; nothing was committed. Make it readable or leave it out`,
+    cause === undefined ? {} : { cause },
+  );
+}
+
+/** A path as it may stand in a message. */
+export function shown(path: string): string {
+  return JSON.stringify(path);
+}
