@@ -9,7 +9,7 @@ const WORDS = 100_000;
 const LIMIT = 1.5;
 
 /** Counts the words of one file: the same command on both sides. */
-const COUNT = `tr -cs a-z '\\n' | LC_ALL=C sort | uniq -c | awk '{print $2 "\\t" $1}'`;
+const count = (input: string) => `tr -cs a-z '\\n' < ${input} | LC_ALL=C sort | uniq -c | awk '{print $2 "\\t" $1}'`;
 
 /** Counting with a merge of all counts: the shape of a distributed reduce. */
 export async function wordCount(folder: string, runs: number): Promise<Row> {
@@ -17,7 +17,7 @@ export async function wordCount(folder: string, runs: number): Promise<Row> {
   writeWords(join(folder, "in"));
   const [ours, theirs]: [number[], number[]] = [[], []];
   for (let run = 0; run < runs; run++) {
-    const command = `${COUNT} < "$SHEAF_INPUT" > "$SHEAF_OUT/counts"`;
+    const command = `${count('"$SHEAF_INPUT"')} > "$SHEAF_OUT/counts"`;
     ours.push(sheafRun(folder, "out", ["-i", "in", "-w", "2", "--merge", "sum", "--", "sh", "-c", command]));
     rmSync(join(folder, "plain"), { recursive: true, force: true });
     mkdirSync(join(folder, "plain"));
@@ -37,7 +37,7 @@ export async function wordCount(folder: string, runs: number): Promise<Row> {
 }
 
 function plain(): string {
-  const each = `ls in | xargs -P2 -I{} sh -c '${COUNT.replaceAll("'", `'"'"'`)} < in/{} > plain/{}'`;
+  const each = `ls in | xargs -P2 -I{} sh -c '${count("in/{}").replaceAll("'", `'"'"'`)} > plain/{}'`;
   const sum = `awk -F'\\t' '$1 != key { if (NR > 1) print key "\\t" sum; key = $1; sum = 0 } { sum += $2 } END { print key "\\t" sum }'`;
   return `${each}; LC_ALL=C sort -m --batch-size=256 plain/* | ${sum} > counts`;
 }

@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { api, state } from "@sheaf/proto";
+import { datumIdOf } from "../job-objects.test-kit.ts";
+import { encode, message, type TestCluster, type TestMaster, testEtcd } from "../master.test-kit.ts";
+
+const etcd = testEtcd();
+const { DatumState, JobState } = api;
+const PATHS = Array.from({ length: 10 }, (_, i) => `/file-${i}`);
+
+/** A job of ten datums: 2 to 4 are done (3 has failed), 6 and 7 are in a worker's hands. */
+async function halfDone(cluster: TestCluster) {
+  const master = await cluster.master();
+  await master.createRepo("in");
+  await master.put("in", { "/a": "1" });
+  await master.createPipeline("words", "in");
+  const { id } = await master.jobIn("words", JobState.PLANNING);
+  await (await master.dispatcher.ledger(id, "plan")).commit({
+    start: 0,
+    end: 1,
+    result: await master.planOf(id, PATHS),
+  });
+  const process = await master.dispatcher.ledger(id, "process");
+  const run = await master.runOf(id, 2, [
+    { path: "/file-2", says: ["two", "lines"] },
+    { path: "/file-3", state: DatumState.FAILED, tries: 3, reason: "EXIT_1", message: "exit code 1", says: ["boom"] },
+    { path: "/file-4", says: ["four"] },
+  ]);
+  await process.commit({ start: 2, end: 5, result: run, totals: { succeeded: 2n, failed: 1n, firstFailed: 3n } });
+  const claim = message(state.ClaimRecordSchema, { version: 1, worker: "worker-9", start: 6n, end: 8n });
+  const value = encode(state.ClaimRecordSchema, claim);
+  await cluster.etcd.txn({ compare: [], then: [{ put: master.world.keys.claim(id, "process", "c1"), value }] });
+  return { master, id, process };
+}
+
+const list = (master: TestMaster, fields = {}) =>
+  master.datums.listDatums(message(api.ListDatumsRequestSchema, { pipeline: "words", ...fields }));
+const inspect = async (master: TestMaster, datum: string) =>
+  (await master.datums.inspectDatum(message(api.InspectDatumRequestSchema, { pipeline: "words", datum }))).datum;
+
+async function logs(master: TestMaster, fields = {}) {
+  const lines: string[] = [];
+  for await (const said of master.datums.getLogs(message(api.GetLogsRequestSchema, { pipeline: "words", ...fields }))) {
+    for (const line of said.lines) lines.push(`${line.datum} ${Buffer.from(line.text)}`);
+  }
+  return lines;
+}
+
+describe("ListDatums", () => {
+  it("shows all of them in order, those that are done, held and waiting", async () => {
+    await using cluster = await etcd.cluster();
+    const { master } = await halfDone(cluster);
+    const { datums } = await list(master);
+    assert.deepEqual(
+      datums.map((datum) => datum.index),
+      PATHS.map((_, i) => BigInt(i)),
+    );
+    assert.deepEqual(
+      datums.map((datum) => datum.inputs),
+      PATHS.map((path) => [path]),
+    );
+    assert.deepEqual(
+      datums.map((datum) => datum.id),
+      PATHS.map(datumIdOf),
+    );
+    const { WAITING: w, STARTING: s, SUCCESS: ok, FAILED: bad } = DatumState;
+    assert.deepEqual(
+      datums.map((datum) => datum.state),
+      [w, w, ok, bad, ok, w, s, s, w, w],
+    );
+    assert.deepEqual([datums[3]?.tries, datums[3]?.reason, datums[3]?.message], [3, "EXIT_1", "exit code 1"]);
+    assert.deepEqual([datums[2]?.worker, datums[6]?.worker, datums[0]?.worker], ["worker-1", "worker-9", ""]);
+  });
+
+  it("goes page by page, and by state", async () => {
+    await using cluster = await etcd.cluster();
+    const { master } = await halfDone(cluster);
+    const indexes = async (fields: object) => {
+      const seen: number[] = [];
+      for (let token = ""; ; ) {
+        const page = await list(master, { ...fields, page: { size: 3, token } });
+        seen.push(...page.datums.map((datum) => Number(datum.index)));
+        token = page.nextPageToken;
+        if (token === "") return seen;
+      }
+    };
+    assert.deepEqual(await indexes({}), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assert.deepEqual(await indexes({ states: [DatumState.FAILED] }), [3]);
+    assert.deepEqual(await indexes({ states: [DatumState.WAITING, DatumState.SUCCESS] }), [0, 1, 2, 4, 5, 8, 9]);
+    assert.deepEqual(await indexes({ states: [DatumState.SKIPPED] }), []);
+    await assert.rejects(list(master, { page: { token: "!" } }), {
+      code: "INVALID_ARGUMENT",
+      reason: "PAGE_TOKEN_INVALID",
+    });
+  });
+
+  it("shows the same from the archive", async () => {
+    await using cluster = await etcd.cluster();
+    const { master, id, process } = await halfDone(cluster);
+    await process.commit({
+      start: 0,
+      end: 2,
+      result: await master.runOf(id, 0, [{ path: "/file-0" }, { path: "/file-1" }]),
+    });
+    await process.commit({
+      start: 5,
+      end: 10,
+      result: await master.runOf(
+        id,
+        5,
+        PATHS.slice(5).map((path) => ({ path })),
+      ),
+    });
+    await master.jobWhen("words", (record) => record.archive !== undefined, id);
+    const { datums } = await list(master);
+    assert.deepEqual(
+      datums.map((datum) => datum.id),
+      PATHS.map(datumIdOf),
+    );
+    assert.deepEqual(
+      datums.filter((datum) => datum.state !== DatumState.SUCCESS).map((datum) => datum.index),
+      [3n],
+    );
+  });
+
+  it("shows nothing of a job that is not planned", async () => {
+    await using cluster = await etcd.cluster();
+    const master = await cluster.master();
+    await master.createRepo("in");
+    await master.createPipeline("words", "in");
+    await assert.rejects(list(master), { code: "NOT_FOUND" });
+    await master.put("in", { "/a": "1" });
+    await master.jobIn("words", JobState.PLANNING);
+    assert.deepEqual((await list(master)).datums, []);
+    await assert.rejects(inspect(master, "0"), { code: "FAILED_PRECONDITION", reason: "JOB_NOT_PLANNED" });
+  });
+});
+
+describe("InspectDatum", () => {
+  it("finds a datum by index, id, or the beginning of its id", async () => {
+    await using cluster = await etcd.cluster();
+    const { master } = await halfDone(cluster);
+    for (const named of ["3", datumIdOf("/file-3"), datumIdOf("/file-3").slice(0, 8)]) {
+      const datum = await inspect(master, named);
+      assert.deepEqual([datum.index, datum.state], [3n, DatumState.FAILED]);
+    }
+    assert.deepEqual(
+      [(await inspect(master, "0")).state, (await inspect(master, "9")).state],
+      [DatumState.WAITING, DatumState.WAITING],
+    );
+  });
+
+  it("says what it cannot find", async () => {
+    await using cluster = await etcd.cluster();
+    const { master } = await halfDone(cluster);
+    await assert.rejects(inspect(master, "10"), { code: "NOT_FOUND", message: /10 datums, 0 to 9/ });
+    await assert.rejects(inspect(master, "0123456789abcdef"), { code: "NOT_FOUND", reason: "DATUM_NOT_FOUND" });
+    for (const named of ["", "abc", "-1", "../x", "1e3"])
+      await assert.rejects(inspect(master, named), { code: "INVALID_ARGUMENT" });
+  });
+});
+
+describe("GetLogs", () => {
+  it("gives what was written, of all datums or one, all of it or its end", async () => {
+    await using cluster = await etcd.cluster();
+    const { master } = await halfDone(cluster);
+    assert.deepEqual(await logs(master), ["2 two", "2 lines", "3 boom", "4 four"]);
+    assert.deepEqual(await logs(master, { datum: "3" }), ["3 boom"]);
+    assert.deepEqual(await logs(master, { datum: "0" }), []);
+    assert.deepEqual(await logs(master, { tail: 3 }), ["2 lines", "3 boom", "4 four"]);
+    assert.deepEqual(await logs(master, { datum: datumIdOf("/file-2"), tail: 1 }), ["2 lines"]);
+    assert.deepEqual(await logs(master, { tail: 100 }), ["2 two", "2 lines", "3 boom", "4 four"]);
+    await assert.rejects(logs(master, { job: "01m82zj4rd8yppba72mwg90p1w" }), { code: "NOT_FOUND" });
+  });
+});

@@ -1,0 +1,33 @@
+// Jobs as users see them: the record, what the owner knows beyond it, and who works on it.
+
+import type { Dispatcher } from "@sheaf/ledger";
+import type { api, state } from "@sheaf/proto";
+import type { Mirror } from "../mirror/mirror.ts";
+import type { Owners } from "../pipelines/owners.ts";
+import { jobView } from "./views.ts";
+import { waitingFor } from "./waiting-for.ts";
+
+export interface JobViewsDeps {
+  readonly owners: Owners;
+  readonly dispatcher: Pick<Dispatcher, "workers">;
+  readonly mergers: Mirror<state.ReplicaRecord>;
+  /** What the pool of a pipeline is doing, for people; empty when all its workers are there. */
+  readonly poolReason: (pipeline: string) => string;
+}
+
+export class JobViews {
+  readonly #deps: JobViewsDeps;
+
+  constructor(deps: JobViewsDeps) {
+    this.#deps = deps;
+  }
+
+  view(pipeline: string, id: string, record: state.JobRecord): api.Job {
+    const { owners, dispatcher, mergers, poolReason } = this.#deps;
+    const live = owners.live(pipeline, id);
+    const workers = dispatcher.workers(pipeline).length;
+    const owner = owners.owns(pipeline) ? (live?.waitingFor ?? "") : undefined;
+    const waiting = { state: record.state, owner, workers, pool: poolReason(pipeline), mergers: mergers.size };
+    return jobView(record, { pipeline, id, workers, live, waitingFor: waitingFor(waiting) });
+  }
+}

@@ -1,0 +1,55 @@
+// Every limit of the public API, in one place. What is above one is refused at the edge with its field, before anything is
+// read, written or computed from it.
+
+/** Names of repos, branches, pipelines and inputs: they become etcd keys, folder names and Kubernetes names. */
+export const NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+export const DESCRIPTION_BYTES_MAX = 4 * 1024;
+export const REQUEST_ID_CHARS_MAX = 64;
+
+export const PAGE_SIZE_DEFAULT = 100;
+export const PAGE_SIZE_MAX = 1_000;
+/** A page token is ours and short; a longer one is not read at all. */
+export const PAGE_TOKEN_CHARS_MAX = 4 * 1024;
+
+export const GLOB_BYTES_MAX = 1024;
+export const MERGE_RULES_MAX = 100;
+
+/** Linux refuses one argument of 128 KiB, and a worker adds its own to the command. */
+export const COMMAND_BYTES_MAX = 128 * 1024;
+export const STDIN_BYTES_MAX = 1024 * 1024;
+export const ENV_BYTES_MAX = 64 * 1024;
+export const WORKING_DIR_BYTES_MAX = 1024;
+export const IMAGE_BYTES_MAX = 512;
+export const SALT_BYTES_MAX = 256;
+
+export const WORKERS_MAX = 10_000n;
+export const TRIES_DEFAULT = 3;
+export const TRIES_MAX = 100;
+export const TIMEOUT_MS_MIN = 1;
+/** A year: above it a time limit is a slip of the pen. */
+export const TIMEOUT_MS_MAX = 365 * 24 * 3_600_000;
+
+/** Smallest beginning of a datum's id that names it. */
+export const DATUM_PREFIX_MIN = 8;
+
+/** A ModifyFiles chunk, and a batch of small files. */
+export const MESSAGE_BYTES_MAX = 1024 * 1024;
+/** Changes of one commit that a master holds while they arrive, at about 130 bytes each. */
+export const CHANGES_BYTES_MAX = 512 * 1024 * 1024;
+
+/** Deletions of one commit. */
+export const DELETES_MAX = 100_000;
+
+/** Names that the worker sets itself. */
+export const RESERVED_ENV_PREFIXES = ["SHEAF_", "PACH_", "PPS_"] as const;
+/** Names that would change what the worker's own programs do, or that carry credentials. */
+export const RESERVED_ENV_NAMES: ReadonlySet<string> = new Set([
+  "LD_PRELOAD",
+  "LD_AUDIT",
+  "NODE_OPTIONS",
+  "AWS_ACCESS_KEY_ID",
+  "AWS_SECRET_ACCESS_KEY",
+  "AWS_SESSION_TOKEN",
+  "GOOGLE_APPLICATION_CREDENTIALS",
+]);

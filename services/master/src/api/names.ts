@@ -1,0 +1,49 @@
+// What names look like at the edge of the API. Each check adds to the violations and lets the others go on.
+
+import { isId } from "@sheaf/runtime";
+import { DESCRIPTION_BYTES_MAX, NAME, REQUEST_ID_CHARS_MAX } from "./limits.ts";
+import { Violations } from "./violations.ts";
+
+const FORM = "use 1 to 63 lower-case letters, digits and '-', not at the ends";
+const SHOWN_CHARS = 80;
+
+/** A value as it may stand in a message: short, and with everything that a terminal would act upon escaped. */
+export function shown(value: string): string {
+  const text = value.length > SHOWN_CHARS ? `${value.slice(0, SHOWN_CHARS)}...` : value;
+  return JSON.stringify(text).replaceAll(/[^ -~]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+export function checkName(violations: Violations, field: string, value: string): void {
+  if (value === "") violations.add(field, `is required: ${FORM}`);
+  else violations.require(NAME.test(value), field, `${shown(value)} is not a name: ${FORM}`);
+}
+
+export function checkDescription(violations: Violations, field: string, value: string): void {
+  const bytes = Buffer.byteLength(value);
+  violations.require(bytes <= DESCRIPTION_BYTES_MAX, field, `has ${bytes} bytes: at most ${DESCRIPTION_BYTES_MAX}`);
+}
+
+export function checkRequestId(violations: Violations, value: string): void {
+  const text = `has ${value.length} characters: at most ${REQUEST_ID_CHARS_MAX}`;
+  violations.require(value.length <= REQUEST_ID_CHARS_MAX, "request_id", text);
+}
+
+export function checkId(violations: Violations, field: string, value: string): void {
+  violations.require(isId(value), field, `${shown(value)} is not an id: 26 characters, as lists show them`);
+}
+
+/** One name of a request, or INVALID_ARGUMENT. */
+export function requireName(field: string, value: string): string {
+  const violations = new Violations();
+  checkName(violations, field, value);
+  violations.throwIfAny("NAME_INVALID", "the request is not valid");
+  return value;
+}
+
+/** One id of a request, or INVALID_ARGUMENT. */
+export function requireId(field: string, value: string): string {
+  const violations = new Violations();
+  checkId(violations, field, value);
+  violations.throwIfAny("ID_INVALID", "the request is not valid");
+  return value;
+}

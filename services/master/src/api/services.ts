@@ -1,0 +1,24 @@
+// The public API: every service of sheaf.api.v1, ready to be served.
+
+import { api } from "@sheaf/proto";
+import { implement, type MountedService } from "@sheaf/rpc";
+import type { CommitDeps } from "../files/commit-changes.ts";
+import { ClusterService, type ClusterServiceDeps } from "./cluster-service.ts";
+import { DatumService, type DatumServiceDeps } from "./datum-service.ts";
+import { FileService } from "./file-service.ts";
+import { JobService, type JobServiceDeps } from "./job-service.ts";
+import { PipelineService, type PipelineServiceDeps } from "./pipeline-service.ts";
+import { RepoService } from "./repo-service.ts";
+
+export type ApiDeps = ClusterServiceDeps & CommitDeps & DatumServiceDeps & JobServiceDeps & PipelineServiceDeps;
+
+export function apiServices(deps: ApiDeps): MountedService[] {
+  return [
+    implement(api.RepoService, new RepoService(deps.world, deps.requests)),
+    implement(api.FileService, new FileService(deps)),
+    implement(api.PipelineService, new PipelineService(deps)),
+    implement(api.JobService, new JobService(deps)),
+    implement(api.DatumService, new DatumService(deps)),
+    implement(api.ClusterService, new ClusterService(deps)),
+  ];
+}

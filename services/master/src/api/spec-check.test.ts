@@ -1,0 +1,208 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { create, fromJson, type JsonObject } from "@bufbuild/protobuf";
+import { api } from "@sheaf/proto";
+import { SheafError } from "@sheaf/runtime";
+import { checkSpec } from "./spec-check.ts";
+import { withDefaults } from "./spec-defaults.ts";
+
+const good: JsonObject = {
+  pipeline: { name: "words" },
+  transform: { cmd: ["sh", "-c", "true"] },
+  input: { pfs: { repo: "texts", glob: "/*" } },
+};
+
+/** The good spec with parts replaced, as its author would write them. */
+const spec = (parts: JsonObject = {}) => fromJson(api.PipelineSpecSchema, { ...good, ...parts });
+const transform = (parts: JsonObject) => spec({ transform: { cmd: ["true"], ...parts } });
+const pfs = (parts: JsonObject) => spec({ input: { pfs: { repo: "texts", glob: "/*", ...parts } } });
+
+function refusal(check: () => void): SheafError {
+  try {
+    check();
+  } catch (error) {
+    if (error instanceof SheafError) return error;
+    throw error;
+  }
+  return assert.fail("it was not refused");
+}
+
+const invalid: readonly [string, api.PipelineSpec | undefined, string][] = [
+  ["no spec", undefined, "spec"],
+  ["1 no name", spec({ pipeline: {} }), "pipeline.name"],
+  ["2 a slash in the name", spec({ pipeline: { name: "a/b" } }), "pipeline.name"],
+  ["2 dots", spec({ pipeline: { name: ".." } }), "pipeline.name"],
+  ["2 a NUL", spec({ pipeline: { name: "a\0b" } }), "pipeline.name"],
+  ["2 a newline", spec({ pipeline: { name: "a\n" } }), "pipeline.name"],
+  ["2 upper case", spec({ pipeline: { name: "Words" } }), "pipeline.name"],
+  ["2 64 characters", spec({ pipeline: { name: "a".repeat(64) } }), "pipeline.name"],
+  ["2 a homoglyph", spec({ pipeline: { name: "wоrds" } }), "pipeline.name"],
+  ["2 right-to-left override", spec({ pipeline: { name: "a‮b" } }), "pipeline.name"],
+  ["another project", spec({ pipeline: { name: "words", project: "p" } }), "pipeline.project"],
+  ["a long description", spec({ description: "x".repeat(4_097) }), "description"],
+  ["5 no workers", spec({ parallelismSpec: { constant: "0" } }), "parallelism_spec.constant"],
+  ["5 neither kind", spec({ parallelismSpec: {} }), "parallelism_spec.constant"],
+  ["5 1e9 workers", spec({ parallelismSpec: { constant: "1000000000" } }), "parallelism_spec.constant"],
+  ["5 2^53+1 workers", spec({ parallelismSpec: { constant: "9007199254740993" } }), "parallelism_spec.constant"],
+  ["7 its own output", pfs({ repo: "words" }), "input.pfs.repo"],
+  ["no input", spec({ input: {} }), "input.pfs"],
+  ["no repo", pfs({ repo: "" }), "input.pfs.repo"],
+  ["an input called out", pfs({ name: "out" }), "input.pfs.name"],
+  ["a bad branch", pfs({ branch: "a b" }), "input.pfs.branch"],
+  ["21 no glob", pfs({ glob: "" }), "input.pfs.glob"],
+  ["22 an open brace", pfs({ glob: "/{a" }), "input.pfs.glob"],
+  ["22 an open class", pfs({ glob: "/[a" }), "input.pfs.glob"],
+  ["22 a backslash at the end", pfs({ glob: "/a\\" }), "input.pfs.glob"],
+  ["23 a glob of 1,025 bytes", pfs({ glob: `/${"a".repeat(1_024)}` }), "input.pfs.glob"],
+  ["23 braces without end", pfs({ glob: `/${"{a,b}".repeat(40)}` }), "input.pfs.glob"],
+  ["26 a glob that climbs", pfs({ glob: "/../*" }), "input.pfs.glob"],
+  ["9 no command", transform({ cmd: [] }), "transform.cmd"],
+  ["9 an empty program", transform({ cmd: [""] }), "transform.cmd[0]"],
+  ["9 a command of 10 MB", transform({ cmd: ["sh", "x".repeat(10_000_000)] }), "transform.cmd"],
+  ["9 a NUL in the command", transform({ cmd: ["sh", "a\0b"] }), "transform.cmd[1]"],
+  ["10 = in a variable", transform({ env: { "A=B": "x" } }), 'transform.env["A=B"]'],
+  ["10 a reserved prefix", transform({ env: { SHEAF_OUT: "x" } }), 'transform.env["SHEAF_OUT"]'],
+  ["10 LD_PRELOAD", transform({ env: { LD_PRELOAD: "x" } }), 'transform.env["LD_PRELOAD"]'],
+  ["10 NODE_OPTIONS", transform({ env: { NODE_OPTIONS: "x" } }), 'transform.env["NODE_OPTIONS"]'],
+  ["10 a credential", transform({ env: { AWS_SECRET_ACCESS_KEY: "x" } }), 'transform.env["AWS_SECRET_ACCESS_KEY"]'],
+  ["an exit code of 0", transform({ acceptReturnCode: [0] }), "transform.accept_return_code[0]"],
+  ["an exit code of 256", transform({ acceptReturnCode: [1, 256] }), "transform.accept_return_code[1]"],
+  ["12 a timeout of 0", spec({ datumTimeout: "0s" }), "datum_timeout"],
+  ["12 a negative timeout", spec({ jobTimeout: "-5s" }), "job_timeout"],
+  ["12 a timeout of a century", spec({ jobTimeout: "3153600000s" }), "job_timeout"],
+  ["13 a million tries", spec({ datumTries: 1_000_000 }), "datum_tries"],
+  ["a long salt", spec({ salt: "x".repeat(257) }), "salt"],
+  ["a bad output branch", spec({ outputBranch: "A" }), "output_branch"],
+  [
+    "101 merge rules",
+    spec({ merge: { rules: Array(101).fill({ glob: "/*", strategy: "MERGE_STRATEGY_SUM" }) } }),
+    "merge.rules",
+  ],
+  ["a merge rule without a strategy", spec({ merge: { rules: [{ glob: "/*" }] } }), "merge.rules[0].strategy"],
+  [
+    "a merge rule with a bad glob",
+    spec({ merge: { rules: [{ glob: "/{", strategy: "MERGE_STRATEGY_SUM" }] } }),
+    "merge.rules[0].glob",
+  ],
+];
+
+/** Each is something that an author can write, with the path that the refusal must name. */
+const unimplemented: readonly [string, api.PipelineSpec][] = [
+  ["transform.err_cmd", transform({ errCmd: ["x"] })],
+  ["transform.err_stdin", transform({ errStdin: ["x"] })],
+  ["transform.user", transform({ user: "root" })],
+  ["transform.secrets", transform({ secrets: [{ name: "s" }] })],
+  ["transform.image_pull_secrets", transform({ imagePullSecrets: ["s"] })],
+  ["transform.datum_batching", transform({ datumBatching: true })],
+  ["transform.handler", transform({ handler: "x.js" })],
+  ["transform.debug", transform({ debug: true })],
+  ["parallelism_spec.coefficient", spec({ parallelismSpec: { coefficient: 2 } })],
+  ["parallelism_spec.coefficient", spec({ parallelismSpec: { coefficient: "NaN" } })],
+  ["input.cross", spec({ input: { cross: [{}] } })],
+  ["input.union", spec({ input: { union: [{}] } })],
+  ["input.join", spec({ input: { join: [{}] } })],
+  ["input.group", spec({ input: { group: [{}] } })],
+  ["input.cron", spec({ input: { cron: {} } })],
+  ["input.pfs.join_on", pfs({ joinOn: "$1" })],
+  ["input.pfs.outer_join", pfs({ outerJoin: true })],
+  ["input.pfs.group_by", pfs({ groupBy: "$1" })],
+  ["input.pfs.lazy", pfs({ lazy: true })],
+  ["input.pfs.empty_files", pfs({ emptyFiles: true })],
+  ["autoscaling", spec({ autoscaling: true })],
+  ["standby", spec({ standby: true })],
+  ["reprocess_spec", spec({ reprocessSpec: "every_job" })],
+  ["resource_requests", spec({ resourceRequests: {} })],
+  ["resource_limits", spec({ resourceLimits: { memory: "1Gi" } })],
+  ["datum_set_spec", spec({ datumSetSpec: {} })],
+  ["scheduling_spec", spec({ schedulingSpec: {} })],
+  ["failure_policy", spec({ failurePolicy: {} })],
+  ["speculation", spec({ speculation: false })],
+  ["metadata", spec({ metadata: {} })],
+  ["merge.strategy", spec({ merge: { strategy: "MERGE_STRATEGY_SORT" } })],
+  ["merge.rules[0].strategy", spec({ merge: { rules: [{ glob: "/*", strategy: "MERGE_STRATEGY_COMMAND" }] } })],
+];
+
+describe("checkSpec()", () => {
+  it("takes a spec with everything that is implemented", () => {
+    const rich = spec({
+      description: "counts words",
+      transform: {
+        cmd: ["wc"],
+        stdin: ["a"],
+        env: { HOME: "/", LANG: "C" },
+        acceptReturnCode: [1, 255],
+        image: "alpine",
+        workingDir: "/tmp",
+      },
+      parallelismSpec: { constant: "10000" },
+      merge: { strategy: "MERGE_STRATEGY_EXCLUSIVE", rules: [{ glob: "/**", strategy: "MERGE_STRATEGY_SUM" }] },
+      outputBranch: "results",
+      datumTries: 100,
+      datumTimeout: "0.001s",
+      jobTimeout: "3600s",
+      salt: "1",
+    });
+    checkSpec(rich);
+  });
+
+  for (const [name, given, field] of invalid) {
+    it(`refuses ${name}`, () => {
+      const error = refusal(() => checkSpec(given));
+      assert.equal(error.code, "INVALID_ARGUMENT");
+      assert.deepEqual(
+        error.details.map((each) => each.field),
+        [field],
+        error.message,
+      );
+      assert.ok(error.message.length < 2_000, "a message that shows the value shortened");
+      assert.match(error.message, /^[\x20-\x7e]*$/, "nothing that a terminal would act upon");
+    });
+  }
+
+  for (const [field, given] of unimplemented) {
+    it(`refuses ${field} as not implemented`, () => {
+      const error = refusal(() => checkSpec(given));
+      assert.equal(error.code, "UNIMPLEMENTED");
+      assert.deepEqual(
+        error.details.map((each) => each.field),
+        [field],
+      );
+    });
+  }
+
+  it("names all that is wrong at once", () => {
+    const error = refusal(() => checkSpec(create(api.PipelineSpecSchema, { datumTries: 101 })));
+    assert.deepEqual(
+      error.details.map((each) => each.field),
+      ["pipeline.name", "transform.cmd", "input.pfs", "datum_tries"],
+    );
+  });
+
+  it("refuses an unknown strategy of a newer contract", () => {
+    const given = spec();
+    given.merge = create(api.MergeSpecSchema, { strategy: 99 as api.MergeStrategy });
+    assert.deepEqual(
+      refusal(() => checkSpec(given)).details.map((each) => each.field),
+      ["merge.strategy"],
+    );
+  });
+});
+
+describe("withDefaults()", () => {
+  it("writes out what was left out, and keeps what was given", () => {
+    const filled = withDefaults(spec());
+    assert.equal(filled.parallelismSpec?.constant, 1n);
+    assert.equal(filled.merge?.strategy, api.MergeStrategy.CONCAT);
+    assert.equal(filled.outputBranch, "master");
+    assert.equal(filled.datumTries, 3);
+    assert.deepEqual([filled.input?.pfs?.name, filled.input?.pfs?.branch], ["texts", "master"]);
+    const given = withDefaults(pfs({ name: "in", branch: "dev" }));
+    assert.deepEqual([given.input?.pfs?.name, given.input?.pfs?.branch], ["in", "dev"]);
+  });
+
+  it("leaves the request as it is", () => {
+    const given = spec();
+    withDefaults(given);
+    assert.equal(given.datumTries, 0);
+  });
+});

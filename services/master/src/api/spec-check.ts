@@ -1,0 +1,158 @@
+// What is wrong with a pipeline spec, all of it at once. Pure: whether its repos exist is decided with the transaction.
+
+import type { Duration } from "@bufbuild/protobuf/wkt";
+import { compileGlob } from "@sheaf/files";
+import { api } from "@sheaf/proto";
+import { messageOf } from "@sheaf/runtime";
+import * as limits from "./limits.ts";
+import { checkDescription, checkName, shown } from "./names.ts";
+import { refuseUnimplemented } from "./spec-unimplemented.ts";
+import { Violations } from "./violations.ts";
+
+/** Throws UNIMPLEMENTED or INVALID_ARGUMENT unless this version can run the spec. */
+export function checkSpec(spec: api.PipelineSpec | undefined): asserts spec is api.PipelineSpec {
+  const violations = new Violations();
+  if (spec === undefined) {
+    violations.add("spec", "is required");
+  } else {
+    refuseUnimplemented(spec);
+    checkParts(violations, spec);
+  }
+  violations.throwIfAny("SPEC_INVALID", "the pipeline's spec is not valid");
+}
+
+function checkParts(violations: Violations, spec: api.PipelineSpec): void {
+  checkName(violations, "pipeline.name", spec.pipeline?.name ?? "");
+  const project = spec.pipeline?.project ?? "";
+  violations.require(
+    ["", "default"].includes(project),
+    "pipeline.project",
+    `is ${shown(project)}: only "default" exists`,
+  );
+  checkDescription(violations, "description", spec.description);
+  checkTransform(violations, spec.transform);
+  checkParallelism(violations, spec.parallelismSpec);
+  checkInput(violations, spec);
+  checkMerge(violations, spec.merge);
+  if (spec.outputBranch !== "") checkName(violations, "output_branch", spec.outputBranch);
+  const tries = spec.datumTries;
+  violations.require(tries <= limits.TRIES_MAX, "datum_tries", `is ${tries}: use 1 to ${limits.TRIES_MAX}`);
+  checkTimeout(violations, "datum_timeout", spec.datumTimeout);
+  checkTimeout(violations, "job_timeout", spec.jobTimeout);
+  checkBytes(violations, "salt", Buffer.byteLength(spec.salt), limits.SALT_BYTES_MAX);
+}
+
+function checkTransform(violations: Violations, transform: api.Transform | undefined): void {
+  if (transform === undefined || transform.cmd.length === 0) {
+    violations.add("transform.cmd", 'is required: the command and its arguments, like ["sh", "-c", "wc -w $in"]');
+    return;
+  }
+  violations.require(transform.cmd[0] !== "", "transform.cmd[0]", "is empty: it names the program to run");
+  transform.cmd.forEach((text, i) => checkText(violations, `transform.cmd[${i}]`, text));
+  checkBytes(violations, "transform.cmd", bytesOf(transform.cmd), limits.COMMAND_BYTES_MAX);
+  checkBytes(violations, "transform.stdin", bytesOf(transform.stdin), limits.STDIN_BYTES_MAX);
+  checkBytes(violations, "transform.image", Buffer.byteLength(transform.image), limits.IMAGE_BYTES_MAX);
+  checkText(violations, "transform.working_dir", transform.workingDir);
+  const folder = Buffer.byteLength(transform.workingDir);
+  checkBytes(violations, "transform.working_dir", folder, limits.WORKING_DIR_BYTES_MAX);
+  checkEnv(violations, transform.env);
+  transform.acceptReturnCode.forEach((code, i) => {
+    const field = `transform.accept_return_code[${i}]`;
+    violations.require(code >= 1 && code <= 255, field, `is ${code}: use 1 to 255 (0 always means success)`);
+  });
+}
+
+function checkEnv(violations: Violations, env: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(env)) {
+    const field = `transform.env[${shown(name)}]`;
+    const wrong = wrongWithEnvName(name);
+    if (wrong !== undefined) violations.add(field, wrong);
+    checkText(violations, field, value);
+  }
+  checkBytes(violations, "transform.env", bytesOf(Object.entries(env).flat()), limits.ENV_BYTES_MAX);
+}
+
+function wrongWithEnvName(name: string): string | undefined {
+  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return "is not a variable's name: use letters, digits and '_'";
+  const reserved = limits.RESERVED_ENV_PREFIXES.find((prefix) => name.startsWith(prefix));
+  if (reserved !== undefined) return `is reserved: names that begin with ${reserved} are set by the worker`;
+  if (limits.RESERVED_ENV_NAMES.has(name))
+    return "is reserved: it would change the worker itself, or holds a credential";
+  return undefined;
+}
+
+function checkParallelism(violations: Violations, spec: api.ParallelismSpec | undefined): void {
+  if (spec === undefined) return;
+  const ok = spec.constant >= 1n && spec.constant <= limits.WORKERS_MAX;
+  violations.require(ok, "parallelism_spec.constant", `is ${spec.constant}: use 1 to ${limits.WORKERS_MAX}`);
+}
+
+function checkInput(violations: Violations, spec: api.PipelineSpec): void {
+  const pfs = spec.input?.pfs;
+  if (pfs === undefined) return violations.add("input.pfs", "is required: the repo and the glob that make the datums");
+  checkName(violations, "input.pfs.repo", pfs.repo);
+  if (pfs.name !== "") checkName(violations, "input.pfs.name", pfs.name);
+  // The folder of the output stands beside those of the inputs.
+  violations.require(
+    (pfs.name || pfs.repo) !== "out",
+    "input.pfs.name",
+    'is "out", the folder of the output: give another',
+  );
+  if (pfs.branch !== "") checkName(violations, "input.pfs.branch", pfs.branch);
+  checkGlob(violations, "input.pfs.glob", pfs.glob);
+  const self = pfs.repo !== "" && pfs.repo === spec.pipeline?.name;
+  violations.require(!self, "input.pfs.repo", `is the pipeline's own output: ${pfs.repo} -> ${pfs.repo} is a cycle`);
+}
+
+export function checkGlob(violations: Violations, field: string, glob: string): void {
+  const bytes = Buffer.byteLength(glob);
+  if (bytes === 0) return violations.add(field, 'is required: "/*" makes a datum of every file and folder at the top');
+  if (bytes > limits.GLOB_BYTES_MAX) return checkBytes(violations, field, bytes, limits.GLOB_BYTES_MAX);
+  try {
+    compileGlob(glob);
+  } catch (error) {
+    violations.add(field, messageOf(error));
+  }
+}
+
+function checkMerge(violations: Violations, merge: api.MergeSpec | undefined): void {
+  if (merge === undefined) return;
+  checkStrategy(violations, "merge.strategy", merge.strategy);
+  const { length } = merge.rules;
+  violations.require(
+    length <= limits.MERGE_RULES_MAX,
+    "merge.rules",
+    `has ${length}: at most ${limits.MERGE_RULES_MAX}`,
+  );
+  merge.rules.slice(0, limits.MERGE_RULES_MAX).forEach((rule, i) => {
+    checkGlob(violations, `merge.rules[${i}].glob`, rule.glob);
+    const set = rule.strategy !== api.MergeStrategy.UNSPECIFIED;
+    violations.require(set, `merge.rules[${i}].strategy`, "is required");
+    checkStrategy(violations, `merge.rules[${i}].strategy`, rule.strategy);
+  });
+}
+
+function checkStrategy(violations: Violations, field: string, strategy: api.MergeStrategy): void {
+  // A number that a newer contract gave a name to comes through as it is.
+  const known: readonly number[] = Object.values(api.MergeStrategy);
+  violations.require(known.includes(strategy), field, `is ${strategy}, which this version does not know`);
+}
+
+function checkTimeout(violations: Violations, field: string, duration: Duration | undefined): void {
+  if (duration === undefined) return;
+  const ms = Number(duration.seconds) * 1_000 + duration.nanos / 1e6;
+  const ok = ms >= limits.TIMEOUT_MS_MIN && ms <= limits.TIMEOUT_MS_MAX;
+  violations.require(ok, field, `is ${ms / 1_000} s: use 0.001 s to a year, or leave it out for no limit`);
+}
+
+function checkText(violations: Violations, field: string, text: string): void {
+  violations.require(!text.includes("\0"), field, "holds a NUL character, which no program can be given");
+}
+
+function checkBytes(violations: Violations, field: string, bytes: number, max: number): void {
+  violations.require(bytes <= max, field, `has ${bytes} bytes: at most ${max}`);
+}
+
+function bytesOf(texts: readonly string[]): number {
+  return texts.reduce((sum, text) => sum + Buffer.byteLength(text) + 1, 0);
+}

@@ -1,0 +1,135 @@
+#!/usr/bin/env node
+// sheaf-master: serves the public API, owns pipelines (their jobs, plan and process ledgers), and keeps their workers running.
+
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { connectEtcd, keysOf } from "@sheaf/etcd";
+import { createDispatcher, DEFAULT_TIMING, dispatchHandlers, ReplicaKey, resultVerifier } from "@sheaf/ledger";
+import { dispatch } from "@sheaf/proto";
+import { localProvisioner } from "@sheaf/provision";
+import { implement, serveGrpc, servePublic } from "@sheaf/rpc";
+import { type Component, formatAddress, newId, runService, systemRandom } from "@sheaf/runtime";
+import { openStore } from "@sheaf/storage";
+import { JobViews } from "./api/job-views.ts";
+import { Requests } from "./api/requests.ts";
+import { apiServices } from "./api/services.ts";
+import { settings } from "./config.ts";
+import type { World } from "./context.ts";
+import { Mirrors } from "./mirror/mirrors.ts";
+import { Owners } from "./pipelines/owners.ts";
+import { Pools } from "./pools/pools.ts";
+import { Topic } from "./topic.ts";
+
+const VERSION = "0.1.0";
+/** Where the worker stands in the repository and in the image; it is started, never imported. */
+const WORKER_PROGRAM = fileURLToPath(new URL("../../worker/src/main.ts", import.meta.url));
+
+await runService({
+  name: "master",
+  summary: "Serves the public API, owns pipelines and their jobs, hands out datums, starts workers.",
+  example: "--etcd 127.0.0.1:2379 --store file:///var/lib/sheaf/store --data /var/lib/sheaf",
+  settings,
+  build: async (config, { log, clock }) => {
+    const random = systemRandom;
+    const store = await openStore(config.store);
+    const etcd = await connectEtcd({ addresses: config.etcd, clock, log });
+    const keys = keysOf(config.cluster);
+    const world: World = { etcd, keys, store, clock, random, log };
+    const replica = newId(random, clock);
+    const mirrors = new Mirrors(world);
+    const { pipelines, heads, masters, mergers, jobs } = mirrors;
+    const live = new Topic();
+
+    const dispatcher = createDispatcher({
+      ...world,
+      replica,
+      role: "master",
+      version: VERSION,
+      verify: resultVerifier(store),
+    });
+    const dispatchServer = serveGrpc({
+      ...config.dispatchListen,
+      services: [implement(dispatch.DispatchService, dispatchHandlers(dispatcher))],
+      log,
+    });
+    const owners = new Owners({ world, pipelines, heads, jobs, live, dispatcher });
+
+    const provisioner = localProvisioner({
+      dataDir: resolve(config.data),
+      workerProgram: { argv: [process.execPath, config.workerProgram ?? WORKER_PROGRAM] },
+      env: process.env,
+      log,
+      clock,
+    });
+    const pools = new Pools({
+      world,
+      provisioner,
+      dispatcher,
+      pipelines,
+      mergers,
+      owners,
+      startedMs: clock.wall(),
+      addresses: () => {
+        // This one first: it owns what it starts workers for.
+        const known = [dispatchAddress(), ...Mirrors.dispatchAddresses(masters)];
+        const given = config.mergeDispatch;
+        const found = given.length > 0 ? given : Mirrors.dispatchAddresses(mergers);
+        return { masters: [...new Set(known)], mergers: found };
+      },
+      changed: (pool) => {
+        for (const id of jobs.open(pool)) live.changed(keys.job(pool, id));
+      },
+    });
+
+    const apiServer = servePublic({
+      ...config.listen,
+      log,
+      services: apiServices({
+        ...{ world, pipelines, heads, masters, mergers, jobs, live, owners, dispatcher },
+        requests: new Requests(world),
+        views: new JobViews({ owners, dispatcher, mergers, poolReason: (name) => pools.reason(name) }),
+        cluster: config.cluster,
+        version: VERSION,
+        failing: (name) => pools.failing(name),
+      }),
+    });
+
+    const apiAddress = () => formatAddress(apiServer.address);
+    const dispatchAddress = () => formatAddress(dispatchServer.address);
+    const self = new ReplicaKey({
+      etcd,
+      clock,
+      log,
+      key: keys.master(replica),
+      ttlSeconds: DEFAULT_TIMING.ownerTtlSeconds,
+      info: () => ({
+        dispatchAddress: dispatchAddress(),
+        apiAddress: apiAddress(),
+        programVersion: VERSION,
+      }),
+    });
+    const closing: Component = {
+      start: async () => {},
+      stop: async () => {
+        await provisioner.close();
+        await etcd.close();
+        await store.close();
+      },
+    };
+    const handOver: Component = {
+      start: async () => {
+        const ready = { ready: true, address: apiAddress(), dispatch: dispatchAddress() };
+        process.stdout.write(`${JSON.stringify(ready)}\n`);
+      },
+      // Before anything else: pipelines go to another replica at once, not when the last call has ended.
+      drain: async () => {
+        apiServer.health.setAll(false);
+        await pools.stop();
+        await owners.stop();
+        await dispatcher.stop();
+      },
+      stop: async () => {},
+    };
+    return [...[closing, mirrors, dispatcher, dispatchServer, owners], ...[apiServer, self, pools, handOver]];
+  },
+});

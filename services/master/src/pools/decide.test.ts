@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import {
+  afterExit,
+  CONNECT_MS_MAX,
+  DRAIN_MS_MAX,
+  decide,
+  type Failures,
+  type PoolStep,
+  type PoolView,
+  type WorkerView,
+  YOUNG_MS,
+} from "./decide.ts";
+
+const worker = (id: string, fields: Partial<WorkerView> = {}): WorkerView => ({
+  id,
+  leaving: false,
+  toldMs: undefined,
+  connected: true,
+  claims: 1,
+  sinceMs: 0,
+  ...fields,
+});
+const pool = (wanted: number, workers: WorkerView[] = [], fields: Partial<PoolView> = {}): PoolView => ({
+  wanted,
+  workers,
+  failures: null,
+  nowMs: 1_000,
+  ...fields,
+});
+const young = (count: number, lastMs = 1_000): Failures => ({ count, lastMs, why: "exit code 2: no store" });
+
+const rows: readonly [string, PoolView, Partial<PoolStep>][] = [
+  ["P1: an empty pool is filled", pool(3), { create: 3, drain: [], remove: [], reason: "starting 3 of 3 workers" }],
+  [
+    "P1: a full one is left alone",
+    pool(2, [worker("a"), worker("b")]),
+    { create: 0, drain: [], remove: [], atMs: undefined, reason: "" },
+  ],
+  [
+    "P1: workers that start count",
+    pool(1, [worker("a", { connected: false })]),
+    { create: 0, remove: [], reason: "1 of 1 workers are starting", atMs: CONNECT_MS_MAX },
+  ],
+  ["P1: workers that leave do not", pool(1, [worker("a", { leaving: true })]), { create: 1, drain: [], remove: [] }],
+  ["P2: the first young death is replaced at once", pool(1, [], { failures: young(1) }), { create: 1 }],
+  [
+    "P2: after the second the next waits",
+    pool(1, [], { failures: young(2) }),
+    { create: 0, atMs: 1_500, failing: undefined },
+  ],
+  ["P2: longer each time", pool(1, [], { failures: young(5) }), { create: 0, atMs: 5_000 }],
+  ["P2: but not for ever", pool(1, [], { failures: young(50) }), { create: 0, atMs: 31_000 }],
+  ["P2: and is then tried", pool(1, [], { failures: young(5, 0), nowMs: 4_000 }), { create: 1 }],
+  [
+    "P2: a pipeline whose workers die young is failing",
+    pool(1, [], { failures: young(3) }),
+    { failing: "its workers end soon after they start, 3 times in a row; the last one: exit code 2: no store" },
+  ],
+  ["a stopped pipeline does not fail", pool(0, [], { failures: young(9) }), { failing: undefined, create: 0 }],
+  [
+    "P3: what is too much is drained, idle ones first",
+    pool(1, [worker("a", { claims: 2 }), worker("b", { claims: 0 }), worker("c")]),
+    { create: 0, drain: ["b", "c"], remove: [] },
+  ],
+  [
+    "P3: one without a session cannot be told, and goes first",
+    pool(1, [worker("a"), worker("b", { connected: false })]),
+    { drain: [], remove: ["b"] },
+  ],
+  ["P3: all go when none is wanted", pool(0, [worker("a"), worker("b")]), { drain: ["a", "b"], create: 0 }],
+  [
+    "P3: one that was told is not told again",
+    pool(0, [worker("a", { leaving: true, toldMs: 500 })]),
+    { drain: [], remove: [], atMs: 500 + DRAIN_MS_MAX },
+  ],
+  [
+    "P3: it is ended when it takes too long",
+    pool(0, [worker("a", { leaving: true, toldMs: 500 })], { nowMs: 500 + DRAIN_MS_MAX }),
+    { remove: ["a"], atMs: undefined },
+  ],
+  [
+    "P3: or when its session is over and it is still there",
+    pool(0, [worker("a", { leaving: true, toldMs: 500, connected: false })]),
+    { remove: ["a"] },
+  ],
+  [
+    "P4: a worker that never connects is replaced",
+    pool(1, [worker("a", { connected: false })], { nowMs: CONNECT_MS_MAX }),
+    { create: 1, remove: ["a"] },
+  ],
+  [
+    "P4: one whose master has just begun is given time",
+    pool(1, [worker("a", { connected: false, sinceMs: 900 })]),
+    { create: 0, remove: [] },
+  ],
+];
+
+describe("decide() for a pool", () => {
+  for (const [name, view, expected] of rows) {
+    it(name, () => {
+      const step = decide(view);
+      assert.deepEqual({ ...step, ...expected }, step);
+    });
+  }
+
+  it("never wants more or fewer than are wanted, and never tells a worker twice", () => {
+    const any: fc.Arbitrary<WorkerView> = fc.record({
+      id: fc.uuid(),
+      leaving: fc.boolean(),
+      toldMs: fc.option(fc.integer({ min: 0, max: 100_000 }), { nil: undefined }),
+      connected: fc.boolean(),
+      claims: fc.nat(3),
+      sinceMs: fc.integer({ min: 0, max: 100_000 }),
+    });
+    const workers = fc.uniqueArray(any, { selector: (each) => each.id, maxLength: 20 });
+    fc.assert(
+      fc.property(fc.nat(10), workers, fc.integer({ min: 0, max: 200_000 }), (wanted, some, nowMs) => {
+        const told = some.map((each) => (each.leaving ? each : { ...each, toldMs: undefined }));
+        const step = decide({ wanted, workers: told, failures: null, nowMs });
+        const gone = new Set([
+          ...step.drain,
+          ...step.remove,
+          ...told.filter((each) => each.leaving).map((each) => each.id),
+        ]);
+        const left = told.filter((each) => !gone.has(each.id)).length;
+        assert.equal(left + step.create, wanted);
+        assert.equal(
+          new Set(step.drain).size + new Set(step.remove).size,
+          new Set([...step.drain, ...step.remove]).size,
+        );
+        assert.ok(step.drain.every((id) => told.some((each) => each.id === id && each.connected && !each.leaving)));
+      }),
+    );
+  });
+});
+
+describe("afterExit()", () => {
+  it("counts young deaths in a row, and forgets them when one has lived", () => {
+    const one = afterExit(null, 100, "a", 1);
+    const two = afterExit(one, YOUNG_MS - 1, "b", 2);
+    assert.deepEqual(two, { count: 2, lastMs: 2, why: "b" });
+    assert.equal(afterExit(two, YOUNG_MS, "c", 3), null);
+  });
+});
