@@ -3,8 +3,8 @@
  * refused. Synchronous, as reading is.
  */
 import { createHash, type Hash } from "node:crypto";
-import { closeSync, constants, lstatSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync, constants, existsSync, lstatSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { dataLoss, failedPrecondition, type SheafError, toSheafError } from "@sheaf/runtime";
 import { shown } from "./local-files.ts";
 
@@ -40,7 +40,7 @@ export class FolderWriter {
   constructor(dir: string, localPath: (path: string) => string) {
     this.#dir = dir;
     this.#localPath = localPath;
-    attempt(dir, () => mkdirSync(dir, { recursive: true }));
+    attempt(dir, () => makeFolders(dir));
   }
 
   get written(): { readonly files: number; readonly bytes: number } {
@@ -109,12 +109,21 @@ export class FolderWriter {
   }
 
   #makeFolder(folder: string): void {
-    attempt(folder, () => mkdirSync(folder, { recursive: true }));
+    attempt(folder, () => {
+      if (!existsSync(folder)) mkdirSync(folder);
+    });
     if (!lstatSync(folder).isDirectory()) {
       throw failedPrecondition("FOLDER_IS_A_LINK", `${shown(folder)} is a link: nothing is written through it`);
     }
     this.#made.add(folder);
   }
+}
+
+/** Node's own `recursive` never returns where a file system makes no folders, like /proc. */
+function makeFolders(path: string): void {
+  const missing: string[] = [];
+  for (let folder = path; !existsSync(folder); folder = dirname(folder)) missing.push(folder);
+  for (const folder of missing.reverse()) mkdirSync(folder);
 }
 
 /** DATA_LOSS unless the bytes that the hash saw are those that were stored. */

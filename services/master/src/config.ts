@@ -50,6 +50,15 @@ export const settings = defineSettings({
     required: true,
     help: "Folder of this machine: scratch space and logs of the workers that this master starts.",
   },
+  defaultWorkers: {
+    flag: "default-workers",
+    env: "SHEAF_DEFAULT_WORKERS",
+    type: "int",
+    min: 1,
+    max: 10_000,
+    default: 1,
+    help: "Workers of a pipeline that has no parallelism_spec.",
+  },
   workerProgram: {
     flag: "worker-program",
     env: "SHEAF_WORKER_PROGRAM",

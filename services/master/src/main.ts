@@ -91,6 +91,7 @@ await runService({
         cluster: config.cluster,
         version: VERSION,
         failing: (name) => pools.failing(name),
+        defaultWorkers: config.defaultWorkers,
       }),
     });
 

@@ -159,6 +159,7 @@ export class TestMaster {
       cluster: "test",
       version: "0.1.0",
       failing: () => this.failing,
+      defaultWorkers: 1,
     };
     this.repos = new RepoService(world, requests);
     this.files = new FileService(deps);

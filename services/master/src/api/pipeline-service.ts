@@ -47,6 +47,8 @@ export interface PipelineServiceDeps {
   readonly dispatcher: Pick<Dispatcher, "workers">;
   /** Why a pipeline has no workers although it should; undefined: it can run. */
   readonly failing: (pipeline: string) => string | undefined;
+  /** Workers of a pipeline that says nothing about its parallelism. */
+  readonly defaultWorkers: number;
 }
 
 export class PipelineService implements Handlers<typeof api.PipelineService> {
@@ -64,7 +66,7 @@ export class PipelineService implements Handlers<typeof api.PipelineService> {
     const earlier = await this.#earlierCreate(asked);
     if (earlier !== null) return earlier;
 
-    const spec = withDefaults(request.spec);
+    const spec = withDefaults(request.spec, this.#deps.defaultWorkers);
     const name = spec.pipeline?.name ?? "";
     const record = create(state.PipelineRecordSchema, {
       version: 1,
@@ -136,7 +138,7 @@ export class PipelineService implements Handlers<typeof api.PipelineService> {
   async updatePipeline(request: api.UpdatePipelineRequest) {
     const { world, pipelines } = this.#deps;
     checkSpec(request.spec);
-    const spec = withDefaults(request.spec);
+    const spec = withDefaults(request.spec, this.#deps.defaultWorkers);
     const name = spec.pipeline?.name ?? "";
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       const kept = await this.#find(name);

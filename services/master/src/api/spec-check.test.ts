@@ -190,19 +190,19 @@ describe("checkSpec()", () => {
 
 describe("withDefaults()", () => {
   it("writes out what was left out, and keeps what was given", () => {
-    const filled = withDefaults(spec());
-    assert.equal(filled.parallelismSpec?.constant, 1n);
+    const filled = withDefaults(spec(), 3);
+    assert.equal(filled.parallelismSpec?.constant, 3n);
     assert.equal(filled.merge?.strategy, api.MergeStrategy.CONCAT);
     assert.equal(filled.outputBranch, "master");
     assert.equal(filled.datumTries, 3);
     assert.deepEqual([filled.input?.pfs?.name, filled.input?.pfs?.branch], ["texts", "master"]);
-    const given = withDefaults(pfs({ name: "in", branch: "dev" }));
+    const given = withDefaults(pfs({ name: "in", branch: "dev" }), 3);
     assert.deepEqual([given.input?.pfs?.name, given.input?.pfs?.branch], ["in", "dev"]);
   });
 
   it("leaves the request as it is", () => {
     const given = spec();
-    withDefaults(given);
+    withDefaults(given, 3);
     assert.equal(given.datumTries, 0);
   });
 });

@@ -1,0 +1,104 @@
+/** How the program is called, what it says when it is called wrongly, and its exit codes. */
+import assert from "node:assert/strict";
+import { readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { catalogue } from "./catalogue.ts";
+import { Stage } from "./testing/stage.ts";
+
+let stage: Stage;
+beforeEach(() => {
+  stage = new Stage();
+});
+afterEach(() => stage[Symbol.asyncDispose]());
+
+describe("as a process", () => {
+  const cases: readonly (readonly [string[], number, RegExp])[] = [
+    [["--version"], 0, /^\d+\.\d+\.\d+\n$/],
+    [["--help"], 0, /^Usage: sheaf/],
+    [["rnu"], 2, /Did you mean run\?/],
+    [["repo", "list"], 2, /^sheaf: no cluster is named/],
+    [["repo", "list", "--address", "127.0.0.1:1"], 3, /^sheaf: cannot reach 127\.0\.0\.1:1/],
+  ];
+  for (const [args, wanted, text] of cases) {
+    it(`exit code ${wanted}: sheaf ${args.join(" ")}`, async () => {
+      const { code, stdout, stderr } = await stage.start(args).ended;
+      assert.equal(code, wanted);
+      assert.match(code === 0 ? stdout : stderr, text);
+    });
+  }
+});
+
+describe("help and usage", () => {
+  it("shows help with an example for every command and verb, exit code 0", async () => {
+    const top = await stage.call("--help");
+    assert.equal(top.code, 0);
+    for (const { name } of catalogue) {
+      assert.match(top.stdout, new RegExp(`^  ${name} `, "m"));
+      const { code, stdout } = await stage.call(name, "--help");
+      assert.equal(code, 0);
+      assert.match(stdout, /Examples?:/);
+      for (const [, verb = ""] of stdout.split("Commands:")[1]?.matchAll(/^ {2}([a-z]+) /gm) ?? []) {
+        const help = await stage.call(name, verb, "--help");
+        assert.equal(help.code, 0, `${name} ${verb}`);
+        assert.match(help.stdout, /Examples?:\n {2}sheaf /, `${name} ${verb}`);
+        assert.match(help.stdout, /--json/);
+      }
+    }
+  });
+
+  const usage: readonly (readonly [string[], RegExp])[] = [
+    [[], /Usage: sheaf/],
+    [["rnu"], /unknown command 'rnu'\n\(Did you mean run\?\)/],
+    [["repo"], /Usage: sheaf repo/],
+    [["repo", "creat", "x"], /Did you mean create\?/],
+    [["repo", "list", "--jsn"], /unknown option '--jsn'\n\(Did you mean --json\?\)/],
+    [["repo", "create"], /missing required argument 'name'/],
+    [["repo", "create", "a", "b"], /too many arguments/],
+    [["run", "-i", "in", "-o", "out"], /missing required argument 'command'/],
+    [["run", "-i", "in", "--", "true"], /required option '-o, --output <dir>' not specified/],
+    [["run", "-i", "in", "-o", "out", "-w", "0", "--", "true"], /It must be a whole number from 1 to 10000/],
+    [["run", "-i", "in", "-o", "out", "--merge", "summ", "--", "true"], /Allowed choices are concat, exclusive, sum/],
+    [["run", "-i", "missing", "-o", "out", "--", "true"], /the input folder ".*missing" does not exist: check -i/],
+    [["run", "-i", "file", "-o", "out", "--", "true"], /is not a folder/],
+    [["run", "-i", ".", "-o", ".", "--", "true"], /is not empty: give an empty or a new one/],
+    [["run", "-i", ".", "-o", "file", "--", "true"], /the output folder ".*file" cannot be used/],
+    [["repo", "list"], /no cluster is named: set SHEAF_ADDRESS or give --address; `sheaf dev`/],
+    [["repo", "list", "--address", "nonsense"], /"nonsense" is not an address: use host:port/],
+    [["file", "put", "logs@a@b", "x"], /"logs@a@b" does not name a file/],
+    [["file", "put", "logs@master"], /give either files, or a folder with -r/],
+    [["pipeline", "create", "-f", "missing.yaml"], /there is no pipeline file ".*missing.yaml"/],
+    [
+      ["pipeline", "create", "-f", "bad.yaml"],
+      /bad\.yaml:2:1: unknown field "trasform" \(did you mean "transform"\?\)\n {2}bad\.yaml:3:14: datum_tries/,
+    ],
+    [["job", "wait", "p", "--timeout", "soon"], /It is not a duration/],
+    [["job", "list", "--state", "fail"], /Allowed choices are/],
+  ];
+  for (const [args, message] of usage) {
+    it(`exit code 2: sheaf ${args.join(" ")}`, async () => {
+      writeFileSync(join(stage.dir, "file"), "");
+      writeFileSync(join(stage.dir, "bad.yaml"), "pipeline: {name: x}\ntrasform: {}\ndatum_tries: many\n");
+      const before = readdirSync(stage.dir);
+      const { code, stdout, stderr } = await stage.call(...args);
+      assert.match(stderr, message);
+      assert.deepEqual([code, stdout], [2, ""]);
+      assert.doesNotMatch(stderr, /at .*\.ts:\d+/);
+      assert.deepEqual(readdirSync(stage.dir), before);
+    });
+  }
+
+  it("exit code 3, with the address and what to check, when nobody is there", async () => {
+    const { code, stderr } = await stage.call("cluster", "inspect", "--address", "127.0.0.1:1");
+    assert.equal(code, 3);
+    assert.match(
+      stderr,
+      /cannot reach 127\.0\.0\.1:1 \(connection refused.*check that the service runs.*\n.*`sheaf dev` starts a cluster/,
+    );
+  });
+
+  it("tells the stack only when it is asked to", async () => {
+    const { stderr } = await stage.start(["repo", "list"], { SHEAF_LOG_LEVEL: "debug" }).ended;
+    assert.match(stderr, /INVALID_ARGUMENT NO_ADDRESS[\s\S]*at .*\.ts:\d+/);
+  });
+});

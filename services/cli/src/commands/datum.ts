@@ -1,0 +1,116 @@
+/** `sheaf datum`. */
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import { api } from "@sheaf/proto";
+import { type Command, Option } from "commander";
+import { action, type Call, leaf, noun, wholeNumber } from "../action.ts";
+import { enumWord, enumWords } from "../output/enum-name.ts";
+import { escapeFor } from "../output/escape.ts";
+import { jsonLine } from "../output/json.ts";
+import { logText } from "../output/log-text.ts";
+import { bytes, duration } from "../output/numbers.ts";
+import { type Columns, showOne, showRows, time } from "../output/show.ts";
+import type { Session } from "../session.ts";
+
+const STATES = enumWords(api.DatumStateSchema);
+const TAIL_MAX = 1_000_000;
+
+const COLUMNS: Columns<api.Datum> = {
+  DATUM: ({ index }) => index,
+  STATE: ({ state }) => enumWord(api.DatumStateSchema, state),
+  TRIES: ({ tries }) => tries,
+  TIME: ({ stats }) => (stats?.processTime === undefined ? "" : duration(durationMs(stats.processTime))),
+  WORKER: ({ worker }) => worker.slice(0, 8),
+  INPUTS: ({ inputs }) => inputs.join(", "),
+  WHY: ({ message, reason }) => message || reason,
+};
+
+const FIELDS: Columns<api.Datum> = {
+  datum: ({ index }) => index,
+  id: ({ id }) => id,
+  job: ({ pipeline, job }) => `${job} of pipeline ${pipeline}`,
+  state: ({ state }) => enumWord(api.DatumStateSchema, state),
+  why: ({ message, reason }) => message || reason,
+  inputs: ({ inputs }) => inputs.join(", "),
+  tries: ({ tries, losses }) => (losses === 0 ? tries : `${tries}, and ${losses} lost with a worker`),
+  worker: ({ worker }) => worker,
+  started: ({ started }) => time(started),
+  time: ({ stats }) => (stats === undefined ? "" : times(stats)),
+  "bytes in": ({ stats }) => bytes(stats?.downloadBytes ?? 0n),
+  "bytes out": ({ stats }) => bytes(stats?.uploadBytes ?? 0n),
+};
+
+function times({ downloadTime, processTime, uploadTime }: api.DatumStats): string {
+  const stages = { download: downloadTime, command: processTime, upload: uploadTime };
+  return Object.entries(stages)
+    .flatMap(([name, value]) => (value === undefined ? [] : [`${name} ${durationMs(value).toFixed(1)} ms`]))
+    .join(", ");
+}
+
+interface JobFlag {
+  readonly job?: string;
+}
+
+interface LogFlags extends JobFlag {
+  readonly datum?: string;
+  readonly tail?: number;
+}
+
+export function defineDatum(program: Command, session: Session): void {
+  const datum = noun(program, "datum", "Datums of jobs: what each run of the command saw, and what became of it.");
+  withJob(
+    leaf(datum, {
+      usage: "list <pipeline>",
+      summary: "Lists the datums of a job, by index.",
+      examples: ["sheaf datum list status-codes --state failed"],
+    }),
+  )
+    .addOption(new Option("--state <states...>", "only these states").choices([...STATES.keys()]))
+    .action(
+      action<JobFlag & { state?: string[] }, [string]>(session, async (call, { job = "", state = [] }, pipeline) => {
+        const client = await call.connect();
+        const states = state.flatMap((word) => STATES.get(word) ?? []);
+        await showRows(call, api.DatumSchema, client.datums({ pipeline, job, states }), COLUMNS);
+      }),
+    );
+  withJob(
+    leaf(datum, {
+      usage: "inspect <pipeline> <datum>",
+      summary: "Shows a datum, by its index or its id (the first 8 characters do).",
+      examples: ["sheaf datum inspect status-codes 17"],
+    }),
+  ).action(
+    action<JobFlag, [string, string]>(session, async (call, { job = "" }, pipeline, index) => {
+      const { rpc } = await call.connect();
+      const answer = await rpc.datum.inspectDatum({ pipeline, job, datum: index }, { signal: call.signal });
+      showOne(call, api.DatumSchema, answer.datum, FIELDS);
+    }),
+  );
+  withJob(
+    leaf(datum, {
+      usage: "logs <pipeline>",
+      summary: "Prints what the commands of a job wrote, by datum and time, as far as their results are committed.",
+      examples: ["sheaf datum logs status-codes --datum 17", "sheaf datum logs status-codes --tail 100"],
+    }),
+  )
+    .option("--datum <index>", "only this datum: index or id")
+    .option("--tail <n>", "only the last lines", wholeNumber(1, TAIL_MAX))
+    .action(action<LogFlags, [string]>(session, logs));
+}
+
+function withJob(command: Command): Command {
+  return command.option("--job <id>", "the job (default: the newest)");
+}
+
+async function logs(call: Call, { job = "", datum = "", tail = 0 }: LogFlags, pipeline: string): Promise<void> {
+  const { stdout } = call.host;
+  const client = await call.connect();
+  const safe = escapeFor(stdout);
+  for await (const line of client.logs({ pipeline, job, datum, tail })) {
+    call.signal.throwIfAborted();
+    const prefix = datum === "" ? `${line.datum}: ` : "";
+    if (call.json) stdout.write(jsonLine(api.JobLogLineSchema, line));
+    else if (stdout.isTTY) stdout.write(`${prefix}${safe(logText(line), "\t")}\n`);
+    else stdout.write(Buffer.concat([Buffer.from(prefix), line.text, Buffer.from("\n")]));
+    await stdout.flush();
+  }
+}

@@ -1,0 +1,154 @@
+/** `sheaf pipeline`. */
+import { api } from "@sheaf/proto";
+import type { Command } from "commander";
+import { action, leaf, noun } from "../action.ts";
+import { enumWord } from "../output/enum-name.ts";
+import { type Columns, say, showOne, showRows, time } from "../output/show.ts";
+import type { Session } from "../session.ts";
+import { readSpecFile } from "../spec/read-spec.ts";
+import { specYaml } from "../spec/spec-yaml.ts";
+
+const COLUMNS: Columns<api.Pipeline> = {
+  NAME: ({ name }) => name,
+  VERSION: ({ version }) => version,
+  STATE: ({ state }) => enumWord(api.PipelineStateSchema, state),
+  WORKERS: ({ workers }) => workers,
+  "LAST JOB": lastJob,
+  INPUT: ({ spec }) => inputOf(spec),
+  CREATED: ({ created }) => time(created),
+};
+
+const FIELDS: Columns<api.Pipeline> = {
+  name: ({ name }) => name,
+  version: ({ version }) => version,
+  state: ({ state, reason }) => `${enumWord(api.PipelineStateSchema, state)}${reason === "" ? "" : `: ${reason}`}`,
+  workers: ({ workers }) => workers,
+  "last job": lastJob,
+  created: ({ created }) => time(created),
+  updated: ({ updated }) => time(updated),
+  etag: ({ etag }) => etag,
+};
+
+function lastJob({ lastJobState }: api.Pipeline): string {
+  return lastJobState === api.JobState.UNSPECIFIED ? "none" : enumWord(api.JobStateSchema, lastJobState);
+}
+
+function inputOf(spec: api.PipelineSpec | undefined): string {
+  const pfs = spec?.input?.pfs;
+  return pfs === undefined ? "" : `${pfs.repo}@${pfs.branch || "master"}:${pfs.glob}`;
+}
+
+export function definePipeline(program: Command, session: Session): void {
+  const pipeline = noun(program, "pipeline", "Pipelines: what to run on which data.");
+  defineWrites(pipeline, session);
+  leaf(pipeline, {
+    usage: "list",
+    summary: "Lists pipelines by name.",
+    examples: ["sheaf pipeline list --prefix web-"],
+  })
+    .option("--prefix <text>", "only names that begin with this")
+    .action(
+      action<{ prefix?: string }, []>(session, async (call, { prefix }) => {
+        const client = await call.connect();
+        await showRows(call, api.PipelineSchema, client.pipelines(prefix), COLUMNS);
+      }),
+    );
+  leaf(pipeline, {
+    usage: "inspect <name>",
+    summary: "Shows a pipeline and its spec.",
+    examples: ["sheaf pipeline inspect status-codes"],
+  }).action(
+    action<object, [string]>(session, async (call, _, name) => {
+      const { rpc } = await call.connect();
+      const answer = await rpc.pipeline.inspectPipeline({ name }, { signal: call.signal });
+      showOne(call, api.PipelineSchema, answer.pipeline, FIELDS);
+      if (answer.pipeline?.spec !== undefined) say(call, `spec:\n${specYaml(answer.pipeline.spec)}`);
+    }),
+  );
+  defineSwitches(pipeline, session);
+}
+
+function defineWrites(pipeline: Command, session: Session): void {
+  leaf(pipeline, {
+    usage: "create",
+    summary: "Creates a pipeline from a file, YAML or JSON. When its input has a commit, its first job begins.",
+    examples: ["sheaf pipeline create -f pipeline.yaml"],
+  })
+    .requiredOption("-f, --file <file>", "the pipeline file; - for standard input")
+    .action(
+      action<{ file: string }, []>(session, async (call, { file }) => {
+        const spec = readSpecFile(file, call.host.cwd);
+        const client = await call.connect();
+        const made = await client.submit(spec, { signal: call.signal });
+        if (call.json) showOne(call, api.PipelineSchema, made, FIELDS);
+        say(call, `created pipeline ${made.name}`);
+      }),
+    );
+  leaf(pipeline, {
+    usage: "update",
+    summary: "Replaces the spec of a pipeline by that of a file; the next job runs it.",
+    examples: ["sheaf pipeline update -f pipeline.yaml"],
+  })
+    .requiredOption("-f, --file <file>", "the pipeline file; - for standard input")
+    .option("--etag <etag>", "refuse when the pipeline has changed since it was read with this etag")
+    .action(
+      action<{ file: string; etag?: string }, []>(session, async (call, { file, etag = "" }) => {
+        const spec = readSpecFile(file, call.host.cwd);
+        const { rpc } = await call.connect();
+        const answer = await rpc.pipeline.updatePipeline({ spec, etag }, { signal: call.signal });
+        if (call.json) showOne(call, api.PipelineSchema, answer.pipeline, FIELDS);
+        say(call, `pipeline ${answer.pipeline?.name} is at version ${answer.pipeline?.version}`);
+      }),
+    );
+  leaf(pipeline, {
+    usage: "delete <name>",
+    summary: "Deletes a pipeline with its jobs and its output repo; a running job is stopped first.",
+    examples: ["sheaf pipeline delete status-codes"],
+  }).action(
+    action<object, [string]>(session, async (call, _, name) => {
+      const { rpc } = await call.connect();
+      const answer = await rpc.pipeline.deletePipeline({ name }, { signal: call.signal });
+      if (call.json) showOne(call, api.DeletePipelineResponseSchema, answer, {});
+      say(call, `deleted pipeline ${name}`);
+    }),
+  );
+}
+
+function defineSwitches(pipeline: Command, session: Session): void {
+  leaf(pipeline, {
+    usage: "start <name>",
+    summary: "Starts a stopped pipeline.",
+    examples: ["sheaf pipeline start status-codes"],
+  }).action(
+    action<object, [string]>(session, async (call, _, name) => {
+      const { rpc } = await call.connect();
+      const answer = await rpc.pipeline.startPipeline({ name }, { signal: call.signal });
+      if (call.json) showOne(call, api.PipelineSchema, answer.pipeline, FIELDS);
+      say(call, `started pipeline ${name}`);
+    }),
+  );
+  leaf(pipeline, {
+    usage: "stop <name>",
+    summary: "Stops a pipeline: its jobs are stopped, its workers leave, commits make no jobs.",
+    examples: ["sheaf pipeline stop status-codes"],
+  }).action(
+    action<object, [string]>(session, async (call, _, name) => {
+      const { rpc } = await call.connect();
+      const answer = await rpc.pipeline.stopPipeline({ name }, { signal: call.signal });
+      if (call.json) showOne(call, api.PipelineSchema, answer.pipeline, FIELDS);
+      say(call, `stopped pipeline ${name}`);
+    }),
+  );
+  leaf(pipeline, {
+    usage: "run <name>",
+    summary: "Makes a job of the newest input commits, also when they had one.",
+    examples: ["sheaf pipeline run status-codes"],
+  }).action(
+    action<object, [string]>(session, async (call, _, name) => {
+      const { rpc } = await call.connect();
+      const answer = await rpc.pipeline.runPipeline({ name }, { signal: call.signal });
+      if (call.json) showOne(call, api.JobSchema, answer.job, {});
+      say(call, `job ${answer.job?.id} began: sheaf job wait ${name} ${answer.job?.id}`);
+    }),
+  );
+}

@@ -1,0 +1,29 @@
+/** A pipeline file, read from where the user says. */
+import { readFileSync, statSync } from "node:fs";
+import { basename, resolve } from "node:path";
+import type { api } from "@sheaf/proto";
+import { invalidArgument, messageOf, type SheafError } from "@sheaf/runtime";
+import { parseSpec, SPEC_BYTES_MAX } from "./parse-spec.ts";
+
+/** INVALID_ARGUMENT, with the place in the file. `-` is standard input. */
+export function readSpecFile(file: string, cwd: string): api.PipelineSpec {
+  if (file === "-") return parseSpec(readOrRefuse(0, "standard input"), "standard input");
+  const path = resolve(cwd, file);
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) throw refused(`there is no pipeline file ${JSON.stringify(path)}: check -f`);
+  if (stats.size > SPEC_BYTES_MAX)
+    throw refused(`${JSON.stringify(path)} has ${stats.size} bytes: a pipeline file has at most ${SPEC_BYTES_MAX}`);
+  return parseSpec(readOrRefuse(path, JSON.stringify(path)), basename(path));
+}
+
+function readOrRefuse(source: string | number, shown: string): string {
+  try {
+    return readFileSync(source, "utf8");
+  } catch (error) {
+    throw refused(`cannot read the pipeline file ${shown}: ${messageOf(error)}`);
+  }
+}
+
+function refused(message: string): SheafError {
+  return invalidArgument("SPEC_FILE_UNREADABLE", message);
+}
