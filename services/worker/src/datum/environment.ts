@@ -1,0 +1,42 @@
+// What a command sees around it. Pure.
+
+import { join } from "node:path";
+import type { store } from "@sheaf/proto";
+
+/** All that the user's command inherits of the worker's own environment: no address, no token, no credential. */
+const INHERITED = ["PATH", "HOME", "LANG", "TZ", "TMPDIR"];
+
+/** The environment of the launcher, and so of every command. */
+export function launcherEnvironment(own: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const name of INHERITED) {
+    const value = own[name];
+    if (value !== undefined) env[name] = value;
+  }
+  env.PATH ??= "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  return env;
+}
+
+/** Where a datum finds an input in its folder. `path` begins with "/". */
+export function inputPath(folder: string, input: string, path: string): string {
+  return join(folder, "pfs", input, path);
+}
+
+/** What is set for one datum, beside what the launcher has. The worker's names win over those of the spec. */
+export function datumEnvironment(work: store.WorkInput, datum: store.Datum, folder: string): Map<string, string> {
+  const env = new Map(Object.entries(work.spec?.transform?.env ?? {}));
+  for (const [i, input] of datum.inputs.entries()) {
+    const path = inputPath(folder, input.name, input.path);
+    if (i === 0) env.set("SHEAF_INPUT", path);
+    env.set(input.name, path);
+    env.set(`${input.name}_COMMIT`, work.inputs.find(({ name }) => name === input.name)?.commit ?? "");
+  }
+  env.set("SHEAF_OUT", join(folder, "pfs", "out"));
+  env.set("SHEAF_DATUM_ID", datum.id);
+  env.set("SHEAF_JOB_ID", work.job);
+  env.set("SHEAF_PIPELINE", work.pipeline);
+  env.set("PACH_JOB_ID", work.job);
+  env.set("PACH_DATUM_ID", datum.id);
+  env.set("PACH_OUTPUT_COMMIT_ID", work.outputCommit);
+  return env;
+}

@@ -1,0 +1,92 @@
+// What the end of a command means for its datum. Pure.
+
+import { constants } from "node:os";
+import type { Ended } from "../launcher/slot.ts";
+
+/** A datum's failure: a code for programs, and a message for people. */
+export interface Failure {
+  /** "EXIT_1", "SIGNAL_9", "TIMEOUT", "COMMAND_NOT_FOUND", "SYMLINK_ESCAPE", ... */
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** What the messages name. */
+export interface Attempted {
+  readonly argv: readonly string[];
+  /** The PATH that the command was searched in. */
+  readonly path: string;
+  readonly workingDir: string;
+  readonly timeoutMs: number | undefined;
+  /** Exit codes beside 0 that mean success. */
+  readonly accepted: ReadonlySet<number>;
+  /** Last line that the command wrote to standard error. */
+  readonly lastWords: string;
+}
+
+const MESSAGE_BYTES_MAX = 1_024;
+const SIGNAL_BASE = 128;
+
+/** Undefined: the command did well. Not to be asked about a command that was killed or lost: that is not its own doing. */
+export function failureOf(ended: Ended & { kind: "exited" | "timed-out" }, attempted: Attempted): Failure | undefined {
+  if (ended.kind === "timed-out") {
+    return failure(
+      "TIMEOUT",
+      `the command ran longer than datum_timeout, ${attempted.timeoutMs} ms, and was killed`,
+      attempted,
+    );
+  }
+  const { status, why } = ended;
+  const command = JSON.stringify(attempted.argv[0] ?? "");
+  switch (why) {
+    case "missing":
+      return failure(
+        "COMMAND_NOT_FOUND",
+        `the command ${command} does not exist (${whereSought(attempted)})`,
+        attempted,
+      );
+    case "denied":
+      return failure(
+        "NOT_EXECUTABLE",
+        `the command ${command} is not an executable file (${whereSought(attempted)})`,
+        attempted,
+      );
+    case "no-working-dir":
+      return failure(
+        "NO_WORKING_DIR",
+        `working_dir ${JSON.stringify(attempted.workingDir)} is not a folder here`,
+        attempted,
+      );
+    case "no-folder":
+      return failure("SCRATCH_LOST", "the folder of the datum was removed before the command began", attempted);
+    case "":
+      break;
+  }
+  if (status === 0 || attempted.accepted.has(status)) return undefined;
+  if (status > SIGNAL_BASE && status < SIGNAL_BASE + 65) return signalFailure(status - SIGNAL_BASE, attempted);
+  return failure(`EXIT_${status}`, `the command exited with code ${status}`, attempted);
+}
+
+/** Cuts a text to the bytes that a message may have, never inside a character. */
+export function fitMessage(text: string): string {
+  const bytes = Buffer.from(text.toWellFormed());
+  if (bytes.length <= MESSAGE_BYTES_MAX) return bytes.toString();
+  return `${bytes
+    .subarray(0, MESSAGE_BYTES_MAX - 3)
+    .toString()
+    .replace(/\ufffd$/, "")}...`;
+}
+
+function signalFailure(signal: number, attempted: Attempted): Failure {
+  const name = Object.entries(constants.signals).find(([, number]) => number === signal)?.[0] ?? "no known name";
+  return failure(`SIGNAL_${signal}`, `the command was ended by signal ${signal} (${name})`, attempted);
+}
+
+function failure(reason: string, what: string, { lastWords }: Attempted): Failure {
+  return { reason, message: fitMessage(lastWords === "" ? what : `${what}: ${lastWords}`) };
+}
+
+function whereSought({ argv, path, workingDir }: Attempted): string {
+  if (argv[0]?.startsWith("/")) return "looked for at that path";
+  if (argv[0]?.includes("/")) return `looked for in ${workingDir === "" ? "the datum's folder" : workingDir}`;
+  return `PATH is ${path}`;
+}

@@ -1,0 +1,89 @@
+// Stores what a command left: its files go into the open pack, its sums are checked.
+
+import { closeSync, openSync, readSync } from "node:fs";
+import { checkSum, fileEntry, type PackWriter, type SumOutput, type SumSource } from "@sheaf/files";
+import type { store } from "@sheaf/proto";
+import { type OutputFile, openOutput } from "./collector.ts";
+import { type Failure, fitMessage } from "./outcome.ts";
+
+/** Larger files go piece by piece, so that memory stays bounded. */
+const WHOLE_BYTES_MAX = 4 * 1024 * 1024;
+const PIECE_BYTES = 1024 * 1024;
+
+export type Uploaded =
+  | {
+      readonly ok: true;
+      readonly entries: readonly store.FileEntry[];
+      readonly sums: readonly SumOutput[];
+      readonly bytes: number;
+    }
+  | { readonly ok: false; readonly failure: Failure };
+
+/** `isSum`: whether a path is under the strategy `sum`. The sources of large sums read the files: keep them. */
+export async function upload(
+  files: readonly OutputFile[],
+  packs: PackWriter,
+  isSum: (path: string) => boolean,
+): Promise<Uploaded> {
+  const entries: store.FileEntry[] = [];
+  const sums: SumOutput[] = [];
+  let bytes = 0;
+  for (const file of files) {
+    const opened = openOutput(file);
+    if (!opened.ok) return opened;
+    const { fd, executable } = opened;
+    try {
+      const whole = opened.size <= WHOLE_BYTES_MAX ? readWhole(fd, opened.size) : undefined;
+      if (isSum(file.path)) {
+        const lines: SumSource = whole ?? (() => piecesOf(file));
+        const fault = checkSum(lines);
+        if (fault !== null) return notASum(file.path, fault.line, fault.detail);
+        sums.push({ path: file.path, lines });
+      }
+      const content = whole === undefined ? await packs.addStream(readPieces(fd)) : packs.add(whole);
+      bytes += Number(content.size);
+      entries.push(fileEntry(file.path, content, { executable }));
+    } finally {
+      closeSync(fd);
+    }
+  }
+  return { ok: true, entries, sums, bytes };
+}
+
+function notASum(path: string, line: number, detail: string): Uploaded {
+  const message = fitMessage(
+    `${JSON.stringify(path)} is merged by sum, but its line ${line} is not "key TAB number": ${detail}`,
+  );
+  return { ok: false, failure: { reason: "NOT_A_SUM", message } };
+}
+
+/** The file as it is, also when its size has changed since it was looked at. */
+function readWhole(fd: number, size: number): Uint8Array {
+  const bytes = Buffer.allocUnsafeSlow(size);
+  let at = 0;
+  while (at < size) {
+    const got = readSync(fd, bytes, at, size - at, at);
+    if (got === 0) break;
+    at += got;
+  }
+  return bytes.subarray(0, at);
+}
+
+function* piecesOf(file: OutputFile): Generator<Uint8Array, void, void> {
+  const fd = openSync(file.source, "r");
+  try {
+    yield* readPieces(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function* readPieces(fd: number): Generator<Uint8Array, void, void> {
+  const piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
+  for (let at = 0; ; ) {
+    const got = readSync(fd, piece, 0, PIECE_BYTES, at);
+    if (got === 0) return;
+    yield piece.subarray(0, got);
+    at += got;
+  }
+}

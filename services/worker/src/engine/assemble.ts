@@ -1,0 +1,114 @@
+// Puts the engine's parts together.
+
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { store } from "@sheaf/proto";
+import { type Clock, type Logger, systemRandom, toSheafError } from "@sheaf/runtime";
+import type { Store } from "@sheaf/storage";
+import { ClaimBook } from "../claims/book.ts";
+import { launcherEnvironment } from "../datum/environment.ts";
+import { Slot } from "../launcher/slot.ts";
+import { MergeWork } from "../merge/merge-work.ts";
+import { PlanWork } from "../plan/plan-work.ts";
+import { Floor } from "../process/floor.ts";
+import { openJob, type ProcessJob } from "../process/job.ts";
+import { DatumFolders } from "../scratch/datum-folders.ts";
+import { Engine } from "./engine.ts";
+import type { EngineData, FromEngine } from "./messages.ts";
+import { patientStore } from "./patient-store.ts";
+
+/** Specs and plans that are kept open. */
+const JOBS_KEPT = 4;
+
+export interface RunningEngine {
+  readonly engine: Engine;
+  readonly isolation: string;
+  close(): void;
+}
+
+/** Starts an engine on this thread. `env`: the worker's own. */
+export async function startEngine(
+  data: EngineData,
+  source: Store,
+  parts: {
+    readonly clock: Clock;
+    readonly log: Logger;
+    readonly env: NodeJS.ProcessEnv;
+    readonly send: (message: FromEngine) => void;
+  },
+): Promise<RunningEngine> {
+  const { clock, log, send } = parts;
+  const store = patientStore(source, clock, log);
+  const env = launcherEnvironment(parts.env);
+  const newAttempt = () => Buffer.from(systemRandom.bytes(16)).toString("hex");
+  const book = new ClaimBook(newAttempt);
+  const folders = {
+    datums: join(data.scratch, "datums"),
+    slots: join(data.scratch, "slots"),
+    jobs: join(data.scratch, "jobs"),
+  };
+  for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true });
+  const floor = new Floor({
+    store,
+    book,
+    worker: data.worker,
+    folders: new DatumFolders(folders.datums, (folder, error) =>
+      log.warn({ err: error }, `cannot remove the scratch folder ${folder}`),
+    ),
+    path: env.PATH ?? "",
+    clock,
+    random: systemRandom,
+    log,
+    newAttempt,
+    openJob: keepJobs((input) => openJob(store, input, folders.jobs)),
+    onFinished: (claim) => engine.finished(claim),
+    onTryFailed: (claim, index, failures) => engine.tryFailed(claim, index, failures),
+    onCannotGoOn: (claim) => engine.cannotGoOn(claim),
+  });
+  const solos = {
+    plan: new PlanWork(store, data.worker, clock),
+    merge: new MergeWork(store, data.worker, clock, () => engine.changed()),
+  };
+  const engine = new Engine({ book, floor, solos, clock, log, send });
+  const slots = Array.from({ length: data.slots }, (_, i) => newSlot(join(folders.slots, String(i))));
+  const isolations = await Promise.all(slots.map((slot) => slot.start()));
+  void floor.run(slots).catch((error: unknown) => send(failedWith(error)));
+  engine.start();
+  return { engine, isolation: isolations[0] ?? "none", close };
+
+  function newSlot(folder: string): Slot {
+    const onTrouble = (detail: string) =>
+      log.warn({ detail }, "the shell that runs the commands of a slot was lost; starting another");
+    const isRoot = process.getuid?.() === 0;
+    return new Slot({ folder, env, isRoot, clock, graceMs: data.graceMs, next: () => floor.next(), onTrouble });
+  }
+
+  function close(): void {
+    engine.stop();
+    for (const slot of slots) slot.close();
+  }
+}
+
+function keepJobs(
+  open: (input: store.ObjectRef) => Promise<ProcessJob>,
+): (input: store.ObjectRef) => Promise<ProcessJob> {
+  const jobs = new Map<string, Promise<ProcessJob>>();
+  return (input) => {
+    const job = jobs.get(input.key) ?? open(input);
+    jobs.delete(input.key);
+    jobs.set(input.key, job);
+    // A failed read is not kept.
+    job.catch(() => jobs.delete(input.key));
+    for (const oldest of jobs.keys()) {
+      if (jobs.size <= JOBS_KEPT) break;
+      jobs.delete(oldest);
+    }
+    return job;
+  };
+}
+
+/** What the main thread is told when the engine cannot go on. */
+export function failedWith(error: unknown): FromEngine {
+  const { code, message } = toSheafError(error);
+  return { t: "failed", code, message };
+}

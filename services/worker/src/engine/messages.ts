@@ -1,0 +1,67 @@
+// What the main thread (sessions, beats) and the engine thread (work) say to each other. Closed unions; structured clones.
+
+import type { dispatch, store } from "@sheaf/proto";
+import type { ErrorCode } from "@sheaf/runtime";
+import type { Assigned, Hold, Interval, Owner, Standing } from "../claims/claim.ts";
+
+/** What the main thread gives to the engine's thread. */
+export interface EngineData {
+  readonly worker: string;
+  readonly store: string;
+  readonly scratch: string;
+  readonly slots: number;
+  readonly graceMs: number;
+}
+
+/** Main thread to engine. */
+export type ToEngine =
+  /** The first message. It is answered by "started" or "failed". */
+  | { readonly t: "open"; readonly data: EngineData }
+  | { readonly t: "assign"; readonly claim: Assigned }
+  | { readonly t: "release"; readonly owner: Owner; readonly claim: string; readonly from: number }
+  | { readonly t: "committed"; readonly claim: string; readonly interval: Interval }
+  | {
+      readonly t: "refused";
+      readonly claim: string;
+      readonly interval: Interval;
+      readonly code: dispatch.RefusedCode;
+      readonly reason: string;
+      readonly still: Interval;
+    }
+  | {
+      readonly t: "cancel";
+      readonly claim: string;
+      readonly index: number | undefined;
+      readonly reason: dispatch.CancelReason;
+    }
+  /** A session stands: these of the owner's claims are still ours. */
+  | { readonly t: "standing"; readonly owner: Owner; readonly stand: ReadonlyMap<string, Standing> }
+  | { readonly t: "pace"; readonly cutIntervalMs: number }
+  /** Take nothing new; give back what was not started; finish and commit the rest, then say "drained". */
+  | { readonly t: "drain" }
+  /** End at once, with all that runs. */
+  | { readonly t: "stop" };
+
+/** Engine to main thread. */
+export type FromEngine =
+  | { readonly t: "started"; readonly isolation: string }
+  /** It cannot start, or cannot go on. */
+  | { readonly t: "failed"; readonly code: ErrorCode; readonly message: string }
+  /** `assigned`: how many assignments this takes into account. */
+  | { readonly t: "holds"; readonly holds: readonly Hold[]; readonly capacity: number; readonly assigned: number }
+  | { readonly t: "commit"; readonly owner: Owner; readonly commit: dispatch.Commit }
+  | { readonly t: "released"; readonly owner: Owner; readonly claim: string; readonly from: number }
+  | {
+      readonly t: "try-failed";
+      readonly owner: Owner;
+      readonly claim: string;
+      readonly index: number;
+      readonly failures: number;
+    }
+  | { readonly t: "drained" };
+
+/** The result of an interval, durable. */
+export interface Built {
+  readonly result: store.TableRef;
+  readonly totals: dispatch.Totals;
+}

@@ -1,0 +1,84 @@
+// The FIFOs between a worker and one launcher: a folder that both can see, so that a launcher may run in another container.
+
+import { execFileSync } from "node:child_process";
+import { closeSync, constants, mkdirSync, openSync, writeSync } from "node:fs";
+import { Socket } from "node:net";
+import { join } from "node:path";
+import type { Clock, Timer } from "@sheaf/runtime";
+
+const NAMES = ["requests", "control", "events", "out0", "out1", "err0", "err1"] as const;
+
+export type FifoName = (typeof NAMES)[number];
+
+/** How long a writer waits before it tries again when the FIFO is full. */
+const FULL_WAIT_MS = 5;
+
+/** Makes the folder and its FIFOs. One process for all of them, once per launcher. */
+export function makeFifos(box: string): void {
+  mkdirSync(box, { recursive: true, mode: 0o700 });
+  execFileSync("mkfifo", ["-m", "600", ...NAMES.map((name) => join(box, name))]);
+}
+
+/** Calls back with all that arrives. Reading never waits, and never stops: a full pipe would block the command. */
+export class FifoReader {
+  readonly #socket: Socket;
+
+  constructor(box: string, name: FifoName, onBytes: (bytes: Buffer) => void) {
+    // Opened for both directions, so that it neither waits for a writer nor ends with one.
+    const fd = openSync(join(box, name), constants.O_RDWR | constants.O_NONBLOCK);
+    this.#socket = new Socket({ fd, readable: true, writable: false });
+    this.#socket.on("data", onBytes);
+    this.#socket.on("error", () => {});
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}
+
+/** Writes in order without ever blocking the thread: a launcher that is stuck must not stop the others. */
+export class FifoWriter {
+  readonly #clock: Clock;
+  readonly #fd: number;
+  #rest: Buffer[] = [];
+  #retry: Timer | undefined;
+
+  constructor(box: string, name: FifoName, clock: Clock) {
+    this.#clock = clock;
+    this.#fd = openSync(join(box, name), constants.O_RDWR | constants.O_NONBLOCK);
+  }
+
+  write(text: string): void {
+    this.#rest.push(Buffer.from(text));
+    if (this.#retry === undefined) this.#flush();
+  }
+
+  close(): void {
+    this.#retry?.cancel();
+    this.#rest = [];
+    closeSync(this.#fd);
+  }
+
+  #flush(): void {
+    this.#retry = undefined;
+    for (let first = this.#rest[0]; first !== undefined; first = this.#rest[0]) {
+      const written = writeSome(this.#fd, first);
+      if (written === first.length) {
+        this.#rest.shift();
+        continue;
+      }
+      this.#rest[0] = first.subarray(written);
+      this.#retry = this.#clock.timer(FULL_WAIT_MS, () => this.#flush());
+      return;
+    }
+  }
+}
+
+function writeSome(fd: number, bytes: Buffer): number {
+  try {
+    return writeSync(fd, bytes);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EAGAIN") return 0;
+    throw error;
+  }
+}

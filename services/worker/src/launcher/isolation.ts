@@ -1,0 +1,29 @@
+// Ways to start a launcher, the best first. Which of them works is tried once per worker: it depends on the kernel, on the
+// user, and on what the machine has.
+
+/** A way to start a launcher. */
+export interface Isolation {
+  /** For the log. */
+  readonly name: string;
+  readonly argv: readonly string[];
+}
+
+// A launcher must not outlive its worker, not even one that is killed with SIGKILL: setpriv lets the kernel see to it.
+// Without it the end of the FIFOs does the same, a little later.
+const DIES_WITH_PARENT = ["setpriv", "--pdeathsig", "KILL"];
+const NAMESPACE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"];
+const OWN_USER_NAMESPACE = ["unshare", "--user", "--map-current-user", ...NAMESPACE.slice(1)];
+
+/** The shell opens the FIFO itself: a descriptor from us would have a writer in it, and would never end. */
+const SHELL = ["sh", "-c", 'exec sh <"$1"', "sheaf-launcher"];
+
+export function isolations(requests: string, isRoot: boolean): readonly Isolation[] {
+  const unshare = isRoot ? NAMESPACE : OWN_USER_NAMESPACE;
+  const shell = [...SHELL, requests];
+  return [
+    { name: "PID namespace", argv: [...DIES_WITH_PARENT, ...unshare, ...shell] },
+    { name: "PID namespace, without setpriv", argv: [...unshare, ...shell] },
+    { name: "process group", argv: [...DIES_WITH_PARENT, ...shell] },
+    { name: "process group, without setpriv", argv: shell },
+  ];
+}

@@ -1,0 +1,195 @@
+/**
+ * One life of a launcher (launcher.sh): starts it, writes to it, reads what it says. It knows one command at a time and has
+ * no opinion about it; timeouts, kills and new lives are the slot's (slot.ts).
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { Clock } from "@sheaf/runtime";
+import { FifoReader, FifoWriter, makeFifos } from "./fifos.ts";
+import { type Isolation, isolations } from "./isolation.ts";
+import { quote } from "./quote.ts";
+import { type Command, type Mode, runLine, seekLine } from "./request.ts";
+
+const SCRIPT = join(import.meta.dirname, "launcher.sh");
+/** How long a launcher may take to say that it is ready. */
+const READY_LIMIT_MS = 10_000;
+/** What is kept of a launcher's own standard error, for the message about its death. */
+const STDERR_KEPT = 2_048;
+
+/** Why the shell could not start the command: nothing of that name, no right to run it, a folder is not there. */
+export type NotStarted = "" | "missing" | "denied" | "no-folder" | "no-working-dir";
+
+export type Stream = "stdout" | "stderr";
+
+/** What a launcher tells. */
+export type LauncherEvent =
+  | { readonly kind: "exit"; readonly n: number; readonly status: number; readonly why: NotStarted }
+  | { readonly kind: "did"; readonly order: "term" | "kill"; readonly n: number }
+  | { readonly kind: "output"; readonly pair: number; readonly stream: Stream; readonly bytes: Buffer }
+  | { readonly kind: "lost"; readonly detail: string };
+
+export interface LauncherOptions {
+  /** A folder of its own for the FIFOs; removed by `close`. */
+  readonly box: string;
+  /** Its whole environment, and that of the commands. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly clock: Clock;
+  readonly onEvent: (event: LauncherEvent) => void;
+}
+
+/** Starts a launcher in the first way that works here. Throws when none does. */
+export async function startLauncher(options: LauncherOptions, isRoot: boolean, from = 0): Promise<Launcher> {
+  const ways = isolations(join(options.box, "requests"), isRoot);
+  const problems: string[] = [];
+  for (let way = from; way < ways.length; way++) {
+    const isolation = ways[way] as Isolation;
+    const launcher = new Launcher(options, isolation, way);
+    const problem = await launcher.ready;
+    if (problem === undefined) return launcher;
+    launcher.close();
+    problems.push(`${isolation.name}: ${problem}`);
+  }
+  throw new Error(`no shell can be started to run commands (${problems.join("; ")})`);
+}
+
+export class Launcher {
+  readonly isolation: Isolation;
+  /** Its place among the ways to start one. */
+  readonly way: number;
+  /** Resolves to undefined when it is ready, or to what keeps it from that. */
+  readonly ready: Promise<string | undefined>;
+  mode: Mode = "group";
+  readonly #options: LauncherOptions;
+  readonly #child: ChildProcess;
+  readonly #requests: FifoWriter;
+  readonly #control: FifoWriter;
+  readonly #readers: readonly FifoReader[];
+  readonly #settleReady: (problem: string | undefined) => void;
+  #partial = "";
+  #stderr = "";
+  #sought = "";
+  #closed = false;
+  #isReady = false;
+
+  constructor(options: LauncherOptions, isolation: Isolation, way: number) {
+    this.#options = options;
+    this.isolation = isolation;
+    this.way = way;
+    makeFifos(options.box);
+    this.#requests = new FifoWriter(options.box, "requests", options.clock);
+    this.#control = new FifoWriter(options.box, "control", options.clock);
+    this.#readers = this.#openReaders();
+    const { promise, resolve } = Promise.withResolvers<string | undefined>();
+    this.ready = promise;
+    this.#settleReady = resolve;
+    this.#child = this.#spawn();
+    const limit = options.clock.timer(READY_LIMIT_MS, () => resolve(`not ready after ${READY_LIMIT_MS} ms`));
+    void promise.then(() => limit.cancel());
+    this.#requests.write(`box=${quote(options.box)}; . ${quote(SCRIPT)}\n`);
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  /** Starts the command as number `n`; its streams arrive as those of `pair`. The one before it must have ended. */
+  run(n: number, pair: number, command: Command): void {
+    const seek = seekLine(command.argv[0] ?? "", command.env.get("PATH") ?? this.#options.env.PATH ?? "");
+    const run = runLine(n, pair, command, this.mode);
+    this.#requests.write(seek === this.#sought ? run : seek + run);
+    this.#sought = seek;
+  }
+
+  /** Signals all that runs. It is confirmed by "did". */
+  order(order: "term" | "kill", n: number): void {
+    this.#control.write(`${order} ${n}\n`);
+  }
+
+  /** Ends it and all that it runs, and removes its folder. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#settleReady("closed");
+    this.#child.kill("SIGKILL");
+    // In a namespace all else died with process 1. In a group the killer would see to it, at the end of its FIFO, but it
+    // would look for the group's id in a folder that is removed here.
+    if (this.mode === "group") this.#killGroup();
+    this.#control.close();
+    this.#requests.close();
+    for (const reader of this.#readers) reader.close();
+    // Nothing that it may have left behind keeps this process from ending.
+    this.#child.stderr?.destroy();
+    this.#child.unref();
+    rmSync(this.#options.box, { recursive: true, force: true });
+  }
+
+  #killGroup(): void {
+    try {
+      const group = Number(readFileSync(join(this.#options.box, "group"), "utf8"));
+      // Never 0 or 1: they stand for far too many processes.
+      if (Number.isInteger(group) && group > 1) process.kill(-group, "SIGKILL");
+    } catch {
+      // Nothing runs, or it has just ended.
+    }
+  }
+
+  #spawn(): ChildProcess {
+    const [file, ...args] = this.isolation.argv;
+    // A session of its own: Ctrl-C in the user's terminal is for the worker, which then drains.
+    const child = spawn(file as string, args, {
+      stdio: ["ignore", "ignore", "pipe"],
+      detached: true,
+      env: this.#options.env,
+      cwd: "/",
+    });
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      this.#stderr = (this.#stderr + text).slice(-STDERR_KEPT);
+    });
+    child.on("error", (error) => this.#onGone(error.message));
+    child.on("close", (code, signal) =>
+      this.#onGone(`it ended with ${signal ?? `exit code ${code}`}: ${this.#stderr.trim()}`),
+    );
+    return child;
+  }
+
+  #openReaders(): readonly FifoReader[] {
+    const { box } = this.#options;
+    const output = (pair: number, stream: Stream) => (bytes: Buffer) =>
+      this.#tell({ kind: "output", pair, stream, bytes });
+    return [
+      new FifoReader(box, "events", (bytes) => this.#onEvents(bytes)),
+      new FifoReader(box, "out0", output(0, "stdout")),
+      new FifoReader(box, "out1", output(1, "stdout")),
+      new FifoReader(box, "err0", output(0, "stderr")),
+      new FifoReader(box, "err1", output(1, "stderr")),
+    ];
+  }
+
+  #onEvents(bytes: Buffer): void {
+    const lines = (this.#partial + bytes.toString("latin1")).split("\n");
+    this.#partial = lines.pop() ?? "";
+    for (const line of lines) this.#onLine(line.split(" "));
+  }
+
+  #onLine([what, first, second, third]: readonly string[]): void {
+    if (what === "ready") {
+      this.mode = first === "namespace" ? "namespace" : "group";
+      this.#isReady = true;
+      this.#settleReady(undefined);
+    } else if (what === "exit") {
+      this.#tell({ kind: "exit", n: Number(first), status: Number(second), why: (third ?? "") as NotStarted });
+    } else if (what === "did" && (first === "term" || first === "kill")) {
+      this.#tell({ kind: "did", order: first, n: Number(second) });
+    }
+  }
+
+  #onGone(detail: string): void {
+    if (this.#isReady) this.#tell({ kind: "lost", detail });
+    this.#settleReady(detail);
+  }
+
+  #tell(event: LauncherEvent): void {
+    if (!this.#closed) this.#options.onEvent(event);
+  }
+}

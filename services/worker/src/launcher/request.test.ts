@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { quote } from "./quote.ts";
+import { type Command, runLine, seekLine } from "./request.ts";
+
+const command: Command = {
+  folder: "/d/1",
+  workingDir: "",
+  argv: ["tool", "it's"],
+  env: new Map([
+    ["A", "1 2"],
+    ["b-c", "3"],
+    ["OPTIND", "x"],
+  ]),
+  stdin: "/dev/null",
+};
+
+describe("runLine()", () => {
+  it("is one line of shell", () => {
+    assert.equal(
+      runLine(7, 1, command, "namespace"),
+      `begin 7 '/d/1' '' && A='1 2' "$env" 'b-c=3' 'OPTIND=x' "$program" 'it'\\''s' <'/dev/null' >"$box/out1" 2>"$box/err1" 4>&-; end 7 $?\n`,
+    );
+    assert.match(
+      runLine(7, 0, command, "group"),
+      /&& \{ A='1 2' \$setsid "\$env" .* 4>&- & watch \$!; \}; end 7 \$\?\n$/,
+    );
+    assert.equal(seekLine("a b", "/x:/y"), "seek 'a b' '/x:/y'\n");
+  });
+});
+
+describe("quote()", () => {
+  it("is what a shell reads back", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary", maxLength: 50 }), (raw) => {
+        const text = raw.replaceAll("\0", "").toWellFormed();
+        assert.equal(execFileSync("sh", ["-c", `printf %s ${quote(text)}`]).toString(), text);
+      }),
+      { numRuns: 50 },
+    );
+  });
+});

@@ -1,0 +1,349 @@
+import assert from "node:assert/strict";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { systemClock } from "@sheaf/runtime";
+import type { Stream } from "./launcher.ts";
+import { type Ended, type Run, Slot } from "./slot.ts";
+
+const root = mkdtempSync(join(tmpdir(), "sheaf-slot-test-"));
+after(() => rmSync(root, { recursive: true }));
+
+interface Result {
+  readonly ended: Ended;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface Wanted {
+  readonly argv: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly stdin?: string;
+  readonly timeoutMs?: number;
+  readonly workingDir?: string;
+  readonly onStarted?: (run: Run) => void;
+}
+
+const PATH = process.env.PATH ?? "";
+let slots = 0;
+
+/** A slot, and a function that runs a command in it. */
+async function openSlot(graceMs = 5_000, path = PATH) {
+  const folder = join(root, String(slots++));
+  const data = join(folder, "data");
+  mkdirSync(data, { recursive: true });
+  const troubles: string[] = [];
+  const queue: Run[] = [];
+  const slot = new Slot({
+    folder,
+    env: { PATH: path },
+    isRoot: process.getuid?.() === 0,
+    clock: systemClock,
+    graceMs,
+    next: () => queue.shift(),
+    onTrouble: (detail) => troubles.push(detail),
+  });
+  const isolation = await slot.start();
+  const run = (wanted: Wanted): Promise<Result> => {
+    const stdin = join(folder, "stdin");
+    if (wanted.stdin !== undefined) writeFileSync(stdin, wanted.stdin);
+    const text = { stdout: "", stderr: "" };
+    return new Promise((resolve) => {
+      const run: Run = {
+        command: {
+          folder: data,
+          workingDir: wanted.workingDir ?? "",
+          argv: wanted.argv,
+          env: new Map(Object.entries(wanted.env ?? {})),
+          stdin: wanted.stdin === undefined ? "/dev/null" : stdin,
+        },
+        timeoutMs: wanted.timeoutMs,
+        started: () => wanted.onStarted?.(run),
+        output: (stream: Stream, bytes) => {
+          text[stream] += bytes.toString();
+        },
+        ended: (ended) => resolve({ ended, ...text }),
+      };
+      queue.push(run);
+      slot.poke();
+    });
+  };
+  return { slot, run, data, isolation, troubles, [Symbol.dispose]: () => slot.close() };
+}
+
+const exited = (status: number) => ({ kind: "exited", status, why: "" }) as const;
+const nodeArgs = (...args: string[]) => [
+  process.execPath,
+  "-e",
+  "console.log(JSON.stringify(process.argv.slice(1)))",
+  "--",
+  ...args,
+];
+
+/** Processes whose command line holds the text. */
+function alive(text: string): number {
+  let count = 0;
+  for (const entry of readdirSync("/proc")) {
+    if (!/^\d+$/.test(entry) || Number(entry) === process.pid) continue;
+    try {
+      if (readFileSync(`/proc/${entry}/cmdline`, "utf8").includes(text)) count++;
+    } catch {
+      // It has just ended.
+    }
+  }
+  return count;
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await systemClock.sleep(10);
+}
+
+describe("Slot", () => {
+  it("delivers argv untouched", async () => {
+    using slot = await openSlot();
+    const every = Array.from({ length: 255 }, (_, i) => String.fromCharCode(i + 1)).join("");
+    const args = [
+      "",
+      " ",
+      "a b",
+      "it's",
+      '"',
+      "$HOME `id` \\ $(id)",
+      "line\nbreak\n",
+      "ünïcödé 🙂",
+      "-n",
+      "*",
+      every,
+      "x".repeat(100_000),
+    ];
+    const result = await slot.run({ argv: nodeArgs(...args) });
+    assert.deepEqual(result.ended, exited(0));
+    assert.deepEqual(JSON.parse(result.stdout), args);
+  });
+
+  it("gives exactly the environment that it is told", async () => {
+    using slot = await openSlot();
+    process.env.SHEAF_TOKEN = "secret";
+    const script = "console.log(JSON.stringify(process.env))";
+    const env = { A: "it's\n$x", "my-repo": "/x", OPTIND: "no number", UID: "7" };
+    const result = await slot.run({ argv: [process.execPath, "-e", script], env });
+    const { PWD, ...seen } = JSON.parse(result.stdout);
+    assert.deepEqual(seen, { PATH, ...env });
+    assert.equal(PWD, slot.data);
+    const next = await slot.run({ argv: [process.execPath, "-e", script] });
+    assert.deepEqual(JSON.parse(next.stdout), { PATH, PWD: slot.data });
+  });
+
+  it("feeds standard input and keeps the streams apart", async () => {
+    using slot = await openSlot();
+    const result = await slot.run({ argv: ["sh", "-c", "cat; echo err >&2"], stdin: "one\ntwo\n" });
+    assert.deepEqual(result, { ended: exited(0), stdout: "one\ntwo\n", stderr: "err\n" });
+    const empty = await slot.run({ argv: ["cat"] });
+    assert.deepEqual(empty, { ended: exited(0), stdout: "", stderr: "" });
+  });
+
+  it("tells exit codes and signals", async () => {
+    using slot = await openSlot();
+    for (const code of [0, 1, 42, 127, 126, 255]) {
+      assert.deepEqual((await slot.run({ argv: ["sh", "-c", `exit ${code}`] })).ended, exited(code));
+    }
+    assert.deepEqual((await slot.run({ argv: ["sh", "-c", "kill -SEGV $$"] })).ended, exited(139));
+    assert.deepEqual((await slot.run({ argv: ["sh", "-c", "kill -KILL $$"] })).ended, exited(137));
+  });
+
+  it("tells a command that is missing from one that may not be run", async () => {
+    using slot = await openSlot();
+    const script = join(slot.data, "not-executable");
+    writeFileSync(script, "#!/bin/sh\n", { mode: 0o644 });
+    assert.deepEqual((await slot.run({ argv: ["no-such-command"] })).ended, {
+      kind: "exited",
+      status: 127,
+      why: "missing",
+    });
+    assert.deepEqual((await slot.run({ argv: ["/no/such"] })).ended, { kind: "exited", status: 127, why: "missing" });
+    assert.deepEqual((await slot.run({ argv: ["./not-executable"] })).ended, {
+      kind: "exited",
+      status: 126,
+      why: "denied",
+    });
+    assert.deepEqual((await slot.run({ argv: ["not-executable"], env: { PATH: slot.data } })).ended, {
+      kind: "exited",
+      status: 127,
+      why: "denied",
+    });
+  });
+
+  it("runs a program and never the shell's own command of that name", async () => {
+    using slot = await openSlot();
+    assert.deepEqual((await slot.run({ argv: ["exit", "3"] })).ended, { kind: "exited", status: 127, why: "missing" });
+    assert.equal((await slot.run({ argv: ["echo", "-e", "a\\tb"] })).stdout, "a\tb\n");
+    assert.deepEqual((await slot.run({ argv: ["true"] })).ended, exited(0));
+  });
+
+  it("starts in the datum's folder, or in the working folder", async () => {
+    using slot = await openSlot();
+    mkdirSync(join(slot.data, "inner"));
+    assert.equal((await slot.run({ argv: ["pwd"] })).stdout, `${slot.data}\n`);
+    assert.equal((await slot.run({ argv: ["pwd"], workingDir: "inner" })).stdout, `${slot.data}/inner\n`);
+    assert.equal((await slot.run({ argv: ["pwd"], workingDir: "/" })).stdout, "/\n");
+    const gone = await slot.run({ argv: ["pwd"], workingDir: "/no/such" });
+    assert.deepEqual(gone.ended, { kind: "exited", status: 127, why: "no-working-dir" });
+  });
+
+  it("runs thousands of commands, each once, in order", async () => {
+    using slot = await openSlot();
+    const file = join(slot.data, "count");
+    const runs = Array.from({ length: 1_500 }, (_, i) =>
+      slot.run({ argv: ["sh", "-c", `echo ${i} >>${file}; echo ${i}`] }),
+    );
+    for (const [i, result] of (await Promise.all(runs)).entries()) {
+      assert.deepEqual(result, { ended: exited(0), stdout: `${i}\n`, stderr: "" });
+    }
+    assert.equal(readFileSync(file, "utf8"), Array.from({ length: 1_500 }, (_, i) => `${i}\n`).join(""));
+  });
+
+  it("drains a flood of output", async () => {
+    using slot = await openSlot();
+    let bytes = 0;
+    const result = await slot.run({ argv: ["sh", "-c", "head -c 50000000 /dev/zero | tr '\\0' x; echo done >&2"] });
+    bytes = result.stdout.length;
+    assert.equal(bytes, 50_000_000);
+    assert.equal(result.stderr, "done\n");
+  });
+
+  it("stops a command at its timeout, gently", async () => {
+    using slot = await openSlot();
+    const result = await slot.run({
+      argv: ["sh", "-c", "trap 'echo bye; exit 0' TERM; while :; do sleep 0.05; done"],
+      timeoutMs: 300,
+    });
+    assert.deepEqual(result, { ended: { kind: "timed-out" }, stdout: "bye\n", stderr: result.stderr });
+  });
+
+  it("kills what ignores SIGTERM, with all its children", async () => {
+    using slot = await openSlot(300);
+    const mark = `311.${process.pid}`;
+    const script = `trap '' TERM; (trap '' TERM; sleep ${mark}) & sleep ${mark}`;
+    const result = await slot.run({ argv: ["sh", "-c", script], timeoutMs: 300 });
+    assert.deepEqual(result.ended, { kind: "timed-out" });
+    assert.equal(alive(mark), 0);
+    assert.deepEqual((await slot.run({ argv: ["true"] })).ended, exited(0));
+  });
+
+  it("leaves nothing of a command alive, not even a daemon", async (t) => {
+    using slot = await openSlot();
+    if (!slot.isolation.startsWith("PID namespace")) return t.skip("needs PID namespaces");
+    const mark = `312.${process.pid}`;
+    const result = await slot.run({
+      argv: ["sh", "-c", `setsid sh -c 'sleep ${mark} & setsid sleep ${mark} &' & exit 0`],
+    });
+    assert.deepEqual(result.ended, exited(0));
+    assert.equal(alive(mark), 0);
+    // Its killer went with them and is there again.
+    const timed = await slot.run({ argv: ["sleep", mark], timeoutMs: 100 });
+    assert.deepEqual(timed.ended, { kind: "timed-out" });
+    assert.equal(alive(mark), 0);
+  });
+
+  it("kills on demand", async () => {
+    using slot = await openSlot(300);
+    const mark = `313.${process.pid}`;
+    const result = await slot.run({
+      argv: ["sh", "-c", `echo on; sleep ${mark}`],
+      onStarted: (run) => setTimeout(() => slot.slot.kill(run), 200),
+    });
+    assert.deepEqual(result.ended, { kind: "killed" });
+    assert.equal(result.stdout, "on\n");
+    assert.equal(alive(mark), 0);
+  });
+
+  it("goes on with a new launcher when the old one dies", async () => {
+    using slot = await openSlot();
+    const mark = `314.${process.pid}`;
+    const result = await slot.run({
+      argv: ["sh", "-c", `sleep ${mark}`],
+      onStarted: () =>
+        void until(() => alive(mark) > 0).then(() => {
+          for (const pid of launcherPids(slot.data)) process.kill(pid, "SIGKILL");
+        }),
+    });
+    assert.equal(result.ended.kind, "lost");
+    await until(() => alive(mark) === 0);
+    assert.deepEqual((await slot.run({ argv: ["true"] })).ended, exited(0));
+    assert.equal(slot.troubles.length, 1);
+  });
+
+  it("ends all that runs when it is closed", async () => {
+    const mark = `315.${process.pid}`;
+    const slot = await openSlot();
+    void slot.run({ argv: ["sh", "-c", `sleep ${mark} & sleep ${mark}`] });
+    await until(() => alive(mark) > 0);
+    slot.slot.close();
+    await until(() => alive(mark) === 0);
+    assert.equal(existsSync(join(slot.data, "..", "0")), false);
+  });
+});
+
+describe("Slot, where there are no namespaces", () => {
+  /** A PATH without unshare and setpriv. */
+  function poorPath(): string {
+    const bin = join(root, "bin");
+    mkdirSync(bin, { recursive: true });
+    for (const name of ["sh", "sleep", "setsid", "env", "true", "echo", "mkfifo", "cat"]) {
+      const from = PATH.split(":")
+        .map((folder) => join(folder, name))
+        .find(existsSync);
+      if (from !== undefined && !existsSync(join(bin, name))) symlinkSync(from, join(bin, name));
+    }
+    return bin;
+  }
+
+  it("runs commands all the same, and ends their process group", async () => {
+    using slot = await openSlot(300, poorPath());
+    assert.equal(slot.isolation, "process group, without setpriv");
+    const mark = `321.${process.pid}`;
+    assert.deepEqual((await slot.run({ argv: ["sh", "-c", "exit 5"] })).ended, exited(5));
+    assert.equal((await slot.run({ argv: ["sh", "-c", "cat"], stdin: "in\n" })).stdout, "in\n");
+    assert.deepEqual((await slot.run({ argv: ["no-such"] })).ended, { kind: "exited", status: 127, why: "missing" });
+    assert.deepEqual((await slot.run({ argv: ["sh", "-c", `sleep ${mark} & exit 0`] })).ended, exited(0));
+    await until(() => alive(mark) === 0);
+    const timed = await slot.run({ argv: ["sh", "-c", `trap '' TERM; sleep ${mark} & sleep ${mark}`], timeoutMs: 200 });
+    assert.deepEqual(timed.ended, { kind: "timed-out" });
+    await until(() => alive(mark) === 0);
+    assert.deepEqual((await slot.run({ argv: ["true"] })).ended, exited(0));
+  });
+
+  it("ends the command when the worker goes", async () => {
+    const slot = await openSlot(300, poorPath());
+    const mark = `322.${process.pid}`;
+    void slot.run({ argv: ["sh", "-c", `sleep ${mark} & sleep ${mark}`] });
+    await until(() => alive(mark) > 0);
+    slot.slot.close();
+    await until(() => alive(mark) === 0);
+  });
+});
+
+/** The processes that wait for the launcher of this slot. */
+function launcherPids(data: string): number[] {
+  const box = join(data, "..", "0", "requests");
+  return readdirSync("/proc")
+    .filter((entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid)
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(box);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}

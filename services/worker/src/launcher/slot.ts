@@ -1,0 +1,241 @@
+/**
+ * A slot: one command at a time, one after another, on a launcher that is started again when it dies.
+ *
+ * S1. A command's end is told when nothing of it is alive and all that it wrote has been read. The launcher says `exit`
+ *     after its sweep; what the command wrote lay in the pipes before that, so one whole turn of the event loop later it
+ *     has been read.
+ * S2. The next command starts as soon as the launcher is free, before the last one's end is told: the pipes come in two
+ *     pairs, and a pair is used again only when it has been read (S1).
+ * S3. A stop is SIGTERM to all, a grace, SIGKILL to all. An order is repeated until it is confirmed, and nothing new starts
+ *     before that: it could hit the wrong command.
+ */
+import { type Clock, messageOf, type Timer } from "@sheaf/runtime";
+import { type Launcher, type LauncherEvent, type NotStarted, type Stream, startLauncher } from "./launcher.ts";
+import type { Command } from "./request.ts";
+
+/** How a command ended. */
+export type Ended =
+  | { readonly kind: "exited"; readonly status: number; readonly why: NotStarted }
+  | { readonly kind: "timed-out" }
+  /** By `kill`. */
+  | { readonly kind: "killed" }
+  /** The launcher died under it. Nothing is known about the command but that it is dead. */
+  | { readonly kind: "lost"; readonly detail: string };
+
+/** A command that wants to run, and what listens to it. */
+export interface Run {
+  readonly command: Command;
+  /** Absent: no limit. */
+  readonly timeoutMs: number | undefined;
+  started(): void;
+  output(stream: Stream, bytes: Buffer): void;
+  ended(ended: Ended): void;
+}
+
+export interface SlotOptions {
+  /** Its launchers get folders of their own in here. */
+  readonly folder: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly isRoot: boolean;
+  readonly clock: Clock;
+  /** Between SIGTERM and SIGKILL. */
+  readonly graceMs: number;
+  /** Asked whenever the launcher is free; after undefined, `poke` makes it ask again. */
+  readonly next: () => Run | undefined;
+  /** A launcher was lost, or could not be started again. */
+  readonly onTrouble: (detail: string) => void;
+}
+
+const REPEAT_MS = 500;
+/** A launcher that has not ended a command this long after SIGKILL is stuck: it is replaced. */
+const STUCK_MS = 10_000;
+const RESTART_WAIT_MS = 500;
+
+interface Active {
+  readonly n: number;
+  readonly pair: number;
+  readonly run: Run;
+  timeout: Timer | undefined;
+  stop: Stop | undefined;
+  exit: { readonly status: number; readonly why: NotStarted } | undefined;
+}
+
+interface Stop {
+  readonly ended: Ended;
+  order: "term" | "kill";
+  confirmed: boolean;
+  killAt: number;
+  timer: Timer | undefined;
+}
+
+type State =
+  | { readonly t: "starting" }
+  | { readonly t: "idle"; readonly launcher: Launcher }
+  | { readonly t: "busy"; readonly launcher: Launcher; readonly active: Active }
+  | { readonly t: "closed" };
+
+export class Slot {
+  readonly #options: SlotOptions;
+  #state: State = { t: "starting" };
+  /** The command that used each pair of pipes until they have been read. */
+  readonly #pairs: [Active | undefined, Active | undefined] = [undefined, undefined];
+  #count = 0;
+  #lives = 0;
+  #way = 0;
+
+  constructor(options: SlotOptions) {
+    this.#options = options;
+  }
+
+  /** Starts its first launcher. Says how well it contains commands. */
+  async start(): Promise<string> {
+    const launcher = await this.#launch();
+    return launcher.isolation.name;
+  }
+
+  /** There may be work now. */
+  poke(): void {
+    if (this.#state.t !== "idle") return;
+    const pair = this.#pairs[0] === undefined ? 0 : 1;
+    if (this.#pairs[pair] !== undefined) return;
+    const run = this.#options.next();
+    if (run !== undefined) this.#begin(this.#state.launcher, run, pair);
+  }
+
+  /** Stops the command, if it still runs: SIGTERM, grace, SIGKILL. It then ends as "killed". */
+  kill(run: Run): void {
+    if (this.#state.t === "busy" && this.#state.active.run === run) this.#stop(this.#state, { kind: "killed" });
+  }
+
+  /** Ends everything at once. Commands that ran are not told. */
+  close(): void {
+    const state = this.#state;
+    this.#state = { t: "closed" };
+    if (state.t === "busy") this.#forget(state.active);
+    if (state.t === "busy" || state.t === "idle") state.launcher.close();
+  }
+
+  async #launch(): Promise<Launcher> {
+    const { folder, env, clock, isRoot } = this.#options;
+    const life = this.#lives++;
+    const onEvent = (event: LauncherEvent) => {
+      if (life === this.#lives - 1) this.#onEvent(event);
+    };
+    const launcher = await startLauncher({ box: `${folder}/${life}`, env, clock, onEvent }, isRoot, this.#way);
+    if (this.#state.t === "closed") {
+      launcher.close();
+      return launcher;
+    }
+    this.#way = launcher.way;
+    this.#state = { t: "idle", launcher };
+    return launcher;
+  }
+
+  #begin(launcher: Launcher, run: Run, pair: number): void {
+    const n = this.#count++;
+    const active: Active = { n, pair, run, timeout: undefined, stop: undefined, exit: undefined };
+    this.#pairs[pair] = active;
+    const state = { t: "busy", launcher, active } as const;
+    this.#state = state;
+    run.started();
+    launcher.run(n, pair, run.command);
+    if (run.timeoutMs !== undefined) {
+      active.timeout = this.#options.clock.timer(run.timeoutMs, () => this.#stop(state, { kind: "timed-out" }));
+    }
+  }
+
+  #onEvent(event: LauncherEvent): void {
+    if (event.kind === "output") return this.#pairs[event.pair]?.run.output(event.stream, event.bytes);
+    if (this.#state.t !== "busy") {
+      if (event.kind === "lost") this.#onLost(event.detail);
+      return;
+    }
+    const { active } = this.#state;
+    if (event.kind === "lost") return this.#onLost(event.detail);
+    if (event.n !== active.n) return;
+    if (event.kind === "exit") active.exit = { status: event.status, why: event.why };
+    else if (active.stop?.order === event.order) active.stop.confirmed = true;
+    this.#settle(active);
+  }
+
+  /** The launcher is free when the command has ended and no order is under way (S3). */
+  #settle(active: Active): void {
+    const { exit, stop } = active;
+    if (this.#state.t !== "busy" || exit === undefined || stop?.confirmed === false) return;
+    this.#state = { t: "idle", launcher: this.#state.launcher };
+    this.#end(active, stop?.ended ?? { kind: "exited", ...exit });
+    this.poke(); // S2
+  }
+
+  /** Tells the end when the pipes have been read: after one whole turn of the event loop (S1). */
+  #end(active: Active, ended: Ended): void {
+    this.#forget(active);
+    setImmediate(() =>
+      setImmediate(() => {
+        if (this.#pairs[active.pair] === active) this.#pairs[active.pair] = undefined;
+        if (this.#state.t === "closed") return;
+        active.run.ended(ended);
+        this.poke();
+      }),
+    );
+  }
+
+  #forget(active: Active): void {
+    active.timeout?.cancel();
+    active.stop?.timer?.cancel();
+  }
+
+  #stop(state: State & { t: "busy" }, ended: Ended): void {
+    const { active, launcher } = state;
+    if (this.#state !== state || active.stop !== undefined || active.exit !== undefined) return;
+    const { clock, graceMs } = this.#options;
+    active.stop = { ended, order: "term", confirmed: false, killAt: clock.now() + graceMs, timer: undefined };
+    launcher.order("term", active.n);
+    this.#repeat(state, active.stop);
+  }
+
+  /** S3. */
+  #repeat(state: State & { t: "busy" }, stop: Stop): void {
+    const { clock } = this.#options;
+    const left = stop.killAt - clock.now();
+    const wait = stop.order === "term" && stop.confirmed ? left : Math.min(REPEAT_MS, Math.max(left, 0) || REPEAT_MS);
+    stop.timer = clock.timer(Math.max(wait, 1), () => {
+      if (this.#state !== state) return;
+      if (clock.now() > stop.killAt + STUCK_MS) return this.#onLost("it did not end a command after SIGKILL");
+      // A command that has ended needs no stronger order, only the confirmation of the one under way.
+      if (clock.now() >= stop.killAt && stop.order === "term" && state.active.exit === undefined) {
+        stop.order = "kill";
+        stop.confirmed = false;
+      }
+      state.launcher.order(stop.order, state.active.n);
+      this.#repeat(state, stop);
+    });
+  }
+
+  #onLost(detail: string): void {
+    const state = this.#state;
+    if (state.t === "closed" || state.t === "starting") return;
+    this.#state = { t: "starting" };
+    state.launcher.close();
+    this.#options.onTrouble(detail);
+    // What a pair still held can never be read to its end: the pipes are gone with the launcher.
+    this.#pairs.fill(undefined);
+    if (state.t === "busy") {
+      this.#forget(state.active);
+      state.active.run.ended(state.active.stop?.ended ?? { kind: "lost", detail });
+    }
+    void this.#relaunch();
+  }
+
+  async #relaunch(): Promise<void> {
+    while (this.#state.t === "starting") {
+      try {
+        await this.#launch();
+      } catch (error) {
+        this.#options.onTrouble(messageOf(error));
+        await this.#options.clock.sleep(RESTART_WAIT_MS);
+      }
+    }
+    this.poke();
+  }
+}

@@ -1,0 +1,77 @@
+// Plan work: the input commit's files, as the glob cuts them into datums, in order. Memory stays bounded for any number of
+// datums: the index is streamed, and the plan is written in chunks.
+
+import { create } from "@bufbuild/protobuf";
+import { compileGlob, datumId, findMatches, getMessage, PlanWriter, readCommit } from "@sheaf/files";
+import { dispatch, store } from "@sheaf/proto";
+import { type Clock, unimplemented } from "@sheaf/runtime";
+import type { Store } from "@sheaf/storage";
+import type { Claim, Cut } from "../claims/claim.ts";
+import type { Built } from "../engine/messages.ts";
+import type { Solo } from "../engine/solo.ts";
+
+export class PlanWork implements Solo {
+  readonly #store: Store;
+  readonly #worker: string;
+  readonly #clock: Clock;
+  /** All datums are in; only the manifest is missing. */
+  readonly #written = new WeakMap<Claim, PlanWriter>();
+  #isBusy = false;
+
+  constructor(source: Store, worker: string, clock: Clock) {
+    this.#store = source;
+    this.#worker = worker;
+    this.#clock = clock;
+  }
+
+  get isBusy(): boolean {
+    return this.#isBusy;
+  }
+
+  async work(claim: Claim): Promise<void> {
+    const index = claim.prepare();
+    if (index === undefined || !claim.start(index, this.#clock.now())) return;
+    this.#isBusy = true;
+    try {
+      const work = await getMessage(this.#store, store.WorkInputSchema, claim.assigned.input);
+      const writer = new PlanWriter(this.#store);
+      for await (const datum of datumsOf(work, this.#store)) {
+        if (!claim.holds(index)) return;
+        await writer.add(datum);
+      }
+      this.#written.set(claim, writer);
+      claim.finish(index, 0);
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+
+  async build(claim: Claim, cut: Cut): Promise<Built> {
+    const writer = this.#written.get(claim) as PlanWriter;
+    const { job } = claim.assigned;
+    const { ref, manifest } = await writer.finish({ job, attempt: cut.attempt, worker: this.#worker });
+    return { result: ref, totals: create(dispatch.TotalsSchema, { succeeded: 1n, outputBytes: manifest.bytes }) };
+  }
+
+  committed(claim: Claim): void {
+    this.#written.delete(claim);
+  }
+}
+
+/** The datums of a job, in order. */
+async function* datumsOf(work: store.WorkInput, source: Store): AsyncGenerator<store.Datum, void, void> {
+  const pfs = work.spec?.input?.pfs;
+  const input = work.inputs[0];
+  if (pfs === undefined || input === undefined || work.inputs.length !== 1) {
+    throw unimplemented(
+      "INPUT_UNIMPLEMENTED",
+      `pipeline ${work.pipeline} has another input than one pfs: that is not implemented yet`,
+    );
+  }
+  const glob = compileGlob(pfs.glob);
+  const files = readCommit(source, input.manifest, { prefix: glob.literalPrefix });
+  for await (const { path, files: matched } of findMatches(files, glob)) {
+    const inputs = [create(store.DatumInputSchema, { name: input.name, path, files: [...matched] })];
+    yield create(store.DatumSchema, { id: datumId(work.pipeline, work.spec?.salt ?? "", inputs), inputs });
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * The shop floor of process work: three stages that work at the same time, with bounded queues between them, so that while
+ * datum i runs, i+1.. are downloaded and ..i-1 are uploaded.
+ *
+ *     book -> [prefetch] -> ready -> [slots] -> ended -> [uploads] -> runs
+ *                 ^                                          |
+ *                 +-------------- tries that follow ---------+
+ *
+ * F1. Whether a datum is still wanted is asked of its claim at every door: claims shrink at any time.
+ * F2. What a command did on its own account (exit code, timeout, bad output) is a failure and is counted; what happened to it
+ *     (a kill, the death of its launcher) is not (L9).
+ */
+import { backoff, type Random } from "@sheaf/runtime";
+import type { Claim } from "../claims/claim.ts";
+import { datumEnvironment } from "../datum/environment.ts";
+import { type Failure, fitMessage } from "../datum/outcome.ts";
+import type { Ended, Run, Slot } from "../launcher/slot.ts";
+import type { DatumFolder } from "../scratch/datum-folders.ts";
+import { type Item, isWanted, removeFolder } from "./item.ts";
+import { Prefetch, type PrefetchOptions } from "./prefetch.ts";
+import { Uploads, type UploadsOptions } from "./uploads.ts";
+
+/** Launchers that may die under a datum before it is called its fault. */
+const LOSSES_MAX = 3;
+const STORE_WAIT_MS = 500;
+const RETRY = { baseMs: 100, capMs: 5_000 };
+
+export interface FloorOptions extends Omit<PrefetchOptions, "onReady" | "onDamaged">, UploadsOptions {
+  readonly random: Random;
+  /** A try failed and others follow. */
+  readonly onTryFailed: (claim: Claim, index: number, failures: number) => void;
+}
+
+export class Floor {
+  readonly #options: FloorOptions;
+  readonly #prefetch: Prefetch;
+  readonly uploads: Uploads;
+  readonly #running = new Set<Item>();
+  #slots: readonly Slot[] = [];
+
+  constructor(options: FloorOptions) {
+    this.#options = options;
+    this.uploads = new Uploads(options);
+    this.#prefetch = new Prefetch({
+      ...options,
+      onReady: () => this.#pokeSlots(),
+      onDamaged: (item, failure) => void this.uploads.between(() => this.#onFailure(item, failure)),
+    });
+  }
+
+  /** Begins to work. The slots call `next` for commands. Resolves when it is closed. */
+  run(slots: readonly Slot[]): Promise<void> {
+    this.#slots = slots;
+    return this.#prefetch.run();
+  }
+
+  close(): void {
+    this.#prefetch.close();
+  }
+
+  /** The claims have changed. What is not wanted any more goes (F1). */
+  wake(): void {
+    for (const item of this.#running) if (!isWanted(item)) this.#kill(item);
+    this.#prefetch.wake();
+    this.uploads.wake();
+  }
+
+  /** A user wants the datum to begin again. No try is spent. */
+  restart(claim: Claim, index: number): void {
+    for (const item of this.#running) {
+      if (item.claim !== claim || item.index !== index) continue;
+      item.restart = true;
+      this.#kill(item);
+    }
+  }
+
+  /** The next command for a slot that is free. */
+  next(): Run | undefined {
+    while (this.uploads.hasRoom) {
+      const item = this.#prefetch.shift();
+      if (item === undefined) return undefined;
+      if (item.claim.start(item.index, this.#options.clock.now())) return this.#runOf(item);
+      removeFolder(item, this.#options.folders);
+    }
+    return undefined;
+  }
+
+  #runOf(item: Item): Run {
+    const { clock } = this.#options;
+    const { job, log, cost } = item;
+    const folder = (item.folder as DatumFolder).path;
+    const env = datumEnvironment(job.work, item.datum, folder);
+    const run: Run = {
+      command: { folder, workingDir: job.workingDir, argv: job.argv, env, stdin: job.stdin },
+      timeoutMs: job.timeoutMs,
+      started: () => {
+        cost.startedAt = clock.now();
+        cost.startedWall = clock.wall();
+      },
+      output: (stream, bytes) => log.add(stream, item.failures + 1, clock.wall(), bytes),
+      ended: (ended) => {
+        cost.processMs = clock.now() - cost.startedAt;
+        item.run = undefined;
+        this.#running.delete(item);
+        this.#onEnded(item, ended);
+      },
+    };
+    item.run = run;
+    this.#running.add(item);
+    return run;
+  }
+
+  /** F2. */
+  #onEnded(item: Item, ended: Ended): void {
+    if (!isWanted(item)) return removeFolder(item, this.#options.folders);
+    if (item.restart || ended.kind === "killed") {
+      item.restart = false;
+      return this.#again(item, 0);
+    }
+    if (ended.kind === "lost") return this.#onLost(item, ended.detail);
+    void this.uploads.between(() => this.#upload(item, ended)).finally(() => this.#pokeSlots());
+  }
+
+  #onLost(item: Item, detail: string): void {
+    if (++item.losses < LOSSES_MAX) return this.#again(item, 0);
+    const message = fitMessage(`the shell that ran the command died ${item.losses} times: ${detail}`);
+    void this.uploads.between(() => this.uploads.fail(item, { reason: "LAUNCHER_LOST", message }));
+  }
+
+  async #upload(item: Item, ended: Ended & { kind: "exited" | "timed-out" }): Promise<void> {
+    try {
+      const failure = await this.uploads.store(item, ended);
+      if (failure !== undefined) this.#onFailure(item, failure);
+    } catch (error) {
+      const { log } = this.#options;
+      log.error({ err: error, job: item.claim.assigned.job, index: item.index }, "cannot store what a datum left");
+      this.#again(item, STORE_WAIT_MS);
+    }
+  }
+
+  /** To be called between uploads. */
+  #onFailure(item: Item, failure: Failure): void {
+    item.failures++;
+    if (item.failures >= item.job.tries) return this.uploads.fail(item, failure);
+    this.#options.onTryFailed(item.claim, item.index, item.failures);
+    const waits = backoff({ ...RETRY, random: this.#options.random });
+    const waitsMs = Array.from({ length: item.failures }, () => waits.next());
+    this.#again(item, waitsMs.at(-1) ?? 0);
+  }
+
+  /** In a folder as good as new: what the last try left must not help or harm the next. */
+  #again(item: Item, waitMs: number): void {
+    removeFolder(item, this.#options.folders);
+    if (isWanted(item)) this.#prefetch.again(item, waitMs);
+  }
+
+  #kill(item: Item): void {
+    if (item.run !== undefined) for (const slot of this.#slots) slot.kill(item.run);
+  }
+
+  #pokeSlots(): void {
+    for (const slot of this.#slots) slot.poke();
+  }
+}

@@ -1,0 +1,83 @@
+// A datum on its way through the stages.
+
+import { create } from "@bufbuild/protobuf";
+import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { api, store } from "@sheaf/proto";
+import type { Claim } from "../claims/claim.ts";
+import type { LogCapture } from "../datum/log-capture.ts";
+import type { Failure } from "../datum/outcome.ts";
+import type { Run } from "../launcher/slot.ts";
+import type { DatumFolder, DatumFolders } from "../scratch/datum-folders.ts";
+import type { ProcessJob } from "./job.ts";
+
+export interface Item {
+  readonly claim: Claim;
+  readonly job: ProcessJob;
+  readonly index: number;
+  readonly datum: store.Datum;
+  /** Of all tries. */
+  readonly log: LogCapture;
+  /** Its folder; a new one for each try. */
+  folder: DatumFolder | undefined;
+  /** Tries that were the command's own failure. */
+  failures: number;
+  /** Times that the launcher died under it. */
+  losses: number;
+  /** Set while it runs. */
+  run: Run | undefined;
+  /** A user wants it to begin again: its end, whatever it is, counts for nothing. */
+  restart: boolean;
+  readonly cost: Cost;
+}
+
+/** Of the last try. */
+export interface Cost {
+  downloadBytes: number;
+  downloadMs: number;
+  startedAt: number;
+  startedWall: number;
+  processMs: number;
+  uploadBytes: number;
+  uploadMs: number;
+}
+
+export function newCost(): Cost {
+  return { downloadBytes: 0, downloadMs: 0, startedAt: 0, startedWall: 0, processMs: 0, uploadBytes: 0, uploadMs: 0 };
+}
+
+/** What becomes of the datum in its run. */
+export function rowOf(item: Item, failure: Failure | undefined, log: store.LogRef | undefined): store.DatumRow {
+  const { cost } = item;
+  const row = create(store.DatumRowSchema, {
+    index: BigInt(item.index),
+    id: item.datum.id,
+    state: failure === undefined ? api.DatumState.SUCCESS : api.DatumState.FAILED,
+    tries: item.failures + (failure === undefined ? 1 : 0),
+    losses: item.losses,
+    started: timestampFromMs(cost.startedWall),
+    stats: {
+      downloadTime: durationFromMs(Math.round(cost.downloadMs)),
+      processTime: durationFromMs(Math.round(cost.processMs)),
+      uploadTime: durationFromMs(Math.round(cost.uploadMs)),
+      downloadBytes: BigInt(cost.downloadBytes),
+      uploadBytes: BigInt(cost.uploadBytes),
+    },
+    reason: failure?.reason ?? "",
+    message: failure?.message ?? "",
+    inputs: item.datum.inputs.map(({ path }) => path),
+  });
+  if (log !== undefined) row.log = log;
+  return row;
+}
+
+/** Whether the datum's outcome still serves its claim. */
+export function isWanted(item: Item): boolean {
+  return item.claim.holds(item.index);
+}
+
+/** Nothing in the datum's folder is needed any more. Twice is harmless. */
+export function removeFolder(item: Item, folders: DatumFolders): void {
+  const { folder } = item;
+  item.folder = undefined;
+  if (folder !== undefined) folders.give(folder);
+}

@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { fileEntry, PackWriter } from "@sheaf/files";
+import { store } from "@sheaf/proto";
+import { manualClock, testLogger, unavailable } from "@sheaf/runtime";
+import { memoryStore } from "@sheaf/storage";
+import { ClaimBook } from "../claims/book.ts";
+import type { Claim } from "../claims/claim.ts";
+import type { Failure } from "../datum/outcome.ts";
+import { DatumFolders } from "../scratch/datum-folders.ts";
+import type { ProcessJob } from "./job.ts";
+import { Prefetch } from "./prefetch.ts";
+
+const root = mkdtempSync(join(tmpdir(), "sheaf-prefetch-test-"));
+after(() => rmSync(root, { recursive: true }));
+let count = 0;
+
+/** A prefetch for a claim of `n` datums, each of a file of `bytes`. */
+async function open(n: number, bytes: number) {
+  const target = memoryStore();
+  const packs = new PackWriter(target);
+  const files = Array.from({ length: n }, (_, i) => fileEntry(`/f${i}`, packs.add(Buffer.alloc(bytes, i))));
+  await packs.close();
+  let away = 0;
+  const source = {
+    ...target,
+    get: (key: string, range: never) =>
+      away-- > 0 ? Promise.reject(unavailable("AWAY", "away")) : target.get(key, range),
+  };
+  const datum = (index: number) =>
+    create(store.DatumSchema, {
+      id: `${index}`,
+      inputs: [{ name: "in", path: `/f${index}`, files: [files[index] as store.FileEntry] }],
+    });
+  const job = { datum: async (index: number) => datum(index) } as unknown as ProcessJob;
+  const clock = manualClock();
+  const book = new ClaimBook(() => "attempt");
+  const input = create(store.ObjectRefSchema, { key: "work/x", size: 1n });
+  book.assign({ owner: "master", id: "a", fence: 1n, job: "j", kind: "process", from: 0, to: n, input });
+  const dir = join(root, String(count++));
+  mkdirSync(dir);
+  const seen = { damaged: [] as Failure[], stuck: [] as Claim[] };
+  const prefetch = new Prefetch({
+    store: source as never,
+    book,
+    folders: new DatumFolders(dir, (folder, error) => assert.fail(`${folder}: ${error}`)),
+    clock,
+    log: testLogger(),
+    openJob: async () => job,
+    onReady: () => {},
+    onDamaged: (_item, failure) => seen.damaged.push(failure),
+    onCannotGoOn: (claim) => seen.stuck.push(claim),
+  });
+  const setAway = (times: number) => {
+    away = times;
+  };
+  return { prefetch, book, clock, dir, seen, setAway, target, claim: book.claim("a") as Claim };
+}
+
+/** Until nothing happens any more without a change from outside. */
+const settle = async () => {
+  for (let i = 0; i < 2_000; i++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+describe("Prefetch", () => {
+  it("downloads ahead as many datums as it may, in order, and more as they are taken", async () => {
+    const { prefetch, claim, dir } = await open(100, 10);
+    const done = prefetch.run();
+    await settle();
+    assert.equal(readdirSync(dir).length, 64);
+    for (let i = 0; i < 100; i++) {
+      let item = prefetch.shift();
+      while (item === undefined) {
+        await settle();
+        item = prefetch.shift();
+      }
+      assert.equal(item.index, i);
+      assert.ok(claim.start(i, 0));
+    }
+    prefetch.close();
+    await done;
+  });
+
+  it("keeps within its bytes, but never waits for ever for one large datum", async () => {
+    const { prefetch } = await open(5, 40 * 1024 * 1024);
+    const done = prefetch.run();
+    await settle();
+    assert.equal(prefetch.shift()?.index, 0);
+    assert.equal(prefetch.shift()?.index, 1);
+    assert.equal(prefetch.shift(), undefined);
+    prefetch.close();
+    await done;
+  });
+
+  it("removes what is not wanted any more", async () => {
+    const { prefetch, book, claim } = await open(10, 10);
+    const done = prefetch.run();
+    await settle();
+    assert.equal(claim.start(prefetch.shift()?.index ?? -1, 0), true);
+    assert.equal(book.release("a", 3), 3);
+    prefetch.wake();
+    assert.deepEqual([prefetch.shift()?.index, prefetch.shift()?.index, prefetch.shift()], [1, 2, undefined]);
+    prefetch.close();
+    await done;
+  });
+
+  it("waits for a store that is away, and keeps the order", async () => {
+    const { prefetch, clock, setAway } = await open(3, 10);
+    setAway(2);
+    const done = prefetch.run();
+    await settle();
+    assert.equal(prefetch.shift(), undefined);
+    await clock.advance(500);
+    await settle();
+    await clock.advance(500);
+    await settle();
+    assert.deepEqual([prefetch.shift()?.index, prefetch.shift()?.index, prefetch.shift()?.index], [0, 1, 2]);
+    prefetch.close();
+    await done;
+    assert.equal(clock.pending(), 0);
+  });
+
+  it("tells damage, and a folder that cannot be written", async () => {
+    const damaged = await open(1, 10);
+    for await (const { key } of damaged.target.list("packs/")) await damaged.target.delete(key);
+    const done = damaged.prefetch.run();
+    await settle();
+    assert.deepEqual(
+      damaged.seen.damaged.map(({ reason }) => reason),
+      ["INPUT_DAMAGED"],
+    );
+    damaged.prefetch.close();
+    await done;
+    const gone = await open(1, 10);
+    rmSync(gone.dir, { recursive: true });
+    const over = gone.prefetch.run();
+    await settle();
+    assert.equal(gone.seen.stuck.length, 1);
+    gone.prefetch.close();
+    await over;
+  });
+});

@@ -1,0 +1,29 @@
+// Sums over the datums of a run. Pure.
+
+import { create } from "@bufbuild/protobuf";
+import type { Duration } from "@bufbuild/protobuf/wkt";
+import { dispatch } from "@sheaf/proto";
+import { type DatumResult, isFailed } from "./drafts.ts";
+
+export function totalsOf(results: readonly DatumResult[]): dispatch.Totals {
+  const totals = create(dispatch.TotalsSchema);
+  for (const result of results) {
+    const { row, entries } = result;
+    if (!isFailed(result)) totals.succeeded++;
+    else if (totals.failed++ === 0n) {
+      totals.firstFailed = row.index;
+      totals.firstFailedMessage = row.message;
+    }
+    totals.downloadBytes += row.stats?.downloadBytes ?? 0n;
+    totals.uploadBytes += row.stats?.uploadBytes ?? 0n;
+    totals.downloadMs += milliseconds(row.stats?.downloadTime);
+    totals.processMs += milliseconds(row.stats?.processTime);
+    totals.uploadMs += milliseconds(row.stats?.uploadTime);
+    for (const entry of entries) totals.outputBytes += entry.size;
+  }
+  return totals;
+}
+
+function milliseconds(duration: Duration | undefined): bigint {
+  return duration === undefined ? 0n : duration.seconds * 1_000n + BigInt(Math.round(duration.nanos / 1e6));
+}

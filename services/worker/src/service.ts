@@ -1,0 +1,56 @@
+// The worker as a service: settings, parts, start and stop.
+
+import type { Worker as Thread } from "node:worker_threads";
+import { dispatch } from "@sheaf/proto";
+import { grpcClient } from "@sheaf/rpc";
+import { invalidArgument, runService, systemRandom } from "@sheaf/runtime";
+import { settings } from "./config.ts";
+import type { Connect } from "./session/session.ts";
+import { Worker } from "./worker.ts";
+
+const connect: Connect = (address) => {
+  const { rpc, close } = grpcClient(address, dispatch.DispatchService);
+  return { stream: rpc.session(), close };
+};
+
+/** It names a folder, and stands in logs and listings. */
+const ID = /^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/;
+
+function idOf(given: string | undefined): string {
+  const id = given ?? Buffer.from(systemRandom.bytes(16)).toString("hex");
+  if (ID.test(id)) return id;
+  throw invalidArgument("SETTING_INVALID", `--id is "${id}": use 1 to 64 letters, digits and dashes`);
+}
+
+/** Runs the worker until it is told to stop. */
+export function runWorker(thread: Thread): Promise<void> {
+  return runService({
+    name: "worker",
+    summary: "Takes work of one pipeline from masters and merge replicas, and does it. Holds no credential of etcd.",
+    example:
+      "--pool edges --masters 127.0.0.1:7071 --mergers 127.0.0.1:7072 --store file:///srv/sheaf/store --data /srv/sheaf/scratch",
+    settings,
+    build: ({ id, pool, masters, mergers, store, data, slots, killGrace }, { log, clock, fail }) => {
+      if (masters.length + mergers.length === 0) {
+        throw invalidArgument("SETTING_INVALID", "a worker needs an owner: give --masters, --mergers or both");
+      }
+      const worker = new Worker({
+        id: idOf(id),
+        pool,
+        addresses: { master: masters, merge: mergers },
+        store,
+        data,
+        slots,
+        graceMs: killGrace,
+        thread,
+        connect,
+        clock,
+        random: systemRandom,
+        log,
+        onDrain: () => process.kill(process.pid, "SIGTERM"),
+        onFailed: fail,
+      });
+      return [worker];
+    },
+  });
+}

@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { dispatch, store } from "@sheaf/proto";
+import type { Assigned } from "../claims/claim.ts";
+import { assignedOf, Desk, standOf } from "./desk.ts";
+
+const input = create(store.ObjectRefSchema, { key: "work/x", size: 1n });
+const claim: Assigned = { owner: "master", id: "a", fence: 7n, job: "j", kind: "process", from: 3, to: 9, input };
+const hold = {
+  owner: "master",
+  claim: "a",
+  fence: 7n,
+  job: "j",
+  kind: "process",
+  from: 4,
+  to: 9,
+  next: 6,
+  finished: 2,
+} as const;
+
+describe("Desk", () => {
+  it("lists a claim from its assignment on, and offers its place to nobody else", () => {
+    const desk = new Desk();
+    desk.update([], 2, 0);
+    assert.equal(desk.wanted(), 2);
+    desk.assigned(claim);
+    assert.equal(desk.wanted(), 1);
+    assert.deepEqual(
+      desk.beat("master").claims.map(({ claim: id, next }) => [id, next]),
+      [["a", 3n]],
+    );
+    // The engine spoke before it knew.
+    desk.update([], 2, 0);
+    assert.equal(desk.wanted(), 1);
+    desk.update([hold], 1, 1);
+    assert.equal(desk.wanted(), 1);
+    assert.deepEqual(
+      desk.beat("master").claims.map(({ claim: id, next, finished }) => [id, next, finished]),
+      [["a", 6n, 2n]],
+    );
+    desk.update([], 2, 1);
+    assert.equal(desk.beat("master").claims.length, 0);
+  });
+
+  it("forgets an assignment that the engine has dropped", () => {
+    const desk = new Desk();
+    desk.assigned(claim);
+    desk.update([], 2, 1);
+    assert.equal(desk.wanted(), 2);
+    assert.deepEqual(desk.holds("master"), []);
+  });
+
+  it("tells each owner of its own claims, and how many the other has", () => {
+    const desk = new Desk();
+    desk.update([hold], 1, 0);
+    desk.assigned({ ...claim, id: "m", owner: "merge", kind: "merge" });
+    assert.equal(desk.beat("master").claimsElsewhere, 1);
+    assert.deepEqual(
+      desk.beat("merge").claims.map(({ claim: id }) => id),
+      ["m"],
+    );
+    const hello = desk.hello("master", { id: "w", pool: "p", version: "0.1.0", slots: 2 });
+    assert.deepEqual(
+      hello.holds.map(({ claim: id, kind, from, to, fence }) => [id, kind, from, to, fence]),
+      [["a", store.WorkKind.PROCESS, 4n, 9n, 7n]],
+    );
+  });
+});
+
+describe("assignedOf()", () => {
+  it("reads an assignment, and refuses half of one", () => {
+    const message = create(dispatch.AssignSchema, {
+      claim: "a",
+      fence: 7n,
+      job: "j",
+      kind: store.WorkKind.PROCESS,
+      from: 3n,
+      to: 9n,
+      input,
+    });
+    assert.deepEqual(assignedOf("master", message), claim);
+    assert.equal(
+      assignedOf("master", create(dispatch.AssignSchema, { ...message, kind: store.WorkKind.UNSPECIFIED })),
+      undefined,
+    );
+    assert.equal(assignedOf("master", create(dispatch.AssignSchema, { ...message, from: 9n })), undefined);
+  });
+});
+
+describe("standOf()", () => {
+  it("maps claims to what stands of them", () => {
+    const stand = standOf([create(dispatch.HeldClaimSchema, { claim: "a", fence: 8n, from: 1n, to: 5n })]);
+    assert.deepEqual([...stand], [["a", { from: 1, to: 5, fence: 8n }]]);
+  });
+});

@@ -1,0 +1,93 @@
+/**
+ * What the worker tells its owners about itself, from what the engine told last. Pure.
+ *
+ * D1. A claim is listed from the moment it is assigned, before the engine knows of it: a claim that is missing from two beats
+ *     is freed.
+ * D2. One capacity is offered to both owners; an assignment of one lowers the offer to the other. If both assign at the same
+ *     time, one claim too many waits in the queue: no harm.
+ */
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { dispatch, store } from "@sheaf/proto";
+import type { Assigned, Hold, Kind, Owner, Standing } from "../claims/claim.ts";
+
+const KINDS: Readonly<Record<Kind, store.WorkKind>> = {
+  plan: store.WorkKind.PLAN,
+  process: store.WorkKind.PROCESS,
+  merge: store.WorkKind.MERGE,
+};
+
+export class Desk {
+  #holds: readonly Hold[] = [];
+  /** Assigned, and not yet in the engine's word. */
+  #fresh: { readonly hold: Hold; readonly number: number }[] = [];
+  #assigned = 0;
+  #capacity = 0;
+  #draining = false;
+
+  /** The engine's word, which takes the first `assigned` assignments into account. */
+  update(holds: readonly Hold[], capacity: number, assigned: number): void {
+    this.#holds = holds;
+    this.#capacity = capacity;
+    this.#fresh = this.#fresh.filter(({ number }) => number > assigned);
+  }
+
+  assigned(claim: Assigned): void {
+    const { owner, id, fence, job, kind, from, to } = claim;
+    const hold = { owner, claim: id, fence, job, kind, from, to, next: from, finished: 0 };
+    this.#fresh.push({ hold, number: ++this.#assigned });
+  }
+
+  /** From now on nothing is wanted. */
+  drain(): void {
+    this.#draining = true;
+  }
+
+  /** D2. */
+  wanted(): number {
+    return this.#draining ? 0 : Math.max(0, this.#capacity - this.#fresh.length);
+  }
+
+  holds(owner: Owner): Hold[] {
+    return this.#all().filter((hold) => hold.owner === owner);
+  }
+
+  hello(
+    owner: Owner,
+    self: { readonly id: string; readonly pool: string; readonly version: string; readonly slots: number },
+  ) {
+    return create(dispatch.HelloSchema, {
+      worker: self.id,
+      pool: self.pool,
+      version: self.version,
+      slots: self.slots,
+      holds: this.holds(owner).map(heldClaim),
+    });
+  }
+
+  beat(owner: Owner): dispatch.Beat {
+    const mine = this.holds(owner);
+    return create(dispatch.BeatSchema, {
+      claims: mine.map(({ claim, next, finished }) => ({ claim, next: BigInt(next), finished: BigInt(finished) })),
+      claimsElsewhere: this.#all().length - mine.length,
+    });
+  }
+
+  #all(): Hold[] {
+    return [...this.#holds, ...this.#fresh.map(({ hold }) => hold)];
+  }
+}
+
+export function assignedOf(owner: Owner, message: dispatch.Assign): Assigned | undefined {
+  const kind = (Object.keys(KINDS) as Kind[]).find((each) => KINDS[each] === message.kind);
+  if (kind === undefined || message.input === undefined || message.from >= message.to) return undefined;
+  const { claim: id, fence, job, input } = message;
+  return { owner, id, fence, job, kind, from: Number(message.from), to: Number(message.to), input };
+}
+
+export function standOf(stand: readonly dispatch.HeldClaim[]): Map<string, Standing> {
+  return new Map(stand.map(({ claim, from, to, fence }) => [claim, { from: Number(from), to: Number(to), fence }]));
+}
+
+function heldClaim({ job, kind, claim, fence, from, to }: Hold): MessageInitShape<typeof dispatch.HeldClaimSchema> {
+  return { job, kind: KINDS[kind], claim, fence, from: BigInt(from), to: BigInt(to) };
+}

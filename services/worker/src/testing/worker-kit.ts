@@ -1,0 +1,132 @@
+// A worker with its owner, over a real port and a real folder, for tests.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { objectOf } from "@sheaf/files";
+import { dispatch, store } from "@sheaf/proto";
+import { grpcClient } from "@sheaf/rpc";
+import { systemClock, systemRandom, testLogger } from "@sheaf/runtime";
+import { openStore, type Store } from "@sheaf/storage";
+import { newEngineThread } from "../engine/new-thread.ts";
+import { Worker, type WorkerOptions } from "../worker.ts";
+import { FakeOwner } from "./fake-owner.ts";
+import { commitOf, type DatumOutcome, inputOf, JOB, outcomesOf, type SpecInit, workOf } from "./job-kit.ts";
+
+// Its own troubles are what the tests are about.
+process.env.SHEAF_LOG_LEVEL ??= "silent";
+
+export interface Bench extends AsyncDisposable {
+  readonly dir: string;
+  readonly store: Store;
+  readonly owner: FakeOwner;
+  readonly worker: Worker;
+  /** Told to stop by an owner. */
+  drainAsked: boolean;
+  /** Plans the files, and gives the process ledger; resolves when it is complete. */
+  run(spec: SpecInit, files: Readonly<Record<string, string>>, claimSize?: number): Promise<DatumOutcome[]>;
+  /** Plans the files; returns the input of the process ledger and the number of datums. */
+  plan(
+    spec: SpecInit,
+    files: Readonly<Record<string, string>> | undefined,
+  ): Promise<{ readonly input: store.ObjectRef; readonly n: number }>;
+}
+
+export async function openBench(
+  options: Partial<Pick<WorkerOptions, "slots" | "graceMs" | "id">> = {},
+): Promise<Bench> {
+  const dir = mkdtempSync(join(tmpdir(), "sheaf-worker-test-"));
+  const url = pathToFileURL(join(dir, "store")).href;
+  const source = await openStore(url);
+  const owner = new FakeOwner(source);
+  await owner.start();
+  const worker = new Worker({
+    id: "worker-1",
+    pool: "edges",
+    addresses: { master: [owner.address], merge: [] },
+    store: url,
+    data: join(dir, "scratch"),
+    slots: 1,
+    graceMs: 500,
+    thread: newEngineThread(),
+    connect: (address) => {
+      const { rpc, close } = grpcClient(address, dispatch.DispatchService);
+      return { stream: rpc.session(), close };
+    },
+    clock: systemClock,
+    random: systemRandom,
+    log: testLogger(),
+    onDrain: () => {
+      bench.drainAsked = true;
+    },
+    onFailed: (error) => {
+      throw error;
+    },
+    ...options,
+  });
+  await worker.start().catch(async (error: unknown) => {
+    await owner.stop();
+    throw error;
+  });
+  const bench: Bench = {
+    dir,
+    store: source,
+    owner,
+    worker,
+    drainAsked: false,
+    plan,
+    run,
+    [Symbol.asyncDispose]: dispose,
+  };
+  return bench;
+
+  async function plan(spec: SpecInit, files: Readonly<Record<string, string>> | undefined) {
+    const inputs = inputOf(files === undefined ? undefined : await commitOf(source, files));
+    owner.give({
+      job: JOB,
+      kind: store.WorkKind.PLAN,
+      n: 1,
+      claimSize: 1,
+      input: await workOf(source, spec, { inputs }),
+    });
+    await owner.complete();
+    const [planned] = owner.taken;
+    assert.ok(planned);
+    const input = await workOf(source, spec, { inputs, plan: objectOf(planned.result) });
+    return { input, n: files === undefined ? 0 : Object.keys(files).length };
+  }
+
+  async function run(spec: SpecInit, files: Readonly<Record<string, string>>, claimSize = 10) {
+    const { input, n } = await plan(spec, files);
+    owner.give({ job: JOB, kind: store.WorkKind.PROCESS, n, claimSize, input });
+    await owner.complete();
+    return outcomesOf(source, owner.taken);
+  }
+
+  async function dispose() {
+    await worker.stop();
+    await owner.stop();
+    await source.close();
+    // Leaves no process and no folder.
+    assert.deepEqual(readdirSync(join(dir, "scratch")), []);
+    assert.deepEqual(processesOf(dir), []);
+    rmSync(dir, { recursive: true });
+  }
+}
+
+/** Processes whose command line names the folder. */
+export function processesOf(text: string): string[] {
+  return readdirSync("/proc")
+    .filter((entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid)
+    .filter((pid) => commandLine(pid).includes(text));
+}
+
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch {
+    return "";
+  }
+}

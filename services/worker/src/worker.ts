@@ -1,0 +1,254 @@
+/**
+ * The main thread of a worker: two sessions, the desk between them, and the engine's thread behind it. It stays light, so
+ * that beats are never late.
+ *
+ *     master  <-- session --+                 +--> plan, process, merge
+ *                           +-- desk == engine
+ *     merge   <-- session --+    (this thread | its own thread)
+ */
+import { rmSync } from "node:fs";
+import type { Worker as Thread } from "node:worker_threads";
+import { create } from "@bufbuild/protobuf";
+import { dispatch } from "@sheaf/proto";
+import { backoff, type Clock, type Component, internal, type Logger, type Random, SheafError } from "@sheaf/runtime";
+import type { Owner } from "./claims/claim.ts";
+import type { EngineData, FromEngine, ToEngine } from "./engine/messages.ts";
+import { openScratch } from "./scratch/scratch.ts";
+import { assignedOf, Desk, standOf } from "./session/desk.ts";
+import { type Connect, Session } from "./session/session.ts";
+import { VERSION } from "./version.ts";
+
+export interface WorkerOptions {
+  readonly id: string;
+  readonly pool: string;
+  /** Addresses per owner; none: no session with it. */
+  readonly addresses: Readonly<Record<Owner, readonly string[]>>;
+  readonly store: string;
+  readonly data: string;
+  readonly slots: number;
+  readonly graceMs: number;
+  /** That of the engine (newEngineThread). */
+  readonly thread: Thread;
+  readonly connect: Connect;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** An owner wants this worker to go: the process is to be told to stop. */
+  readonly onDrain: () => void;
+  /** It cannot go on. */
+  readonly onFailed: (error: unknown) => void;
+}
+
+const RECONNECT = { baseMs: 50, capMs: 3_000 };
+/** How long the engine may take to end what runs, before its thread is ended. */
+const STOP_LIMIT_MS = 2_000;
+
+export class Worker implements Component {
+  readonly #options: WorkerOptions;
+  readonly #desk = new Desk();
+  readonly #sessions = new Map<Owner, Session>();
+  /** What each owner was told to be wanted. */
+  readonly #offered = new Map<Owner, number>();
+  readonly #drained = Promise.withResolvers<void>();
+  readonly #ended = Promise.withResolvers<void>();
+  #scratch: string | undefined;
+  #started = false;
+  #stopping = false;
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { id, store, slots, graceMs, data, log } = this.#options;
+    const scratch = await this.#openScratch(data, id);
+    const engine = this.#startEngine({ worker: id, store, scratch, slots, graceMs });
+    // The greetings need not wait for it: nothing is wanted before it speaks.
+    for (const owner of ["master", "merge"] as const) this.#startSession(owner);
+    try {
+      const isolation = await engine;
+      log.info({ worker: id, isolation }, "worker started");
+      if (!isolation.startsWith("PID namespace")) {
+        log.warn({ isolation }, "no PID namespace can be made here: a daemon that a command leaves behind may live on");
+      }
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Takes nothing new, gives back what was not started, finishes and commits the rest, and says good-bye. */
+  async drain(): Promise<void> {
+    this.#desk.drain();
+    // First, or what is given back could come again.
+    this.#offer();
+    this.#tell({ t: "drain" });
+    await this.#drained.promise;
+    await this.#leave();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#leave();
+    this.#tell({ t: "stop" });
+    const limit = new AbortController();
+    await Promise.race([this.#ended.promise, this.#options.clock.sleep(STOP_LIMIT_MS, limit.signal).catch(() => {})]);
+    limit.abort();
+    await this.#options.thread.terminate();
+    if (this.#scratch !== undefined) rmSync(this.#scratch, { recursive: true, force: true, maxRetries: 3 });
+  }
+
+  async #leave(): Promise<void> {
+    await Promise.all([...this.#sessions.values()].map((session) => session.leave()));
+    this.#sessions.clear();
+  }
+
+  async #openScratch(data: string, id: string): Promise<string> {
+    try {
+      this.#scratch = openScratch(data, id);
+      return this.#scratch;
+    } catch (error) {
+      await this.#options.thread.terminate();
+      throw error;
+    }
+  }
+
+  // ---- engine
+
+  #startEngine(data: EngineData): Promise<string> {
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    const { thread } = this.#options;
+    thread.on("message", (message: FromEngine) => {
+      if (message.t === "started") resolve(message.isolation);
+      else if (message.t === "failed") {
+        this.#onEngineGone(new SheafError(message.code, "ENGINE_FAILED", message.message), reject);
+      } else this.#onEngine(message);
+    });
+    thread.on("error", (error) => this.#onEngineGone(error, reject));
+    thread.on("exit", (code) => {
+      this.#ended.resolve();
+      this.#drained.resolve();
+      this.#onEngineGone(internal("ENGINE_ENDED", `the worker's engine ended with code ${code}`), reject);
+    });
+    this.#tell({ t: "open", data });
+    return promise.then((isolation) => {
+      this.#started = true;
+      return isolation;
+    });
+  }
+
+  /** While it starts, the start fails; later the process has to end. */
+  #onEngineGone(error: unknown, reject: (error: unknown) => void): void {
+    if (this.#stopping) return;
+    if (!this.#started) return reject(error);
+    this.#stopping = true;
+    this.#options.onFailed(error);
+  }
+
+  #tell(message: ToEngine): void {
+    this.#options.thread.postMessage(message);
+  }
+
+  #onEngine(message: Exclude<FromEngine, { t: "started" | "failed" }>): void {
+    switch (message.t) {
+      case "holds":
+        this.#desk.update(message.holds, message.capacity, message.assigned);
+        return this.#offer();
+      case "commit":
+        this.#sessions.get(message.owner)?.say({ case: "commit", value: message.commit });
+        return;
+      case "released": {
+        const value = create(dispatch.ReleasedSchema, { claim: message.claim, from: BigInt(message.from) });
+        this.#sessions.get(message.owner)?.say({ case: "released", value });
+        return;
+      }
+      case "try-failed": {
+        const { claim, index, failures: tries } = message;
+        const value = create(dispatch.TryFailedSchema, { claim, index: BigInt(index), tries });
+        this.#sessions.get(message.owner)?.say({ case: "tryFailed", value });
+        return;
+      }
+      case "drained":
+        this.#drained.resolve();
+    }
+  }
+
+  /** Tells each owner what is wanted, when that is not what it knows (D2). */
+  #offer(): void {
+    const claims = this.#desk.wanted();
+    for (const [owner, session] of this.#sessions) {
+      if (!session.isStanding || this.#offered.get(owner) === claims) continue;
+      this.#offered.set(owner, claims);
+      session.say({ case: "want", value: create(dispatch.WantSchema, { claims }) });
+    }
+  }
+
+  // ---- sessions
+
+  #startSession(owner: Owner): void {
+    const { addresses, connect, clock, random, log, id, pool, slots } = this.#options;
+    if (addresses[owner].length === 0) return;
+    const session = new Session({
+      owner,
+      addresses: addresses[owner],
+      connect,
+      clock,
+      backoff: backoff({ ...RECONNECT, random }),
+      log,
+      hello: () => this.#desk.hello(owner, { id, pool, version: VERSION, slots }),
+      beat: () => this.#desk.beat(owner),
+      onStands: (welcome) => this.#onStands(owner, welcome),
+      onMessage: (message) => this.#onMessage(owner, message),
+    });
+    this.#sessions.set(owner, session);
+    session.start();
+  }
+
+  #onStands(owner: Owner, welcome: dispatch.Welcome): void {
+    this.#offered.delete(owner);
+    if (welcome.cutIntervalMs > 0) this.#tell({ t: "pace", cutIntervalMs: welcome.cutIntervalMs });
+    this.#tell({ t: "standing", owner, stand: standOf(welcome.stand) });
+    this.#offer();
+  }
+
+  #onMessage(owner: Owner, message: dispatch.SessionResponse["message"]): void {
+    switch (message.case) {
+      case "assign": {
+        const claim = assignedOf(owner, message.value);
+        if (claim === undefined)
+          return this.#options.log.error({ claim: message.value.claim }, "an assignment cannot be read");
+        this.#desk.assigned(claim);
+        this.#tell({ t: "assign", claim });
+        // The owner has counted it already.
+        this.#offered.set(owner, (this.#offered.get(owner) ?? 1) - 1);
+        return this.#offer();
+      }
+      case "beat":
+        if (message.value.cutIntervalMs > 0) this.#tell({ t: "pace", cutIntervalMs: message.value.cutIntervalMs });
+        return;
+      case "release":
+        return this.#tell({ t: "release", owner, claim: message.value.claim, from: Number(message.value.from) });
+      case "committed": {
+        const { claim, from, to } = message.value;
+        return this.#tell({ t: "committed", claim, interval: { from: Number(from), to: Number(to) } });
+      }
+      case "refused": {
+        const { claim, from, to, code, reason, stillFrom, stillTo } = message.value;
+        const interval = { from: Number(from), to: Number(to) };
+        const still = { from: Number(stillFrom), to: Number(stillTo) };
+        return this.#tell({ t: "refused", claim, interval, code, reason, still });
+      }
+      case "cancel": {
+        const { claim, index, reason } = message.value;
+        return this.#tell({ t: "cancel", claim, index: index === undefined ? undefined : Number(index), reason });
+      }
+      case "drain":
+        return this.#options.onDrain();
+      case "race":
+        // Backups of stragglers are not asked for yet; an owner that does not hear of its race goes on without it (L7).
+        return this.#options.log.warn({ claim: message.value.claim }, "a race was asked for: not implemented yet");
+      default:
+        return;
+    }
+  }
+}
