@@ -53,7 +53,8 @@ describe("publicClient", () => {
     await one.start();
     const { rpc, close } = publicClient(`127.0.0.1:${one.address.port}`, api.JobService);
     const begun = systemClock.now();
-    await assert.rejects(rpc.inspectJob({}, { timeoutMs: 300 }), { reason: "NOT_YET" });
+    // The last try may be under way when the deadline comes: then that is what it fails with.
+    await assert.rejects(rpc.inspectJob({}, { timeoutMs: 300 }), { reason: /^(NOT_YET|DEADLINE_EXCEEDED)$/ });
     assert.ok(systemClock.now() - begun < 1_500);
     close();
     await one.stop();
