@@ -11,7 +11,7 @@ export async function coldRun(folder: string, runs: number): Promise<Row> {
   writeFileSync(join(folder, "in", "a"), "hello\n");
   const times: number[] = [];
   for (let run = 0; run < runs; run++) {
-    times.push(sheafRun(folder, "out", ["-i", "in", "--", "sh", "-c", `cp "$SHEAF_INPUT" "$SHEAF_OUT/a"`]));
+    times.push(sheafRun(folder, `out${run}`, ["-i", "in", "--", "sh", "-c", `cp "$SHEAF_INPUT" "$SHEAF_OUT/a"`]));
   }
   return {
     what: "`sheaf run` with one file, cold: etcd, master, merge, worker started, used and stopped",

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { sheafRun, timed } from "./programs.ts";
 import { median, type Row, spread } from "./row.ts";
@@ -13,11 +13,10 @@ export async function manyFiles(folder: string, runs: number): Promise<Row> {
   const [ours, theirs]: [number[], number[]] = [[], []];
   for (let run = 0; run < runs; run++) {
     const command = `wc -c < "$SHEAF_INPUT" > "$SHEAF_OUT/\${SHEAF_INPUT##*/}"`;
-    ours.push(FILES / sheafRun(folder, "out", ["-i", "in", "-w", "2", "--", "sh", "-c", command]));
-    if (readdirSync(join(folder, "out")).length !== FILES) throw new Error("files are missing in the result");
-    rmSync(join(folder, "plain"), { recursive: true, force: true });
-    mkdirSync(join(folder, "plain"));
-    theirs.push(FILES / timed("sh", ["-c", `ls in | xargs -P2 -I{} sh -c 'wc -c < in/{} > plain/{}'`], folder));
+    ours.push(FILES / sheafRun(folder, `out${run}`, ["-i", "in", "-w", "2", "--", "sh", "-c", command]));
+    if (readdirSync(join(folder, `out${run}`)).length !== FILES) throw new Error("files are missing in the result");
+    mkdirSync(join(folder, `plain${run}`));
+    theirs.push(FILES / timed("sh", ["-c", `ls in | xargs -P2 -I{} sh -c 'wc -c < in/{} > plain${run}/{}'`], folder));
   }
   const ratio = median(ours) / median(theirs);
   return {

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { sheafRun, timed } from "./programs.ts";
 import { median, type Row, spread } from "./row.ts";
@@ -18,11 +18,10 @@ export async function wordCount(folder: string, runs: number): Promise<Row> {
   const [ours, theirs]: [number[], number[]] = [[], []];
   for (let run = 0; run < runs; run++) {
     const command = `${count('"$SHEAF_INPUT"')} > "$SHEAF_OUT/counts"`;
-    ours.push(sheafRun(folder, "out", ["-i", "in", "-w", "2", "--merge", "sum", "--", "sh", "-c", command]));
-    rmSync(join(folder, "plain"), { recursive: true, force: true });
-    mkdirSync(join(folder, "plain"));
-    theirs.push(timed("sh", ["-c", plain()], folder));
-    const [a, b] = ["out/counts", "counts"].map((name) => readFileSync(join(folder, name)));
+    ours.push(sheafRun(folder, `out${run}`, ["-i", "in", "-w", "2", "--merge", "sum", "--", "sh", "-c", command]));
+    mkdirSync(join(folder, `plain${run}`));
+    theirs.push(timed("sh", ["-c", plain(`plain${run}`)], folder));
+    const [a, b] = [`out${run}/counts`, "counts"].map((name) => readFileSync(join(folder, name)));
     if (a === undefined || b === undefined || !a.equals(b)) throw new Error("the two results differ");
   }
   const ratio = median(ours) / median(theirs);
@@ -36,10 +35,10 @@ export async function wordCount(folder: string, runs: number): Promise<Row> {
   };
 }
 
-function plain(): string {
-  const each = `ls in | xargs -P2 -I{} sh -c '${count("in/{}").replaceAll("'", `'"'"'`)} > plain/{}'`;
+function plain(out: string): string {
+  const each = `ls in | xargs -P2 -I{} sh -c '${count("in/{}").replaceAll("'", `'"'"'`)} > ${out}/{}'`;
   const sum = `awk -F'\\t' '$1 != key { if (NR > 1) print key "\\t" sum; key = $1; sum = 0 } { sum += $2 } END { print key "\\t" sum }'`;
-  return `${each}; LC_ALL=C sort -m --batch-size=256 plain/* | ${sum} > counts`;
+  return `${each}; LC_ALL=C sort -m --batch-size=256 ${out}/* | ${sum} > counts`;
 }
 
 /** Words with Zipf's frequencies, the same on every machine. */

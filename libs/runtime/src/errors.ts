@@ -140,3 +140,15 @@ export function messageOf(thrown: unknown): string {
   const text = thrown instanceof Error ? thrown.message : String(thrown);
   return text.replaceAll(/\s*\n\s*/g, " ").trim();
 }
+
+const FOR_GOOD_CODES: ReadonlySet<string> = new Set(["DATA_LOSS", "INVALID_ARGUMENT", "UNIMPLEMENTED"]);
+const FOR_GOOD_REASONS: ReadonlySet<string> = new Set(["DATUM_TOO_LARGE"]);
+
+/**
+ * Whether work that failed with this fails with it anywhere and at any time: its input is damaged, wrong, or asks for what
+ * this version cannot do. Such work ends as failed and says why; tried again it would go round for ever.
+ */
+export function failsForGood(thrown: unknown): thrown is SheafError {
+  if (!(thrown instanceof SheafError)) return false;
+  return FOR_GOOD_CODES.has(thrown.code) || FOR_GOOD_REASONS.has(thrown.reason);
+}

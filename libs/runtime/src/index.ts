@@ -14,6 +14,7 @@ export {
   dataLoss,
   deadlineExceeded,
   failedPrecondition,
+  failsForGood,
   internal,
   invalidArgument,
   messageOf,

@@ -1,9 +1,10 @@
 import type { Etcd, KeyValue } from "@sheaf/etcd";
 import { type Dispatcher, type Ledger, type Ownership, readRecord } from "@sheaf/ledger";
 import { api, state } from "@sheaf/proto";
-import { backoff, type Random } from "@sheaf/runtime";
+import { backoff, failsForGood, type Random } from "@sheaf/runtime";
 import { finishMerge, openMerge } from "./merge-job.ts";
-import type { MergeDeps } from "./merging-job.ts";
+import { type MergeDeps, readJob } from "./merging-job.ts";
+import { endJob } from "./publish.ts";
 
 export interface MergeOwnerDeps extends MergeDeps {
   readonly etcd: Etcd;
@@ -89,8 +90,11 @@ class MergeOwner {
     return ledger;
   }
 
-  /** Does it until it is done, the job is over, or the pipeline is not ours any more. Null: it was given up. */
-  async #persist<T>(key: string, work: () => Promise<T>): Promise<T | null> {
+  /**
+   * Does it until it is done, the job is over, or the pipeline is not ours any more. Null: it was given up. What fails for good
+   * fails the job.
+   */
+  async #persist<T>(key: string, work: () => Promise<T | null>): Promise<T | null> {
     const { clock, random, log } = this.#deps;
     const waits = backoff({ ...RETRY, random });
     for (;;) {
@@ -98,11 +102,19 @@ class MergeOwner {
         return await work();
       } catch (error) {
         if (this.#stop.aborted) return null;
+        if (failsForGood(error)) work = async () => this.#fail(key, error.message);
         log.warn({ key, err: error }, "a merge cannot go on; trying again");
         await clock.sleep(waits.next(), this.#stop).catch(() => {});
         if (this.#stop.aborted || !this.#jobs.has(key)) return null;
       }
     }
+  }
+
+  async #fail(key: string, message: string): Promise<null> {
+    const kept = await readJob(this.#deps, key);
+    const ending = { kind: "failed", reason: "MERGE_FAILED", message };
+    if (kept !== null) await endJob(this.#deps, this.#owner, kept, ending);
+    return null;
   }
 
   /** The job is over, or gone: its ledger is closed, its workers are told to stop. */

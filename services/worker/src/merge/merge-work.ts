@@ -3,7 +3,7 @@
 import { create } from "@bufbuild/protobuf";
 import { getMessage, mergeShard, putMergeResult, shardRange } from "@sheaf/files";
 import { dispatch, store } from "@sheaf/proto";
-import { type Clock, internal } from "@sheaf/runtime";
+import { type Clock, failsForGood, internal } from "@sheaf/runtime";
 import type { Store } from "@sheaf/storage";
 import type { Claim, Cut, Interval } from "../claims/claim.ts";
 import type { Built } from "../engine/messages.ts";
@@ -18,13 +18,22 @@ interface MergeJob {
   readonly cuts: store.Cuts;
 }
 
+/** Of a message in a commit. */
+const FAILURE_CHARS_MAX = 1_000;
+
+/** A shard, or an empty one and why it can never be merged. */
+interface Merged {
+  readonly shard: store.MergedShard;
+  readonly failure: string | null;
+}
+
 export class MergeWork implements Solo {
   readonly #store: Store;
   readonly #worker: string;
   readonly #clock: Clock;
   /** A finished shard is told, so that it can be cut and committed while the next is merged. */
   readonly #onFinished: () => void;
-  readonly #shards = new WeakMap<Claim, Map<number, store.MergedShard>>();
+  readonly #shards = new WeakMap<Claim, Map<number, Merged>>();
   #job: { readonly key: string; readonly job: MergeJob } | undefined;
   #isBusy = false;
 
@@ -42,9 +51,8 @@ export class MergeWork implements Solo {
   async work(claim: Claim): Promise<void> {
     this.#isBusy = true;
     try {
-      const job = await this.#open(claim.assigned.input);
       for (let index = claim.prepare(); index !== undefined; index = claim.prepare()) {
-        if (claim.start(index, this.#clock.now())) await this.#merge(claim, index, job);
+        if (claim.start(index, this.#clock.now())) await this.#mergeOrFail(claim, index);
       }
     } finally {
       this.#isBusy = false;
@@ -52,18 +60,43 @@ export class MergeWork implements Solo {
   }
 
   async build(claim: Claim, cut: Cut): Promise<Built> {
-    const shards = this.#results(claim, cut);
+    const merged = this.#results(claim, cut);
+    const shards = merged.map(({ shard }) => shard);
     const { from, to, attempt } = cut;
     const { job } = claim.assigned;
     const header = { job, from: BigInt(from), to: BigInt(to), attempt, worker: this.#worker };
     const result = await putMergeResult(this.#store, header, shards);
     const outputBytes = shards.reduce((sum, { index }) => sum + (index?.bytes ?? 0n), 0n);
-    const totals = create(dispatch.TotalsSchema, { succeeded: BigInt(shards.length), outputBytes });
+    const failed = merged.filter(({ failure }) => failure !== null).length;
+    const first = merged.findIndex(({ failure }) => failure !== null);
+    const totals = create(dispatch.TotalsSchema, {
+      succeeded: BigInt(shards.length - failed),
+      outputBytes,
+      failed: BigInt(failed),
+      firstFailed: BigInt(from + Math.max(first, 0)),
+      firstFailedMessage: merged[first]?.failure?.slice(0, FAILURE_CHARS_MAX) ?? "",
+    });
     return { result, totals };
   }
 
   committed(claim: Claim, { from, to }: Interval): void {
     for (let index = from; index < to; index++) this.#shards.get(claim)?.delete(index);
+  }
+
+  async #mergeOrFail(claim: Claim, index: number): Promise<void> {
+    try {
+      await this.#merge(claim, index, await this.#open(claim.assigned.input));
+    } catch (error) {
+      if (!failsForGood(error)) throw error;
+      this.#keep(claim, index, { shard: create(store.MergedShardSchema), failure: error.message });
+    }
+  }
+
+  #keep(claim: Claim, index: number, merged: Merged): void {
+    if (!claim.finish(index, Number(merged.shard.index?.bytes ?? 0n))) return;
+    const kept = this.#shards.get(claim) ?? new Map<number, Merged>();
+    this.#shards.set(claim, kept.set(index, merged));
+    this.#onFinished();
   }
 
   async #merge(claim: Claim, index: number, { work, runs, cuts }: MergeJob): Promise<void> {
@@ -76,10 +109,7 @@ export class MergeWork implements Solo {
     try {
       const range = shardRange(cuts, index);
       const shard = await mergeShard(this.#store, runs, work.spec?.merge, range, { signal: unwanted.signal });
-      if (!claim.finish(index, Number(shard.index?.bytes ?? 0n))) return;
-      const kept = this.#shards.get(claim) ?? new Map<number, store.MergedShard>();
-      this.#shards.set(claim, kept.set(index, shard));
-      this.#onFinished();
+      this.#keep(claim, index, { shard, failure: null });
     } catch (error) {
       if (!unwanted.signal.aborted) throw error;
     } finally {
@@ -87,12 +117,12 @@ export class MergeWork implements Solo {
     }
   }
 
-  #results(claim: Claim, { from, to }: Interval): store.MergedShard[] {
+  #results(claim: Claim, { from, to }: Interval): Merged[] {
     return Array.from({ length: to - from }, (_, i) => {
-      const shard = this.#shards.get(claim)?.get(from + i);
-      if (shard === undefined)
+      const merged = this.#shards.get(claim)?.get(from + i);
+      if (merged === undefined)
         throw internal("RESULT_LOST", `shard ${from + i} of claim ${claim.assigned.id} is not kept`);
-      return shard;
+      return merged;
     });
   }
 

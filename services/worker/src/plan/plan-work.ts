@@ -4,11 +4,14 @@
 import { create } from "@bufbuild/protobuf";
 import { compileGlob, datumId, findMatches, getMessage, PlanWriter, readCommit } from "@sheaf/files";
 import { dispatch, store } from "@sheaf/proto";
-import { type Clock, unimplemented } from "@sheaf/runtime";
+import { type Clock, failsForGood, unimplemented } from "@sheaf/runtime";
 import type { Store } from "@sheaf/storage";
 import type { Claim, Cut } from "../claims/claim.ts";
 import type { Built } from "../engine/messages.ts";
 import type { Solo } from "../engine/solo.ts";
+
+/** Of a message in a commit. */
+const FAILURE_CHARS_MAX = 1_000;
 
 export class PlanWork implements Solo {
   readonly #store: Store;
@@ -16,6 +19,8 @@ export class PlanWork implements Solo {
   readonly #clock: Clock;
   /** All datums are in; only the manifest is missing. */
   readonly #written = new WeakMap<Claim, PlanWriter>();
+  /** Why a plan can never be made. */
+  readonly #failed = new WeakMap<Claim, string>();
   #isBusy = false;
 
   constructor(source: Store, worker: string, clock: Clock) {
@@ -41,20 +46,33 @@ export class PlanWork implements Solo {
       }
       this.#written.set(claim, writer);
       claim.finish(index, 0);
+    } catch (error) {
+      if (!failsForGood(error)) throw error;
+      this.#failed.set(claim, error.message);
+      claim.finish(index, 0);
     } finally {
       this.#isBusy = false;
     }
   }
 
   async build(claim: Claim, cut: Cut): Promise<Built> {
-    const writer = this.#written.get(claim) as PlanWriter;
     const { job } = claim.assigned;
+    const why = this.#failed.get(claim);
+    // A plan that can never be made is committed empty, and as failed.
+    const writer = why === undefined ? (this.#written.get(claim) as PlanWriter) : new PlanWriter(this.#store);
     const { ref, manifest } = await writer.finish({ job, attempt: cut.attempt, worker: this.#worker });
+    if (why !== undefined) {
+      return {
+        result: ref,
+        totals: create(dispatch.TotalsSchema, { failed: 1n, firstFailedMessage: why.slice(0, FAILURE_CHARS_MAX) }),
+      };
+    }
     return { result: ref, totals: create(dispatch.TotalsSchema, { succeeded: 1n, outputBytes: manifest.bytes }) };
   }
 
   committed(claim: Claim): void {
     this.#written.delete(claim);
+    this.#failed.delete(claim);
   }
 }
 
