@@ -18,7 +18,7 @@ export type {
   Ownership,
   SessionStream,
 } from "./door.ts";
-export { decodeDone } from "./ledger-records.ts";
+export { decodeDone, sumTotals } from "./ledger-records.ts";
 export { type ReplicaInfo, ReplicaKey, type ReplicaKeyOptions } from "./owner/replica-key.ts";
 export {
   absent,

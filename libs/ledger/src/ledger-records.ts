@@ -2,7 +2,7 @@
 
 import { create, fromBinary } from "@bufbuild/protobuf";
 import type { KeyValue } from "@sheaf/etcd";
-import { type dispatch, state, store } from "@sheaf/proto";
+import { dispatch, state, store } from "@sheaf/proto";
 import { internal } from "@sheaf/runtime";
 import type { DoneInterval, LedgerKind } from "./door.ts";
 import { RECORD_VERSION, readRecord, writeRecord } from "./record.ts";
@@ -108,4 +108,11 @@ export function addTotals(sum: dispatch.Totals, more: dispatch.Totals): void {
     sum.firstFailedMessage = more.firstFailedMessage;
   }
   for (const field of SUMMED) sum[field] += more[field];
+}
+
+/** The sum over intervals; those that say nothing count as nothing. */
+export function sumTotals(parts: Iterable<dispatch.Totals | undefined>): dispatch.Totals {
+  const sum = create(dispatch.TotalsSchema);
+  for (const part of parts) if (part !== undefined) addTotals(sum, part);
+  return sum;
 }

@@ -9,9 +9,9 @@ import {
   type LedgerEnd,
   type LedgerName,
   type LedgerProgress,
+  sumTotals,
 } from "@sheaf/ledger";
 import { dispatch, state, type store } from "@sheaf/proto";
-import { sumTotals } from "./jobs/totals.ts";
 
 /** An interval that a made-up worker has done. */
 export interface FakeDone {

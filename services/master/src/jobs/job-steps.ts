@@ -3,7 +3,7 @@
 // stand, and the record is written last, under its fence.
 
 import type { LedgerName, LedgerProgress, Ownership } from "@sheaf/ledger";
-import { absent, readRecordOrNull, unchanged } from "@sheaf/ledger";
+import { absent, readRecordOrNull, sumTotals, unchanged } from "@sheaf/ledger";
 import { api, state, type store } from "@sheaf/proto";
 import { dataLoss } from "@sheaf/runtime";
 import type { World } from "../context.ts";
@@ -17,7 +17,6 @@ import { OpenLedger, viewOf } from "./open-ledger.ts";
 import { readPlan } from "./plan-manifest.ts";
 import { putRunList } from "./run-list.ts";
 import { isTerminal } from "./states.ts";
-import { sumTotals } from "./totals.ts";
 import { putProcessInput, readPlanInput } from "./work-input.ts";
 
 /** With so many failed datums the job is certainly lost; the rest is not even tried (L10). */

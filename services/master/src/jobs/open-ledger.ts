@@ -1,6 +1,5 @@
-import type { Ledger, LedgerEnd } from "@sheaf/ledger";
+import { type Ledger, type LedgerEnd, sumTotals } from "@sheaf/ledger";
 import type { LedgerView } from "./decide.ts";
-import { sumTotals } from "./totals.ts";
 
 /** A ledger that this owner has opened, with its end as soon as it is known. */
 export class OpenLedger {
