@@ -244,7 +244,8 @@ export type PipelineSpec = Message<"sheaf.api.v1.PipelineSpec"> & {
   failurePolicy?: FailurePolicy | undefined;
 
   /**
-   * Backups of stragglers. Not implemented yet.
+   * Whether a datum that takes far longer than the others, when nothing else is left to do, is run on an idle worker as well;
+   * the first to commit wins. Default: true.
    *
    * @generated from field: optional bool speculation = 20;
    */

@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file sheaf/dispatch/v1/session.proto.
  */
 export const file_sheaf_dispatch_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("Ch9zaGVhZi9kaXNwYXRjaC92MS9zZXNzaW9uLnByb3RvEhFzaGVhZi5kaXNwYXRjaC52MSLZAgoOU2Vzc2lvblJlcXVlc3QSKQoFaGVsbG8YASABKAsyGC5zaGVhZi5kaXNwYXRjaC52MS5IZWxsb0gAEicKBHdhbnQYAiABKAsyFy5zaGVhZi5kaXNwYXRjaC52MS5XYW50SAASJwoEYmVhdBgDIAEoCzIXLnNoZWFmLmRpc3BhdGNoLnYxLkJlYXRIABIrCgZjb21taXQYBCABKAsyGS5zaGVhZi5kaXNwYXRjaC52MS5Db21taXRIABIvCghyZWxlYXNlZBgFIAEoCzIbLnNoZWFmLmRpc3BhdGNoLnYxLlJlbGVhc2VkSAASLQoHbGVhdmluZxgGIAEoCzIaLnNoZWFmLmRpc3BhdGNoLnYxLkxlYXZpbmdIABIyCgp0cnlfZmFpbGVkGAcgASgLMhwuc2hlYWYuZGlzcGF0Y2gudjEuVHJ5RmFpbGVkSABCCQoHbWVzc2FnZSLrAwoPU2Vzc2lvblJlc3BvbnNlEi0KB3dlbGNvbWUYASABKAsyGi5zaGVhZi5kaXNwYXRjaC52MS5XZWxjb21lSAASMQoJZWxzZXdoZXJlGAIgASgLMhwuc2hlYWYuZGlzcGF0Y2gudjEuRWxzZXdoZXJlSAASKwoGYXNzaWduGAMgASgLMhkuc2hlYWYuZGlzcGF0Y2gudjEuQXNzaWduSAASLAoEYmVhdBgEIAEoCzIcLnNoZWFmLmRpc3BhdGNoLnYxLk93bmVyQmVhdEgAEi0KB3JlbGVhc2UYBSABKAsyGi5zaGVhZi5kaXNwYXRjaC52MS5SZWxlYXNlSAASMQoJY29tbWl0dGVkGAYgASgLMhwuc2hlYWYuZGlzcGF0Y2gudjEuQ29tbWl0dGVkSAASLQoHcmVmdXNlZBgHIAEoCzIaLnNoZWFmLmRpc3BhdGNoLnYxLlJlZnVzZWRIABIrCgZjYW5jZWwYCCABKAsyGS5zaGVhZi5kaXNwYXRjaC52MS5DYW5jZWxIABInCgRyYWNlGAkgASgLMhcuc2hlYWYuZGlzcGF0Y2gudjEuUmFjZUgAEikKBWRyYWluGAogASgLMhguc2hlYWYuZGlzcGF0Y2gudjEuRHJhaW5IAEIJCgdtZXNzYWdlInIKBUhlbGxvEg4KBndvcmtlchgBIAEoCRIMCgRwb29sGAIgASgJEg8KB3ZlcnNpb24YAyABKAkSDQoFc2xvdHMYBCABKA0SKwoFaG9sZHMYBSADKAsyHC5zaGVhZi5kaXNwYXRjaC52MS5IZWxkQ2xhaW0ieAoJSGVsZENsYWltEgsKA2pvYhgBIAEoCRImCgRraW5kGAIgASgOMhguc2hlYWYuc3RvcmUudjEuV29ya0tpbmQSDQoFY2xhaW0YAyABKAkSDQoFZmVuY2UYBCABKAMSDAoEZnJvbRgFIAEoBBIKCgJ0bxgGIAEoBCIWCgRXYW50Eg4KBmNsYWltcxgBIAEoDSJRCgRCZWF0Ei8KBmNsYWltcxgBIAMoCzIfLnNoZWFmLmRpc3BhdGNoLnYxLkhlbGRQb3NpdGlvbhIYChBjbGFpbXNfZWxzZXdoZXJlGAIgASgNIj0KDEhlbGRQb3NpdGlvbhINCgVjbGFpbRgBIAEoCRIMCgRuZXh0GAIgASgEEhAKCGZpbmlzaGVkGAMgASgEIqYBCgZDb21taXQSDQoFY2xhaW0YASABKAkSDQoFZmVuY2UYAiABKAMSDAoEZnJvbRgDIAEoBBIKCgJ0bxgEIAEoBBIPCgdhdHRlbXB0GAUgASgJEigKBnJlc3VsdBgGIAEoCzIYLnNoZWFmLnN0b3JlLnYxLlRhYmxlUmVmEikKBnRvdGFscxgHIAEoCzIZLnNoZWFmLmRpc3BhdGNoLnYxLlRvdGFscyKDAgoGVG90YWxzEhEKCXN1Y2NlZWRlZBgBIAEoBBIOCgZmYWlsZWQYAiABKAQSDwoHc2tpcHBlZBgDIAEoBBIRCglyZWNvdmVyZWQYBCABKAQSFAoMZmlyc3RfZmFpbGVkGAUgASgEEhwKFGZpcnN0X2ZhaWxlZF9tZXNzYWdlGAYgASgJEhYKDmRvd25sb2FkX2J5dGVzGAcgASgEEhQKDHVwbG9hZF9ieXRlcxgIIAEoBBITCgtkb3dubG9hZF9tcxgJIAEoBBISCgpwcm9jZXNzX21zGAogASgEEhEKCXVwbG9hZF9tcxgLIAEoBBIUCgxvdXRwdXRfYnl0ZXMYDCABKAQiJwoIUmVsZWFzZWQSDQoFY2xhaW0YASABKAkSDAoEZnJvbRgCIAEoBCIJCgdMZWF2aW5nIjgKCVRyeUZhaWxlZBINCgVjbGFpbRgBIAEoCRINCgVpbmRleBgCIAEoBBINCgV0cmllcxgDIAEoDSJ6CgdXZWxjb21lEg8KB3Nlc3Npb24YASABKAkSGAoQYmVhdF9pbnRlcnZhbF9tcxgCIAEoDRIXCg9jdXRfaW50ZXJ2YWxfbXMYAyABKA0SKwoFc3RhbmQYBCADKAsyHC5zaGVhZi5kaXNwYXRjaC52MS5IZWxkQ2xhaW0iHAoJRWxzZXdoZXJlEg8KB2FkZHJlc3MYASABKAkinwEKBkFzc2lnbhINCgVjbGFpbRgBIAEoCRINCgVmZW5jZRgCIAEoAxILCgNqb2IYAyABKAkSJgoEa2luZBgEIAEoDjIYLnNoZWFmLnN0b3JlLnYxLldvcmtLaW5kEgwKBGZyb20YBSABKAQSCgoCdG8YBiABKAQSKAoFaW5wdXQYByABKAsyGS5zaGVhZi5zdG9yZS52MS5PYmplY3RSZWYiJAoJT3duZXJCZWF0EhcKD2N1dF9pbnRlcnZhbF9tcxgBIAEoDSImCgdSZWxlYXNlEg0KBWNsYWltGAEgASgJEgwKBGZyb20YAiABKAQiNAoJQ29tbWl0dGVkEg0KBWNsYWltGAEgASgJEgwKBGZyb20YAiABKAQSCgoCdG8YAyABKAQilgEKB1JlZnVzZWQSDQoFY2xhaW0YASABKAkSDAoEZnJvbRgCIAEoBBIKCgJ0bxgDIAEoBBIsCgRjb2RlGAQgASgOMh4uc2hlYWYuZGlzcGF0Y2gudjEuUmVmdXNlZENvZGUSDgoGcmVhc29uGAUgASgJEhIKCnN0aWxsX2Zyb20YBiABKAQSEAoIc3RpbGxfdG8YByABKAQiZgoGQ2FuY2VsEg0KBWNsYWltGAEgASgJEhIKBWluZGV4GAIgASgESACIAQESLwoGcmVhc29uGAMgASgOMh8uc2hlYWYuZGlzcGF0Y2gudjEuQ2FuY2VsUmVhc29uQggKBl9pbmRleCKSAQoEUmFjZRINCgVjbGFpbRgBIAEoCRINCgVmZW5jZRgCIAEoAxILCgNqb2IYAyABKAkSJgoEa2luZBgEIAEoDjIYLnNoZWFmLnN0b3JlLnYxLldvcmtLaW5kEg0KBWluZGV4GAUgASgEEigKBWlucHV0GAYgASgLMhkuc2hlYWYuc3RvcmUudjEuT2JqZWN0UmVmIgcKBURyYWluKtsBCgtSZWZ1c2VkQ29kZRIcChhSRUZVU0VEX0NPREVfVU5TUEVDSUZJRUQQABIbChdSRUZVU0VEX0NPREVfQ0xBSU1fTE9TVBABEh4KGlJFRlVTRURfQ09ERV9PVVRTSURFX0NMQUlNEAISHQoZUkVGVVNFRF9DT0RFX0FMUkVBRFlfRE9ORRADEhsKF1JFRlVTRURfQ09ERV9CQURfUkVTVUxUEAQSGgoWUkVGVVNFRF9DT0RFX1RSWV9BR0FJThAFEhkKFVJFRlVTRURfQ09ERV9KT0JfT1ZFUhAGKpoBCgxDYW5jZWxSZWFzb24SHQoZQ0FOQ0VMX1JFQVNPTl9VTlNQRUNJRklFRBAAEhkKFUNBTkNFTF9SRUFTT05fU1RPUFBFRBABEhYKEkNBTkNFTF9SRUFTT05fTE9TVBACEhsKF0NBTkNFTF9SRUFTT05fUkFDRV9MT1NUEAMSGwoXQ0FOQ0VMX1JFQVNPTl9SRVNUQVJURUQQBDJnCg9EaXNwYXRjaFNlcnZpY2USVAoHU2Vzc2lvbhIhLnNoZWFmLmRpc3BhdGNoLnYxLlNlc3Npb25SZXF1ZXN0GiIuc2hlYWYuZGlzcGF0Y2gudjEuU2Vzc2lvblJlc3BvbnNlKAEwAWIGcHJvdG8z", [file_sheaf_store_v1_object, file_sheaf_store_v1_plan]);
+  fileDesc("Ch9zaGVhZi9kaXNwYXRjaC92MS9zZXNzaW9uLnByb3RvEhFzaGVhZi5kaXNwYXRjaC52MSLZAgoOU2Vzc2lvblJlcXVlc3QSKQoFaGVsbG8YASABKAsyGC5zaGVhZi5kaXNwYXRjaC52MS5IZWxsb0gAEicKBHdhbnQYAiABKAsyFy5zaGVhZi5kaXNwYXRjaC52MS5XYW50SAASJwoEYmVhdBgDIAEoCzIXLnNoZWFmLmRpc3BhdGNoLnYxLkJlYXRIABIrCgZjb21taXQYBCABKAsyGS5zaGVhZi5kaXNwYXRjaC52MS5Db21taXRIABIvCghyZWxlYXNlZBgFIAEoCzIbLnNoZWFmLmRpc3BhdGNoLnYxLlJlbGVhc2VkSAASLQoHbGVhdmluZxgGIAEoCzIaLnNoZWFmLmRpc3BhdGNoLnYxLkxlYXZpbmdIABIyCgp0cnlfZmFpbGVkGAcgASgLMhwuc2hlYWYuZGlzcGF0Y2gudjEuVHJ5RmFpbGVkSABCCQoHbWVzc2FnZSLrAwoPU2Vzc2lvblJlc3BvbnNlEi0KB3dlbGNvbWUYASABKAsyGi5zaGVhZi5kaXNwYXRjaC52MS5XZWxjb21lSAASMQoJZWxzZXdoZXJlGAIgASgLMhwuc2hlYWYuZGlzcGF0Y2gudjEuRWxzZXdoZXJlSAASKwoGYXNzaWduGAMgASgLMhkuc2hlYWYuZGlzcGF0Y2gudjEuQXNzaWduSAASLAoEYmVhdBgEIAEoCzIcLnNoZWFmLmRpc3BhdGNoLnYxLk93bmVyQmVhdEgAEi0KB3JlbGVhc2UYBSABKAsyGi5zaGVhZi5kaXNwYXRjaC52MS5SZWxlYXNlSAASMQoJY29tbWl0dGVkGAYgASgLMhwuc2hlYWYuZGlzcGF0Y2gudjEuQ29tbWl0dGVkSAASLQoHcmVmdXNlZBgHIAEoCzIaLnNoZWFmLmRpc3BhdGNoLnYxLlJlZnVzZWRIABIrCgZjYW5jZWwYCCABKAsyGS5zaGVhZi5kaXNwYXRjaC52MS5DYW5jZWxIABInCgRyYWNlGAkgASgLMhcuc2hlYWYuZGlzcGF0Y2gudjEuUmFjZUgAEikKBWRyYWluGAogASgLMhguc2hlYWYuZGlzcGF0Y2gudjEuRHJhaW5IAEIJCgdtZXNzYWdlInIKBUhlbGxvEg4KBndvcmtlchgBIAEoCRIMCgRwb29sGAIgASgJEg8KB3ZlcnNpb24YAyABKAkSDQoFc2xvdHMYBCABKA0SKwoFaG9sZHMYBSADKAsyHC5zaGVhZi5kaXNwYXRjaC52MS5IZWxkQ2xhaW0ieAoJSGVsZENsYWltEgsKA2pvYhgBIAEoCRImCgRraW5kGAIgASgOMhguc2hlYWYuc3RvcmUudjEuV29ya0tpbmQSDQoFY2xhaW0YAyABKAkSDQoFZmVuY2UYBCABKAMSDAoEZnJvbRgFIAEoBBIKCgJ0bxgGIAEoBCIWCgRXYW50Eg4KBmNsYWltcxgBIAEoDSJRCgRCZWF0Ei8KBmNsYWltcxgBIAMoCzIfLnNoZWFmLmRpc3BhdGNoLnYxLkhlbGRQb3NpdGlvbhIYChBjbGFpbXNfZWxzZXdoZXJlGAIgASgNIm8KDEhlbGRQb3NpdGlvbhINCgVjbGFpbRgBIAEoCRIMCgRuZXh0GAIgASgEEhAKCGZpbmlzaGVkGAMgASgEEjAKB3J1bm5pbmcYBCADKAsyHy5zaGVhZi5kaXNwYXRjaC52MS5SdW5uaW5nSW5kZXgiMQoMUnVubmluZ0luZGV4Eg0KBWluZGV4GAEgASgEEhIKCnJ1bm5pbmdfbXMYAiABKAQipgEKBkNvbW1pdBINCgVjbGFpbRgBIAEoCRINCgVmZW5jZRgCIAEoAxIMCgRmcm9tGAMgASgEEgoKAnRvGAQgASgEEg8KB2F0dGVtcHQYBSABKAkSKAoGcmVzdWx0GAYgASgLMhguc2hlYWYuc3RvcmUudjEuVGFibGVSZWYSKQoGdG90YWxzGAcgASgLMhkuc2hlYWYuZGlzcGF0Y2gudjEuVG90YWxzIqcCCgZUb3RhbHMSEQoJc3VjY2VlZGVkGAEgASgEEg4KBmZhaWxlZBgCIAEoBBIPCgdza2lwcGVkGAMgASgEEhEKCXJlY292ZXJlZBgEIAEoBBIUCgxmaXJzdF9mYWlsZWQYBSABKAQSHAoUZmlyc3RfZmFpbGVkX21lc3NhZ2UYBiABKAkSFgoOZG93bmxvYWRfYnl0ZXMYByABKAQSFAoMdXBsb2FkX2J5dGVzGAggASgEEhMKC2Rvd25sb2FkX21zGAkgASgEEhIKCnByb2Nlc3NfbXMYCiABKAQSEQoJdXBsb2FkX21zGAsgASgEEhQKDG91dHB1dF9ieXRlcxgMIAEoBBIRCgltZWRpYW5fbXMYDSABKAQSDwoHYmFja3VwcxgOIAEoBCInCghSZWxlYXNlZBINCgVjbGFpbRgBIAEoCRIMCgRmcm9tGAIgASgEIgkKB0xlYXZpbmciOAoJVHJ5RmFpbGVkEg0KBWNsYWltGAEgASgJEg0KBWluZGV4GAIgASgEEg0KBXRyaWVzGAMgASgNIk8KClByaW9yVHJpZXMSDQoFaW5kZXgYASABKAQSDQoFdHJpZXMYAiABKA0SDgoGbG9zc2VzGAMgASgNEhMKC3F1YXJhbnRpbmVkGAQgASgIInoKB1dlbGNvbWUSDwoHc2Vzc2lvbhgBIAEoCRIYChBiZWF0X2ludGVydmFsX21zGAIgASgNEhcKD2N1dF9pbnRlcnZhbF9tcxgDIAEoDRIrCgVzdGFuZBgEIAMoCzIcLnNoZWFmLmRpc3BhdGNoLnYxLkhlbGRDbGFpbSIcCglFbHNld2hlcmUSDwoHYWRkcmVzcxgBIAEoCSLNAQoGQXNzaWduEg0KBWNsYWltGAEgASgJEg0KBWZlbmNlGAIgASgDEgsKA2pvYhgDIAEoCRImCgRraW5kGAQgASgOMhguc2hlYWYuc3RvcmUudjEuV29ya0tpbmQSDAoEZnJvbRgFIAEoBBIKCgJ0bxgGIAEoBBIoCgVpbnB1dBgHIAEoCzIZLnNoZWFmLnN0b3JlLnYxLk9iamVjdFJlZhIsCgVwcmlvchgIIAMoCzIdLnNoZWFmLmRpc3BhdGNoLnYxLlByaW9yVHJpZXMiJAoJT3duZXJCZWF0EhcKD2N1dF9pbnRlcnZhbF9tcxgBIAEoDSImCgdSZWxlYXNlEg0KBWNsYWltGAEgASgJEgwKBGZyb20YAiABKAQiNAoJQ29tbWl0dGVkEg0KBWNsYWltGAEgASgJEgwKBGZyb20YAiABKAQSCgoCdG8YAyABKAQilgEKB1JlZnVzZWQSDQoFY2xhaW0YASABKAkSDAoEZnJvbRgCIAEoBBIKCgJ0bxgDIAEoBBIsCgRjb2RlGAQgASgOMh4uc2hlYWYuZGlzcGF0Y2gudjEuUmVmdXNlZENvZGUSDgoGcmVhc29uGAUgASgJEhIKCnN0aWxsX2Zyb20YBiABKAQSEAoIc3RpbGxfdG8YByABKAQiZgoGQ2FuY2VsEg0KBWNsYWltGAEgASgJEhIKBWluZGV4GAIgASgESACIAQESLwoGcmVhc29uGAMgASgOMh8uc2hlYWYuZGlzcGF0Y2gudjEuQ2FuY2VsUmVhc29uQggKBl9pbmRleCLAAQoEUmFjZRINCgVjbGFpbRgBIAEoCRINCgVmZW5jZRgCIAEoAxILCgNqb2IYAyABKAkSJgoEa2luZBgEIAEoDjIYLnNoZWFmLnN0b3JlLnYxLldvcmtLaW5kEg0KBWluZGV4GAUgASgEEigKBWlucHV0GAYgASgLMhkuc2hlYWYuc3RvcmUudjEuT2JqZWN0UmVmEiwKBXByaW9yGAcgASgLMh0uc2hlYWYuZGlzcGF0Y2gudjEuUHJpb3JUcmllcyIHCgVEcmFpbir5AQoLUmVmdXNlZENvZGUSHAoYUkVGVVNFRF9DT0RFX1VOU1BFQ0lGSUVEEAASGwoXUkVGVVNFRF9DT0RFX0NMQUlNX0xPU1QQARIeChpSRUZVU0VEX0NPREVfT1VUU0lERV9DTEFJTRACEh0KGVJFRlVTRURfQ09ERV9BTFJFQURZX0RPTkUQAxIbChdSRUZVU0VEX0NPREVfQkFEX1JFU1VMVBAEEhoKFlJFRlVTRURfQ09ERV9UUllfQUdBSU4QBRIZChVSRUZVU0VEX0NPREVfSk9CX09WRVIQBhIcChhSRUZVU0VEX0NPREVfV1JPTkdfRkVOQ0UQByqaAQoMQ2FuY2VsUmVhc29uEh0KGUNBTkNFTF9SRUFTT05fVU5TUEVDSUZJRUQQABIZChVDQU5DRUxfUkVBU09OX1NUT1BQRUQQARIWChJDQU5DRUxfUkVBU09OX0xPU1QQAhIbChdDQU5DRUxfUkVBU09OX1JBQ0VfTE9TVBADEhsKF0NBTkNFTF9SRUFTT05fUkVTVEFSVEVEEAQyZwoPRGlzcGF0Y2hTZXJ2aWNlElQKB1Nlc3Npb24SIS5zaGVhZi5kaXNwYXRjaC52MS5TZXNzaW9uUmVxdWVzdBoiLnNoZWFmLmRpc3BhdGNoLnYxLlNlc3Npb25SZXNwb25zZSgBMAFiBnByb3RvMw", [file_sheaf_store_v1_object, file_sheaf_store_v1_plan]);
 
 /**
  * Worker to owner.
@@ -377,6 +377,13 @@ export type HeldPosition = Message<"sheaf.dispatch.v1.HeldPosition"> & {
    * @generated from field: uint64 finished = 3;
    */
   finished: bigint;
+
+  /**
+   * Indexes that run now, at most one a slot.
+   *
+   * @generated from field: repeated sheaf.dispatch.v1.RunningIndex running = 4;
+   */
+  running: RunningIndex[];
 };
 
 /**
@@ -385,6 +392,34 @@ export type HeldPosition = Message<"sheaf.dispatch.v1.HeldPosition"> & {
  */
 export const HeldPositionSchema: GenMessage<HeldPosition> = /*@__PURE__*/
   messageDesc(file_sheaf_dispatch_v1_session, 6);
+
+/**
+ * An index in work.
+ *
+ * @generated from message sheaf.dispatch.v1.RunningIndex
+ */
+export type RunningIndex = Message<"sheaf.dispatch.v1.RunningIndex"> & {
+  /**
+   * Which.
+   *
+   * @generated from field: uint64 index = 1;
+   */
+  index: bigint;
+
+  /**
+   * Milliseconds since its try began.
+   *
+   * @generated from field: uint64 running_ms = 2;
+   */
+  runningMs: bigint;
+};
+
+/**
+ * Describes the message sheaf.dispatch.v1.RunningIndex.
+ * Use `create(RunningIndexSchema)` to create a new message.
+ */
+export const RunningIndexSchema: GenMessage<RunningIndex> = /*@__PURE__*/
+  messageDesc(file_sheaf_dispatch_v1_session, 7);
 
 /**
  * A result. The owner answers Committed or Refused. The worker keeps the result until then.
@@ -447,7 +482,7 @@ export type Commit = Message<"sheaf.dispatch.v1.Commit"> & {
  * Use `create(CommitSchema)` to create a new message.
  */
 export const CommitSchema: GenMessage<Commit> = /*@__PURE__*/
-  messageDesc(file_sheaf_dispatch_v1_session, 7);
+  messageDesc(file_sheaf_dispatch_v1_session, 8);
 
 /**
  * Sums over an interval.
@@ -538,6 +573,20 @@ export type Totals = Message<"sheaf.dispatch.v1.Totals"> & {
    * @generated from field: uint64 output_bytes = 12;
    */
   outputBytes: bigint;
+
+  /**
+   * Median milliseconds that one index took, from its begin to its end. 0 in a sum of several intervals.
+   *
+   * @generated from field: uint64 median_ms = 13;
+   */
+  medianMs: bigint;
+
+  /**
+   * Indexes whose backup on another worker was first. Set by the owner.
+   *
+   * @generated from field: uint64 backups = 14;
+   */
+  backups: bigint;
 };
 
 /**
@@ -545,7 +594,7 @@ export type Totals = Message<"sheaf.dispatch.v1.Totals"> & {
  * Use `create(TotalsSchema)` to create a new message.
  */
 export const TotalsSchema: GenMessage<Totals> = /*@__PURE__*/
-  messageDesc(file_sheaf_dispatch_v1_session, 8);
+  messageDesc(file_sheaf_dispatch_v1_session, 9);
 
 /**
  * A tail was given back.
@@ -573,7 +622,7 @@ export type Released = Message<"sheaf.dispatch.v1.Released"> & {
  * Use `create(ReleasedSchema)` to create a new message.
  */
 export const ReleasedSchema: GenMessage<Released> = /*@__PURE__*/
-  messageDesc(file_sheaf_dispatch_v1_session, 9);
+  messageDesc(file_sheaf_dispatch_v1_session, 10);
 
 /**
  * The worker goes. It has committed or gives up what it holds.
@@ -588,10 +637,11 @@ export type Leaving = Message<"sheaf.dispatch.v1.Leaving"> & {
  * Use `create(LeavingSchema)` to create a new message.
  */
 export const LeavingSchema: GenMessage<Leaving> = /*@__PURE__*/
-  messageDesc(file_sheaf_dispatch_v1_session, 10);
+  messageDesc(file_sheaf_dispatch_v1_session, 11);
 
 /**
- * A try of a datum failed and others follow; kept while the outcome is open (rule L9).
+ * A try of a datum failed and others follow; kept while the outcome is open (rule L9). It is said before its claim leaves the
+ * worker. Not said of an index that is raced.
  *
  * @generated from message sheaf.dispatch.v1.TryFailed
  */
@@ -611,7 +661,7 @@ export type TryFailed = Message<"sheaf.dispatch.v1.TryFailed"> & {
   index: bigint;
 
   /**
-   * Tries so far.
+   * Tries that the command has failed, those before this claim among them.
    *
    * @generated from field: uint32 tries = 3;
    */
@@ -623,7 +673,49 @@ export type TryFailed = Message<"sheaf.dispatch.v1.TryFailed"> & {
  * Use `create(TryFailedSchema)` to create a new message.
  */
 export const TryFailedSchema: GenMessage<TryFailed> = /*@__PURE__*/
-  messageDesc(file_sheaf_dispatch_v1_session, 11);
+  messageDesc(file_sheaf_dispatch_v1_session, 12);
+
+/**
+ * What is known of a datum that was tried before and is not done (rule L9).
+ *
+ * @generated from message sheaf.dispatch.v1.PriorTries
+ */
+export type PriorTries = Message<"sheaf.dispatch.v1.PriorTries"> & {
+  /**
+   * Index of the datum.
+   *
+   * @generated from field: uint64 index = 1;
+   */
+  index: bigint;
+
+  /**
+   * Tries that the user's command has failed: the worker goes on counting from here.
+   *
+   * @generated from field: uint32 tries = 2;
+   */
+  tries: number;
+
+  /**
+   * Distinct workers that were lost with it alone in their claim; no user failures.
+   *
+   * @generated from field: uint32 losses = 3;
+   */
+  losses: number;
+
+  /**
+   * Too many workers were lost with it: it is not run, but fails with QUARANTINED.
+   *
+   * @generated from field: bool quarantined = 4;
+   */
+  quarantined: boolean;
+};
+
+/**
+ * Describes the message sheaf.dispatch.v1.PriorTries.
+ * Use `create(PriorTriesSchema)` to create a new message.
+ */
+export const PriorTriesSchema: GenMessage<PriorTries> = /*@__PURE__*/
+  messageDesc(file_sheaf_dispatch_v1_session, 13);
 
 /**
  * The session stands.
@@ -665,7 +757,7 @@ export type Welcome = Message<"sheaf.dispatch.v1.Welcome"> & {
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
-  messageDesc(file_sheaf_dispatch_v1_session, 12);
+  messageDesc(file_sheaf_dispatch_v1_session, 14);
 
 /**
  * Another replica owns the pipeline.
@@ -686,7 +778,7 @@ export type Elsewhere = Message<"sheaf.dispatch.v1.Elsewhere"> & {
  * Use `create(ElsewhereSchema)` to create a new message.
  */
 export const ElsewhereSchema: GenMessage<Elsewhere> = /*@__PURE__*/
-  messageDesc(file_sheaf_dispatch_v1_session, 13);
+  messageDesc(file_sheaf_dispatch_v1_session, 15);
 
 /**
  * Work on an interval of a ledger.
@@ -742,6 +834,13 @@ export type Assign = Message<"sheaf.dispatch.v1.Assign"> & {
    * @generated from field: sheaf.store.v1.ObjectRef input = 7;
    */
   input?: ObjectRef | undefined;
+
+  /**
+   * Indexes of the interval that were tried before. At most 1,000.
+   *
+   * @generated from field: repeated sheaf.dispatch.v1.PriorTries prior = 8;
+   */
+  prior: PriorTries[];
 };
 
 /**
@@ -749,7 +848,7 @@ export type Assign = Message<"sheaf.dispatch.v1.Assign"> & {
  * Use `create(AssignSchema)` to create a new message.
  */
 export const AssignSchema: GenMessage<Assign> = /*@__PURE__*/
-  messageDesc(file_sheaf_dispatch_v1_session, 14);
+  messageDesc(file_sheaf_dispatch_v1_session, 16);
 
 /**
  * The owner lives.
@@ -770,7 +869,7 @@ export type OwnerBeat = Message<"sheaf.dispatch.v1.OwnerBeat"> & {
  * Use `create(OwnerBeatSchema)` to create a new message.
  */
 export const OwnerBeatSchema: GenMessage<OwnerBeat> = /*@__PURE__*/
-  messageDesc(file_sheaf_dispatch_v1_session, 15);
+  messageDesc(file_sheaf_dispatch_v1_session, 17);
 
 /**
  * Give back the unstarted tail. The worker answers Released.
@@ -798,7 +897,7 @@ export type Release = Message<"sheaf.dispatch.v1.Release"> & {
  * Use `create(ReleaseSchema)` to create a new message.
  */
 export const ReleaseSchema: GenMessage<Release> = /*@__PURE__*/
-  messageDesc(file_sheaf_dispatch_v1_session, 16);
+  messageDesc(file_sheaf_dispatch_v1_session, 18);
 
 /**
  * A commit is durable. The worker drops its copy.
@@ -833,7 +932,7 @@ export type Committed = Message<"sheaf.dispatch.v1.Committed"> & {
  * Use `create(CommittedSchema)` to create a new message.
  */
 export const CommittedSchema: GenMessage<Committed> = /*@__PURE__*/
-  messageDesc(file_sheaf_dispatch_v1_session, 17);
+  messageDesc(file_sheaf_dispatch_v1_session, 19);
 
 /**
  * A commit was not taken.
@@ -896,7 +995,7 @@ export type Refused = Message<"sheaf.dispatch.v1.Refused"> & {
  * Use `create(RefusedSchema)` to create a new message.
  */
 export const RefusedSchema: GenMessage<Refused> = /*@__PURE__*/
-  messageDesc(file_sheaf_dispatch_v1_session, 18);
+  messageDesc(file_sheaf_dispatch_v1_session, 20);
 
 /**
  * Stop.
@@ -931,10 +1030,12 @@ export type Cancel = Message<"sheaf.dispatch.v1.Cancel"> & {
  * Use `create(CancelSchema)` to create a new message.
  */
 export const CancelSchema: GenMessage<Cancel> = /*@__PURE__*/
-  messageDesc(file_sheaf_dispatch_v1_session, 19);
+  messageDesc(file_sheaf_dispatch_v1_session, 21);
 
 /**
- * Run a backup of a straggler under the fence of the claim that it races (rule L7).
+ * Run a backup of a straggler under the fence of the claim that it races (rule L7). It takes a Want, is listed in beats like a
+ * claim, is not shown in a Hello (it ends with its session), and is committed as [index, index + 1) under that claim and fence. A worker
+ * is never told to race a claim of its own. A Cancel of the claim ends it.
  *
  * @generated from message sheaf.dispatch.v1.Race
  */
@@ -980,6 +1081,13 @@ export type Race = Message<"sheaf.dispatch.v1.Race"> & {
    * @generated from field: sheaf.store.v1.ObjectRef input = 6;
    */
   input?: ObjectRef | undefined;
+
+  /**
+   * What is known of earlier tries; absent: nothing.
+   *
+   * @generated from field: sheaf.dispatch.v1.PriorTries prior = 7;
+   */
+  prior?: PriorTries | undefined;
 };
 
 /**
@@ -987,7 +1095,7 @@ export type Race = Message<"sheaf.dispatch.v1.Race"> & {
  * Use `create(RaceSchema)` to create a new message.
  */
 export const RaceSchema: GenMessage<Race> = /*@__PURE__*/
-  messageDesc(file_sheaf_dispatch_v1_session, 20);
+  messageDesc(file_sheaf_dispatch_v1_session, 22);
 
 /**
  * Finish or give back what you hold, then go.
@@ -1002,7 +1110,7 @@ export type Drain = Message<"sheaf.dispatch.v1.Drain"> & {
  * Use `create(DrainSchema)` to create a new message.
  */
 export const DrainSchema: GenMessage<Drain> = /*@__PURE__*/
-  messageDesc(file_sheaf_dispatch_v1_session, 21);
+  messageDesc(file_sheaf_dispatch_v1_session, 23);
 
 /**
  * Why a commit was not taken.
@@ -1058,6 +1166,13 @@ export const RefusedCode = {
    * @generated from enum value: REFUSED_CODE_JOB_OVER = 6;
    */
   JOB_OVER: 6,
+
+  /**
+   * The fence is not that of the claim.
+   *
+   * @generated from enum value: REFUSED_CODE_WRONG_FENCE = 7;
+   */
+  WRONG_FENCE: 7,
 } as const;
 
 /**
