@@ -3,6 +3,8 @@
 
 import type { Change, ChangeOutcome, Compare, Revision } from "@sheaf/etcd";
 import type { dispatch, store } from "@sheaf/proto";
+import type { OpenTries } from "./core/attempts.ts";
+import type { Running } from "./core/partition.ts";
 
 /** The three ledgers of a job. */
 export type LedgerKind = "plan" | "process" | "merge";
@@ -33,6 +35,8 @@ export interface ClaimView {
   readonly end: number;
   /** First index that the worker has not started, by its last beat. */
   readonly next: number;
+  /** What runs, by its last beat. */
+  readonly running: readonly Running[];
 }
 
 /** Where a ledger is. Counts are of indexes (datums, shards). */
@@ -44,6 +48,10 @@ export interface LedgerProgress {
   readonly finished: number;
   readonly totals: dispatch.Totals;
   readonly claims: readonly ClaimView[];
+  /** Tails that were given back for others, since this replica owns it. */
+  readonly steals: number;
+  /** Indexes that were tried and are not done: user failures and lost workers, apart (L9). */
+  readonly tries: ReadonlyMap<number, OpenTries>;
 }
 
 /** How a ledger ended. */
@@ -63,6 +71,14 @@ export interface Ledger {
   onProgress(callback: () => void): void;
 }
 
+export interface NewLedgerMeta {
+  readonly n: number;
+  readonly input: store.ObjectRef;
+  readonly order: string;
+  readonly giveUpAfterFailed?: number;
+  readonly speculation?: boolean;
+}
+
 /** A pipeline that this replica owns: it alone writes its ledgers (L1). */
 export interface Ownership {
   readonly pipeline: string;
@@ -74,12 +90,9 @@ export interface Ownership {
   submit(change: Change): Promise<ChangeOutcome>;
   /**
    * Opens a ledger: reads what stands in etcd, or writes its meta key when there is none, and begins to hand it out. Oldest
-   * job first: `order` sorts (the job id does).
+   * job first: `order` sorts (the job id does). `speculation` (default: no): stragglers get a backup.
    */
-  openLedger(
-    name: LedgerName,
-    meta: { n: number; input: store.ObjectRef; order: string; giveUpAfterFailed?: number },
-  ): Promise<Ledger>;
+  openLedger(name: LedgerName, meta: NewLedgerMeta): Promise<Ledger>;
   /** Stops a ledger: claims are freed, their workers told to cancel, nothing more is handed out. Keys stay. */
   closeLedger(name: LedgerName, reason: "stopped" | "done"): Promise<void>;
   /** What a ledger that stands in etcd was opened with; null: there is none. */
@@ -125,6 +138,8 @@ export interface Dispatcher {
   release(pipeline: string): Promise<void>;
   /** Tells a worker to finish or give back what it holds, and to leave. */
   drainWorker(pool: string, worker: string): void;
+  /** A worker's process has ended, and nobody asked it to: what it holds is free at once, and was lost with it (L9). */
+  workerExited(pool: string, worker: string): void;
   workers(pool?: string): ConnectedWorker[];
   /** Calls back when a worker comes or goes. */
   onWorkers(callback: () => void): void;

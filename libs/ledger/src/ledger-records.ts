@@ -4,6 +4,7 @@ import { create, fromBinary } from "@bufbuild/protobuf";
 import type { KeyValue } from "@sheaf/etcd";
 import { dispatch, state, store } from "@sheaf/proto";
 import { internal } from "@sheaf/runtime";
+import type { OpenTries } from "./core/attempts.ts";
 import type { DoneInterval, LedgerKind } from "./door.ts";
 import { RECORD_VERSION, readRecord, writeRecord } from "./record.ts";
 
@@ -81,6 +82,16 @@ export function decodeDone(start: number, kv: KeyValue): DoneInterval {
   return { start, end: Number(end), result, attempt, worker, fence, totals };
 }
 
+export function encodeFailure({ tries, lostWorkers }: OpenTries): Uint8Array {
+  const record = create(state.FailureRecordSchema, { version: RECORD_VERSION, tries, lostWorkers: [...lostWorkers] });
+  return writeRecord(state.FailureRecordSchema, record);
+}
+
+export function decodeFailure(kv: KeyValue): OpenTries {
+  const { tries, lostWorkers } = readRecord(state.FailureRecordSchema, kv).record;
+  return { tries, lostWorkers };
+}
+
 export function encodeWorker(worker: { slots: number; programVersion: string; startedMs: number }): Uint8Array {
   const { slots, programVersion, startedMs } = worker;
   const started = { seconds: BigInt(Math.floor(startedMs / 1_000)), nanos: 0 };
@@ -99,6 +110,7 @@ const SUMMED = [
   "processMs",
   "uploadMs",
   "outputBytes",
+  "backups",
 ] as const satisfies readonly (keyof dispatch.Totals)[];
 
 /** Adds `more` to `sum`; the first failure is the one with the lowest index. */

@@ -16,6 +16,7 @@ export class FakeDispatcher implements Dispatcher {
   /** By pool. */
   connected: ConnectedWorker[] = [];
   readonly drained: string[] = [];
+  readonly exited: string[] = [];
   /** Ledgers that were closed, with the reason. */
   readonly closed: string[] = [];
 
@@ -81,6 +82,10 @@ export class FakeDispatcher implements Dispatcher {
 
   drainWorker(_pool: string, worker: string): void {
     this.drained.push(worker);
+  }
+
+  workerExited(_pool: string, worker: string): void {
+    this.exited.push(worker);
   }
 
   async session(): Promise<void> {}

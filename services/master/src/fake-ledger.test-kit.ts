@@ -60,7 +60,7 @@ export class FakeLedger implements Ledger {
   progress(): LedgerProgress {
     const done = this.#done.reduce((sum, each) => sum + each.end - each.start, 0);
     const totals = sumTotals(this.#done.map((each) => each.totals));
-    return { n: this.n, done, claimed: this.#claimed, finished: 0, totals, claims: [] };
+    return { n: this.n, done, claimed: this.#claimed, finished: 0, totals, claims: [], steals: 0, tries: new Map() };
   }
 
   /** What an owner before has left. */

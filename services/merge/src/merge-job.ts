@@ -7,8 +7,9 @@
  * ledger and its input. So a replica that starts in the middle goes on where the other stopped, and cuts nothing anew.
  */
 
+import { getMessage } from "@sheaf/files";
 import type { Ledger, LedgerName, Ownership } from "@sheaf/ledger";
-import type { state } from "@sheaf/proto";
+import { type state, store } from "@sheaf/proto";
 import { collect } from "./collect.ts";
 import { layOut } from "./lay-out.ts";
 import { type MergeDeps, readJob } from "./merging-job.ts";
@@ -25,7 +26,8 @@ export async function openMerge(
   const stands = await owner.ledgerMeta(name);
   const meta =
     stands ?? (await layOut(deps.store, record, deps.dispatcher.workers(owner.pipeline).length, deps.shardSize));
-  return owner.openLedger(name, { ...meta, order: job });
+  const { spec } = await getMessage(deps.store, store.WorkInputSchema, meta.input);
+  return owner.openLedger(name, { ...meta, order: job, speculation: spec?.speculation ?? true });
 }
 
 /** Waits for the ledger's end, and ends the job by it. Resolves when the job is over, for whatever reason. */

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cutInterval, nextAssignment, type OpenLedger } from "./assign.ts";
+import { cutInterval, nextAssignment } from "./assign.ts";
 import { claimSize, observe } from "./claim-size.ts";
+import { aLedger } from "./view.fixture.ts";
+import type { LedgerView } from "./view.ts";
 
 const size = { free: 10_000, room: 10_000, workers: 2, msPerIndex: 1, cutIntervalMs: 1_000 };
 
@@ -25,20 +27,15 @@ test("observe() follows the newest commits", () => {
   assert.equal(observe(10, 200, 10), 13);
 });
 
-const ledger = (order: string, free: number, handsOut = true): OpenLedger => ({
-  order,
-  free: free > 0 ? [{ start: 0, end: free }] : [],
-  freeCount: free,
-  msPerIndex: null,
-  handsOut,
-});
+const ledger = (order: string, free: number, over: Partial<LedgerView> = {}): LedgerView =>
+  aLedger({ order, free: free > 0 ? [{ start: 0, end: free }] : [], freeCount: free, ...over });
 
 test("nextAssignment() serves the oldest job first, and a younger one when the older has nothing free", () => {
   const workers = [{ id: "w", wants: 1, holds: 0 }];
   const [old, young] = [ledger("a", 100), ledger("b", 100)];
-  assert.equal(nextAssignment([young, old], workers, 1, 1_000)?.ledger, old);
-  assert.equal(nextAssignment([young, ledger("a", 0)], workers, 1, 1_000)?.ledger, young);
-  assert.equal(nextAssignment([young, ledger("a", 9, false)], workers, 1, 1_000)?.ledger, young);
+  assert.equal(nextAssignment([young, old], workers, 1_000)?.ledger, old);
+  assert.equal(nextAssignment([young, ledger("a", 0)], workers, 1_000)?.ledger, young);
+  assert.equal(nextAssignment([young, ledger("a", 9, { handsOut: false })], workers, 1_000)?.ledger, young);
 });
 
 test("nextAssignment() gives to the worker with the fewest claims, and to nobody who wants none", () => {
@@ -47,9 +44,18 @@ test("nextAssignment() gives to the worker with the fewest claims, and to nobody
     { id: "idle", wants: 1, holds: 0 },
     { id: "full", wants: 0, holds: 0 },
   ];
-  assert.equal(nextAssignment([ledger("a", 9)], workers, 3, 1_000)?.worker, "idle");
-  assert.equal(nextAssignment([ledger("a", 9)], workers.slice(2), 3, 1_000), null);
-  assert.equal(nextAssignment([], workers, 3, 1_000), null);
+  assert.equal(nextAssignment([ledger("a", 9)], workers, 1_000)?.worker, "idle");
+  assert.equal(nextAssignment([ledger("a", 9)], workers.slice(2), 1_000), null);
+  assert.equal(nextAssignment([], workers, 1_000), null);
+});
+
+test("nextAssignment() sizes a claim by the worker's own pace, and not above what the ledger allows there", () => {
+  const msPerIndex = (worker: string) => (worker === "slow" ? 200 : 1);
+  const size = (worker: string, over: Partial<LedgerView>) =>
+    nextAssignment([ledger("a", 1_000, over)], [{ id: worker, wants: 1, holds: 0 }], 1_000)?.end;
+  assert.equal(size("fast", { msPerIndex }), 500);
+  assert.equal(size("slow", { msPerIndex }), 10);
+  assert.equal(size("fast", { msPerIndex, most: () => 7 }), 7);
 });
 
 test("cutInterval() keeps etcd at 50 commits a second of a job", () => {

@@ -1,28 +1,9 @@
 import { claimSize } from "./claim-size.ts";
-import type { Interval } from "./interval-set.ts";
-
-/** A ledger that may have work, as the hand-out sees it. */
-export interface OpenLedger {
-  /** Sorts: the oldest job first. */
-  readonly order: string;
-  readonly free: readonly Interval[];
-  readonly freeCount: number;
-  readonly msPerIndex: number | null;
-  /** False when its failures say that more work is in vain (L10), or when it is being closed. */
-  readonly handsOut: boolean;
-}
-
-/** A worker that would take a claim. */
-export interface FreeWorker {
-  readonly id: string;
-  /** Claims that it would take now. */
-  readonly wants: number;
-  /** Claims that it holds here. */
-  readonly holds: number;
-}
+import type { LedgerView, WorkerView } from "./view.ts";
 
 /** What to hand out next. */
-export interface Assignment<L extends OpenLedger> {
+export interface Assignment<L extends LedgerView> {
+  readonly kind: "assign";
   readonly ledger: L;
   readonly worker: string;
   readonly start: number;
@@ -33,15 +14,14 @@ export interface Assignment<L extends OpenLedger> {
  * The next claim to hand out, or null. The oldest job first; a younger one gets the workers that the older cannot use. Among
  * workers the one with the fewest claims goes first, so that all begin before any has a second claim in waiting.
  */
-export function nextAssignment<L extends OpenLedger>(
+export function nextAssignment<L extends LedgerView>(
   ledgers: readonly L[],
-  workers: readonly FreeWorker[],
-  poolSize: number,
+  workers: readonly WorkerView[],
   cutIntervalMs: number,
 ): Assignment<L> | null {
   const worker = workers
     .filter((candidate) => candidate.wants > 0)
-    .reduce<FreeWorker | null>((best, one) => (best === null || one.holds < best.holds ? one : best), null);
+    .reduce<WorkerView | null>((best, one) => (best === null || one.holds < best.holds ? one : best), null);
   if (worker === null) return null;
   const ledger = ledgers
     .filter((candidate) => candidate.handsOut && candidate.free.length > 0)
@@ -51,11 +31,12 @@ export function nextAssignment<L extends OpenLedger>(
   const size = claimSize({
     free: ledger.freeCount,
     room: room.end - room.start,
-    workers: poolSize,
-    msPerIndex: ledger.msPerIndex,
+    workers: workers.length,
+    msPerIndex: ledger.msPerIndex(worker.id),
     cutIntervalMs,
   });
-  return { ledger, worker: worker.id, start: room.start, end: room.start + size };
+  const end = room.start + ledger.most(room.start, size);
+  return { kind: "assign", ledger, worker: worker.id, start: room.start, end };
 }
 
 /** Etcd shall see at most this many commits a second of a job. */

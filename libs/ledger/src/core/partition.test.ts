@@ -67,7 +67,7 @@ function apply(partition: Partition, done: Set<number>, one: Step, id: () => str
   if (one.do === "claim") {
     const room = partition.free.find((part) => part.end > one.at) ?? partition.free[0];
     if (room === undefined) return;
-    const claim = partition.reserve(id(), "w", room.start, Math.min(room.end, room.start + one.size));
+    const claim = partition.reserve(id(), "w", "1", room.start, Math.min(room.end, room.start + one.size));
     partition.claimed(claim.id, BigInt(claim.id.slice(6)) + 100n);
     return;
   }
@@ -96,23 +96,34 @@ function apply(partition: Partition, done: Set<number>, one: Step, id: () => str
 
 test("Partition.loadDone() and loadClaim() refuse what overlaps or lies outside", () => {
   const partition = new Partition(10);
+  const loaded = { worker: "w", lease: "1", fence: 1n };
   assert.equal(partition.loadDone(2, 5), true);
   assert.equal(partition.loadDone(4, 6), false);
   assert.equal(partition.loadDone(8, 11), false);
   assert.equal(partition.loadDone(5, 5), false);
-  assert.equal(partition.loadClaim("a", "w", 1n, 0, 4), true, "a claim may hold what is done: done wins");
-  assert.equal(partition.loadClaim("b", "w", 2n, 3, 6), false);
+  assert.equal(
+    partition.loadClaim({ ...loaded, id: "a", start: 0, end: 4 }),
+    true,
+    "a claim may hold what is done: done wins",
+  );
+  assert.equal(partition.loadClaim({ ...loaded, id: "b", start: 3, end: 6 }), false);
   assert.deepEqual(partition.free, [{ start: 5, end: 10 }]);
 });
 
 test("Partition.mayCommit() says what is still the worker's", () => {
   const partition = new Partition(10);
-  partition.claimed(partition.reserve("a", "w", 0, 8).id, 7n);
+  partition.claimed(partition.reserve("a", "w", "1", 0, 8).id, 7n);
   partition.committed("a", 0, 3);
-  assert.deepEqual(partition.mayCommit("a", 7n, 2, 5), { kind: "outside-claim", still: partition.claims.get("a") });
+  assert.deepEqual(partition.mayCommit("a", 7n, 2, 5), {
+    kind: "outside-claim",
+    still: { start: 3, end: 8 },
+    isLie: false,
+  });
   partition.committed("a", 5, 6);
   const verdict = partition.mayCommit("a", 7n, 4, 6);
   assert.deepEqual(verdict, { kind: "already-done", still: { start: 3, end: 8 } });
-  assert.equal(partition.mayCommit("a", 8n, 3, 4).kind, "claim-lost");
+  assert.equal(partition.mayCommit("a", 8n, 3, 4).kind, "wrong-fence");
+  const beyond = partition.mayCommit("a", 7n, 4, 11);
+  assert.equal(beyond.kind === "outside-claim" && beyond.isLie, true, "it never was told to be the worker's");
   assert.equal(partition.mayCommit("b", 7n, 3, 4).kind, "claim-lost");
 });

@@ -22,21 +22,34 @@ import { type Interval, IntervalSet } from "./interval-set.ts";
 export interface Claim {
   readonly id: string;
   readonly worker: string;
+  /** The lease that its key is under: every put of it names it (L3). */
+  lease: string;
   /** The create revision of its key; null while the claim is being written. */
   fence: bigint | null;
   start: number;
   end: number;
+  /** All that its worker was ever told to be its own: what lies outside was never in doubt. */
+  readonly told: Interval;
   /** First index that the worker has not started, by its last beat. */
   next: number;
   /** Indexes that the worker has finished and not committed, by its last beat. */
   finished: number;
+  /** What runs, by its last beat. */
+  running: readonly Running[];
+}
+
+/** An index in work, since a time of the owner's clock in milliseconds. */
+export interface Running {
+  readonly index: number;
+  readonly sinceMs: number;
 }
 
 /** Why a commit is refused. The same names as dispatch.RefusedCode. */
 export type CommitVerdict =
   | { readonly kind: "ok"; readonly left: Interval | null } // what the claim shrinks to; null: it is deleted
   | { readonly kind: "claim-lost" }
-  | { readonly kind: "outside-claim"; readonly still: Interval }
+  | { readonly kind: "wrong-fence" }
+  | { readonly kind: "outside-claim"; readonly still: Interval; readonly isLie: boolean } // isLie: it never was the worker's
   | { readonly kind: "already-done"; readonly still: Interval | null };
 
 /** What giving back a tail does to a claim. */
@@ -79,13 +92,10 @@ export class Partition {
   }
 
   /** Reserves [start, end), which is free, for a claim that is about to be written. */
-  reserve(id: string, worker: string, start: number, end: number): Claim {
+  reserve(id: string, worker: string, lease: string, start: number, end: number): Claim {
     if (!this.#free.contains(start, end) || start >= end) throw new Error(`[${start}, ${end}) is not free`);
     if (this.#claims.has(id)) throw new Error(`claim ${id} exists`);
-    const claim: Claim = { id, worker, fence: null, start, end, next: start, finished: 0 };
-    this.#free.remove(start, end);
-    this.#claims.set(id, claim);
-    return claim;
+    return this.#hold({ id, worker, lease, fence: null, start, end }, { start, end });
   }
 
   /** The claim stands in etcd. */
@@ -104,12 +114,40 @@ export class Partition {
   /** L4: whether [from, to) may be committed under this claim and fence, and what the claim shrinks to then. */
   mayCommit(id: string, fence: bigint, from: number, to: number): CommitVerdict {
     const claim = this.#claims.get(id);
-    if (claim === undefined || claim.fence !== fence) return { kind: "claim-lost" };
-    if (!(claim.start <= from && from < to && to <= claim.end)) return { kind: "outside-claim", still: claim };
+    if (claim === undefined) return { kind: "claim-lost" };
+    if (claim.fence !== fence) return { kind: "wrong-fence" };
+    if (!isInside(from, to, claim)) {
+      const { start, end, told } = claim;
+      return { kind: "outside-claim", still: { start, end }, isLie: !isInside(from, to, told) };
+    }
     if (this.#done.overlaps(from, to)) {
       return { kind: "already-done", still: this.#done.hullOutside(claim.start, claim.end) };
     }
     return { kind: "ok", left: this.#leftOf(claim, from, to) };
+  }
+
+  /** Where the worker is, by its beat: claims and done intervals are etcd's to say, so this only informs. */
+  position(id: string, next: number, finished: number, running: readonly Running[]): void {
+    const claim = this.#claim(id);
+    claim.next = Math.min(Math.max(next, claim.start), claim.end);
+    claim.finished = finished;
+    claim.running = running.filter(({ index }) => claim.start <= index && index < claim.end);
+  }
+
+  /** Its key is under another lease now. */
+  adopted(id: string, lease: string): void {
+    this.#claim(id).lease = lease;
+  }
+
+  /** Whether any index of [start, end) is done. */
+  hasDone(start: number, end: number): boolean {
+    return this.#done.overlaps(start, end);
+  }
+
+  /** What of a claim is not done; null: nothing. */
+  openPart(id: string): Interval | null {
+    const claim = this.#claims.get(id);
+    return claim === undefined ? null : this.#done.hullOutside(claim.start, claim.end);
   }
 
   /** [from, to) is done, and the claim is what is left of it. */
@@ -153,12 +191,20 @@ export class Partition {
   }
 
   /** Enters a claim that was read from etcd, after the done intervals. False: it overlaps another, or lies outside. */
-  loadClaim(id: string, worker: string, fence: bigint, start: number, end: number): boolean {
+  loadClaim(claim: Pick<Claim, "id" | "worker" | "lease" | "fence" | "start" | "end">): boolean {
+    const { id, start, end } = claim;
     if (!(0 <= start && start < end && end <= this.n) || this.#claims.has(id)) return false;
     for (const other of this.#claims.values()) if (other.start < end && start < other.end) return false;
-    this.#free.remove(start, end);
-    this.#claims.set(id, { id, worker, fence, start, end, next: start, finished: 0 });
+    // An owner before this one may have shrunk it without the worker's knowledge.
+    this.#hold(claim, { start: 0, end: this.n });
     return true;
+  }
+
+  #hold(claim: Pick<Claim, "id" | "worker" | "lease" | "fence" | "start" | "end">, told: Interval): Claim {
+    const held: Claim = { ...claim, told, next: claim.start, finished: 0, running: [] };
+    this.#free.remove(claim.start, claim.end);
+    this.#claims.set(claim.id, held);
+    return held;
   }
 
   #enterDone(start: number, end: number): void {
@@ -189,4 +235,8 @@ export class Partition {
     if (claim === undefined) throw new Error(`no claim ${id}`);
     return claim;
   }
+}
+
+function isInside(from: number, to: number, whole: Interval): boolean {
+  return whole.start <= from && from < to && to <= whole.end;
 }

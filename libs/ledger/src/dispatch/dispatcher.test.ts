@@ -1,89 +1,14 @@
 // The dispatcher against a real etcd, with workers that do what the test says.
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { connectEtcd, type Etcd, keysOf } from "@sheaf/etcd";
+import { test } from "node:test";
+import type { Etcd } from "@sheaf/etcd";
 import { dispatch } from "@sheaf/proto";
-import { startEtcd } from "@sheaf/provision";
-import { newId, type Random, seededRandom, systemClock, systemRandom, testLogger } from "@sheaf/runtime";
-import type { Dispatcher, Ownership } from "../door.ts";
-import { createDispatcher } from "./dispatcher.ts";
-import { FakeWorker, verifyFake } from "./fake-worker.test-kit.ts";
-import { DEFAULT_TIMING } from "./timing.ts";
+import { type Random, seededRandom, systemRandom } from "@sheaf/runtime";
+import { FakeWorker } from "./fake-worker.test-kit.ts";
+import { beatOf, etcd, useEtcd, world } from "./world.test-kit.ts";
 
-const TIMING = { ...DEFAULT_TIMING, beatMs: 50, brokenGraceMs: 50, silentMs: 300, orphanMs: 200 };
-const log = testLogger();
-let etcd: Etcd;
-let stopEtcd: () => Promise<void>;
-let clusters = 0;
-
-before(async () => {
-  const dataDir = await mkdtemp(join(tmpdir(), "sheaf-ledger-"));
-  const binary = process.env["SHEAF_ETCD_BIN"];
-  assert.ok(binary, "SHEAF_ETCD_BIN must name an etcd: npm run setup finds one");
-  const server = await startEtcd({ binary, env: process.env, dataDir, noFsync: true, log, clock: systemClock });
-  await server.ready;
-  etcd = await connectEtcd({ addresses: [server.address], log });
-  stopEtcd = async () => {
-    await etcd.close();
-    await server.child.stop(5_000);
-    await rm(dataDir, { recursive: true });
-  };
-});
-after(() => stopEtcd());
-
-interface World {
-  readonly keys: ReturnType<typeof keysOf>;
-  replica(through?: Etcd): Dispatcher;
-  owned(
-    n: number,
-    giveUpAfterFailed?: number,
-    through?: Etcd,
-  ): Promise<{ dispatcher: Dispatcher; owner: Ownership; ledger: Awaited<ReturnType<Ownership["openLedger"]>> }>;
-}
-
-/** A cluster of its own in the one etcd; its dispatchers are stopped when the test is over. */
-function world(t: { after(fn: () => Promise<void>): void }): World {
-  const keys = keysOf(`test-${clusters++}`);
-  const replica = (through = etcd) => {
-    const dispatcher = createDispatcher({
-      etcd: through,
-      keys,
-      log,
-      clock: systemClock,
-      random: systemRandom,
-      replica: newId(systemRandom),
-      role: "master",
-      version: "0.1.0",
-      verify: verifyFake,
-      timing: TIMING,
-    });
-    t.after(() => dispatcher.stop());
-    return dispatcher;
-  };
-  return {
-    keys,
-    replica,
-    owned: async (n, giveUpAfterFailed, through) => {
-      const dispatcher = replica(through);
-      const owner = await dispatcher.own("pipe", AbortSignal.timeout(10_000));
-      const ledger = await owner.openLedger(process1, {
-        n,
-        input: INPUT,
-        order: "a",
-        ...(giveUpAfterFailed === undefined ? {} : { giveUpAfterFailed }),
-      });
-      owner.serve();
-      return { dispatcher, owner, ledger };
-    },
-  };
-}
-
-const INPUT = { $typeName: "sheaf.store.v1.ObjectRef", key: "work/1", size: 1n } as const;
-const process1 = { pipeline: "pipe", job: "job1", kind: "process" } as const;
+useEtcd();
 
 test("a ledger is handed out, committed, and complete when its done intervals tile it", async (t) => {
   const { dispatcher, ledger } = await world(t).owned(40);
@@ -156,10 +81,7 @@ test("a silent worker loses its claims", async (t) => {
   silent.want(1);
   await silent.next("assign");
   const other = new FakeWorker(dispatcher, "w2");
-  const beats = setInterval(
-    () => other.say({ case: "beat", value: { $typeName: "sheaf.dispatch.v1.Beat", claims: [], claimsElsewhere: 0 } }),
-    50,
-  );
+  const beats = setInterval(() => other.say({ case: "beat", value: beatOf(null) }), 50);
   t.after(async () => clearInterval(beats));
   other.want(1);
   assert.equal((await other.next("assign")).from, 0n);
@@ -198,12 +120,7 @@ test("after a takeover, claims that their worker shows stand with their fence, a
   const second = await it.owned(2);
   const held = { ...mine, $typeName: "sheaf.dispatch.v1.HeldClaim" as const };
   const again = new FakeWorker(second.dispatcher, "w1", { holds: [held] });
-  const beat = { $typeName: "sheaf.dispatch.v1.HeldPosition" as const, claim: mine.claim, next: 0n, finished: 0n };
-  const beats = setInterval(
-    () =>
-      again.say({ case: "beat", value: { $typeName: "sheaf.dispatch.v1.Beat", claims: [beat], claimsElsewhere: 0 } }),
-    50,
-  );
+  const beats = setInterval(() => again.say({ case: "beat", value: beatOf(mine) }), 50);
   t.after(async () => clearInterval(beats));
   assert.equal((await again.next("welcome")).stand[0]?.fence, mine.fence);
   again.commit(mine, mine.from, mine.to);
@@ -215,7 +132,7 @@ test("after a takeover, claims that their worker shows stand with their fence, a
 });
 
 test("hand-out stops when too much has failed, and the ledger gives up (L10)", async (t) => {
-  const { dispatcher, ledger } = await world(t).owned(1_000, 10);
+  const { dispatcher, ledger } = await world(t).owned(1_000, { giveUpAfterFailed: 10 });
   const worker = new FakeWorker(dispatcher, "w1");
   worker.want(1);
   const assign = await worker.next("assign");
@@ -260,7 +177,7 @@ test("with writes of unknown outcome nothing is lost and nothing committed twice
   const seed = Number(process.env["SHEAF_SEED"] ?? systemRandom.int(2 ** 31));
   t.diagnostic(`SHEAF_SEED=${seed}`);
   const N = 30;
-  const { dispatcher, ledger } = await world(t).owned(N, undefined, unsure(seededRandom(seed)));
+  const { dispatcher, ledger } = await world(t).owned(N, {}, unsure(seededRandom(seed)));
   const acknowledged: [bigint, bigint][] = [];
   const work = async (id: string) => {
     const worker = new FakeWorker(dispatcher, id);
@@ -294,18 +211,3 @@ test("with writes of unknown outcome nothing is lost and nothing committed twice
   );
   assert.equal(acknowledged.at(-1)?.[1], BigInt(N));
 });
-
-function beatOf(assign: dispatch.Assign | null): dispatch.Beat {
-  const claims =
-    assign === null
-      ? []
-      : [
-          {
-            $typeName: "sheaf.dispatch.v1.HeldPosition" as const,
-            claim: assign.claim,
-            next: assign.from,
-            finished: 0n,
-          },
-        ];
-  return { $typeName: "sheaf.dispatch.v1.Beat", claims, claimsElsewhere: 0 };
-}

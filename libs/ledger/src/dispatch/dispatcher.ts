@@ -1,8 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import type { Lease } from "@sheaf/etcd";
-import { dispatch, type store } from "@sheaf/proto";
+import { dispatch } from "@sheaf/proto";
 import { invalidArgument, messageOf, SheafError } from "@sheaf/runtime";
-import type { ConnectedWorker, Dispatcher, LedgerName, Ownership, SessionStream } from "../door.ts";
+import type { ConnectedWorker, Dispatcher, LedgerName, NewLedgerMeta, Ownership, SessionStream } from "../door.ts";
 import { decodeMeta } from "../ledger-records.ts";
 import { campaign, LeaseGone } from "../owner/campaign.ts";
 import type { LedgerDeps } from "../owner/etcd-ledger.ts";
@@ -72,6 +72,10 @@ class ReplicaDispatcher implements Dispatcher {
 
   drainWorker(pool: string, worker: string): void {
     this.#pools.get(pool)?.pool.drain(worker);
+  }
+
+  workerExited(pool: string, worker: string): void {
+    this.#pools.get(pool)?.pool.exited(worker);
   }
 
   workers(pool?: string): ConnectedWorker[] {
@@ -188,13 +192,10 @@ class OwnedPipeline implements Ownership {
 
   submit: Ownership["submit"] = (change) => this.#owner.submit(change);
 
-  async openLedger(
-    name: LedgerName,
-    meta: { n: number; input: store.ObjectRef; order: string; giveUpAfterFailed?: number },
-  ) {
+  async openLedger(name: LedgerName, meta: NewLedgerMeta) {
     const open = this.#pool.ledger(name);
     if (open !== undefined) return open;
-    const made = { ...meta, giveUpAfterFailed: meta.giveUpAfterFailed ?? Number.POSITIVE_INFINITY };
+    const made = { giveUpAfterFailed: Number.POSITIVE_INFINITY, speculation: false, ...meta };
     const ledger = await openLedger(this.#deps, this.#owner, name, made);
     this.#pool.add(ledger);
     return ledger;

@@ -52,6 +52,10 @@ export class FakeWorker {
     this.say({ case: "want", value: create(dispatch.WantSchema, { claims }) });
   }
 
+  beat(beat: dispatch.Beat): void {
+    this.say({ case: "beat", value: beat });
+  }
+
   /** The connection breaks, without a word. */
   cut(): void {
     this.#ended = true;
@@ -86,12 +90,18 @@ export class FakeWorker {
     from: bigint,
     to: bigint,
     failed = 0n,
+    medianMs = 1n,
   ): void {
     const attempt = Buffer.from(systemRandom.bytes(8)).toString("hex");
     const key = `runs/${[assign.job, assign.kind, from, to, attempt].join("-")}`;
     const result = { object: { key, size: 1n } } as unknown as store.TableRef;
     const { claim, fence } = assign;
-    const totals = create(dispatch.TotalsSchema, { succeeded: to - from - failed, failed, processMs: to - from });
+    const totals = create(dispatch.TotalsSchema, {
+      succeeded: to - from - failed,
+      failed,
+      processMs: (to - from) * medianMs,
+      medianMs,
+    });
     this.say({
       case: "commit",
       value: create(dispatch.CommitSchema, { claim, fence, from, to, attempt, result, totals }),

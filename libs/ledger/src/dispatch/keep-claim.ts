@@ -29,9 +29,8 @@ async function reclaim(
   ledger: EtcdLedger,
 ): Promise<dispatch.HeldClaim | null> {
   const [start, end] = [Number(shown.from), Number(shown.to)];
-  const isFree = start < end && ledger.free.some((part) => part.start <= start && end <= part.end);
+  const isFree = start < end && ledger.partition.free.some((part) => part.start <= start && end <= part.end);
   if (!isFree || !ledger.handsOut || ledger.partition.claims.has(shown.claim)) return null;
   const outcome = await ledger.claim(session.worker, session.lease.id, start, end, shown.claim);
-  if (outcome.kind !== "claimed" || outcome.claim.fence === null) return null;
-  return create(dispatch.HeldClaimSchema, { ...shown, fence: outcome.claim.fence });
+  return outcome.kind === "claimed" ? create(dispatch.HeldClaimSchema, { ...shown, fence: outcome.fence }) : null;
 }

@@ -6,6 +6,12 @@ export interface Timing {
   readonly brokenGraceMs: number;
   /** A silent stream: its claims are freed after this. */
   readonly silentMs: number;
+  /** How much longer all are waited for, when too many break or fall silent together. */
+  readonly massMs: number;
+  /** A worker that is asked for a tail answers within this, or is shrunk by force. */
+  readonly releaseMs: number;
+  /** A worker that is absent for so long is lost (L9). */
+  readonly lossMs: number;
   /** Claims that nobody shows within this time of a takeover are freed. */
   readonly orphanMs: number;
   /** TTL of a session's lease, in seconds. */
@@ -18,6 +24,9 @@ export const DEFAULT_TIMING: Timing = {
   beatMs: 1_000,
   brokenGraceMs: 1_000,
   silentMs: 6_000,
+  massMs: 6_000,
+  releaseMs: 100,
+  lossMs: 60_000,
   orphanMs: 10_000,
   sessionTtlSeconds: 15,
   ownerTtlSeconds: 5,

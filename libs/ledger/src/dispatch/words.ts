@@ -9,12 +9,28 @@ import type { Word } from "./worker-session.ts";
 export function assign(ledger: EtcdLedger, claim: string, fence: bigint, start: number, end: number): Word {
   const { job, kind } = ledger.name;
   const [from, to] = [BigInt(start), BigInt(end)];
-  const value = { claim, fence, job, kind: WORK_KIND[kind], from, to, input: ledger.input };
+  const prior = ledger.attempts.prior(start, end).map((one) => ({ ...one, index: BigInt(one.index) }));
+  const value = { claim, fence, job, kind: WORK_KIND[kind], from, to, input: ledger.input, prior };
   return { case: "assign", value: create(dispatch.AssignSchema, value) };
 }
 
-export function cancel(claim: string, reason: dispatch.CancelReason): Word {
-  return { case: "cancel", value: create(dispatch.CancelSchema, { claim, reason }) };
+export function race(ledger: EtcdLedger, claim: string, fence: bigint, at: number): Word {
+  const { job, kind } = ledger.name;
+  const index = BigInt(at);
+  const [known] = ledger.attempts.prior(at, at + 1);
+  const prior = known === undefined ? {} : { prior: { ...known, index } };
+  const value = { claim, fence, job, kind: WORK_KIND[kind], index, input: ledger.input, ...prior };
+  return { case: "race", value: create(dispatch.RaceSchema, value) };
+}
+
+export function release(claim: string, from: number): Word {
+  return { case: "release", value: create(dispatch.ReleaseSchema, { claim, from: BigInt(from) }) };
+}
+
+/** The whole claim, or one index of it. */
+export function cancel(claim: string, reason: dispatch.CancelReason, index?: number): Word {
+  const one = index === undefined ? {} : { index: BigInt(index) };
+  return { case: "cancel", value: create(dispatch.CancelSchema, { claim, reason, ...one }) };
 }
 
 export function drain(): Word {

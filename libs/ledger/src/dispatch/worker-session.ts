@@ -8,17 +8,31 @@ import type { EtcdLedger } from "../owner/etcd-ledger.ts";
 /** What an owner says. */
 export type Word = Exclude<dispatch.SessionResponse["message"], { case: undefined }>;
 
-/** A claim as its session sees it. */
-export interface SessionClaim {
-  readonly ledger: EtcdLedger;
-  /** Clock time of the Assign, in milliseconds: beats that were begun before it do not count. */
+/** What beats tell of a claim or a race. Times are of the owner's clock, in milliseconds. */
+interface Listed {
+  /** When it was said to the worker: beats that were begun before it do not count. */
   readonly assignedAt: number;
   /** Beats in a row that did not name it. */
   missed: number;
 }
 
+/** A claim as its session sees it. */
+export interface SessionClaim extends Listed {
+  readonly ledger: EtcdLedger;
+  /** When the worker last said where it is. */
+  saidAt: number;
+  /** Its tail was asked for: `pending` until the worker answers, then `answered` until its next beat. */
+  asked: "no" | "pending" | "answered";
+}
+
+/** A backup that a worker runs, of an index of somebody else's claim (L7). */
+export interface SessionRace extends Listed {
+  readonly ledger: EtcdLedger;
+  readonly index: number;
+}
+
 /**
- * A worker at this owner: its stream, its lease and the claims that it holds. It outlives its stream by a short grace:
+ * A worker at this owner: its stream, its lease, and what it holds. It outlives its stream by a short grace:
  *
  *     open --stream breaks--> broken --Hello within the grace--> open
  *       |                        |
@@ -32,13 +46,19 @@ export class WorkerSession {
   readonly lease: Lease;
   readonly sinceMs: number;
   readonly claims = new Map<string, SessionClaim>();
+  /** By the claim that is raced. */
+  readonly races = new Map<string, SessionRace>();
   state: "open" | "broken" | "gone" = "broken";
   /** Claims that the worker would take now. */
   wants = 0;
   claimsElsewhere = 0;
   /** Clock time of the last word of the worker, in milliseconds. */
   heardAt = 0;
+  /** When the stream broke; null: it is open. */
+  brokenAt: number | null = null;
   draining = false;
+  /** Commits that no honest worker sends. */
+  lies = 0;
   /** Runs while the stream is broken. */
   grace: Timer | null = null;
   #stream: SessionStream | null = null;
@@ -64,6 +84,7 @@ export class WorkerSession {
     this.#stream = stream;
     this.state = "open";
     this.heardAt = now;
+    this.brokenAt = null;
     this.wants = 0;
   }
 

@@ -1,55 +1,70 @@
 /**
  * One ledger in etcd, written by its owner alone (L1).
  *
- * Every method follows one line: decide on the partition, write one change, and change the partition by what etcd says. A change
- * compares the ledger's meta key beside the owner's epoch, so that nothing is written into a ledger that is being deleted (L8).
- * A claim has at most one write in flight; the next one waits for its turn and decides anew.
- *
- * After an unknown outcome the group commit has sealed (L2), so what is read then is final: either the write is there, told by
- * the attempt id in its value, or it never will be.
+ * Every method follows one line: decide on the partition, write one change, and change the partition by what etcd says. A claim
+ * has at most one write in flight; the next one waits for its turn and decides anew.
  */
 
 import { create } from "@bufbuild/protobuf";
-import type { Change, ChangeOutcome, Keys, KeyValue, Op } from "@sheaf/etcd";
+import type { ChangeOp, Keys, KeyValue } from "@sheaf/etcd";
 import { dispatch, type store } from "@sheaf/proto";
 import { newId } from "@sheaf/runtime";
-import { observe } from "../core/claim-size.ts";
+import { Attempts, type OpenTries } from "../core/attempts.ts";
 import type { Interval } from "../core/interval-set.ts";
+import { LostPieces } from "../core/lost-pieces.ts";
 import { type Claim, Partition } from "../core/partition.ts";
-import type { ClaimView, DoneInterval, Ledger, LedgerEnd, LedgerName, LedgerProgress } from "../door.ts";
-import { addTotals, decodeClaim, decodeDone, encodeClaim, encodeDone } from "../ledger-records.ts";
+import { Rates } from "../core/rates.ts";
+import type { DoneInterval, Ledger, LedgerEnd, LedgerName, LedgerProgress } from "../door.ts";
+import { addTotals, encodeClaim, encodeDone, encodeFailure } from "../ledger-records.ts";
 import type { ClaimOutcome, CommitOutcome, CommitRequest, LedgerMeta } from "./ledger-outcomes.ts";
+import { LedgerWrites, type Written } from "./ledger-writes.ts";
+import { type LedgerKeyValues, loadLedger } from "./load-ledger.ts";
 import type { OwnerDeps, OwnerKey } from "./ownership.ts";
+import { progressOf } from "./progress.ts";
+import { tilesExactly } from "./tiling.ts";
 import { Turns } from "./turns.ts";
 
 export interface LedgerDeps extends OwnerDeps {
   readonly keys: Keys;
 }
 
+/** Keys of failures that one commit deletes; more go with changes of their own, so that a commit stays small (L8). */
+const FAILURES_PER_COMMIT = 32;
+
 export class EtcdLedger implements Ledger {
   readonly name: LedgerName;
   readonly order: string;
   readonly input: store.ObjectRef;
+  readonly speculation: boolean;
   readonly partition: Partition;
+  readonly rates = new Rates();
+  readonly lostPieces = new LostPieces();
+  readonly attempts = new Attempts();
   readonly #deps: LedgerDeps;
-  readonly #owner: OwnerKey;
-  readonly #meta: LedgerMeta;
+  readonly #writes: LedgerWrites;
+  readonly #giveUpAfterFailed: number;
   readonly #done = new Map<number, DoneInterval>();
   readonly #totals = create(dispatch.TotalsSchema);
   readonly #turns = new Turns();
   readonly #end = Promise.withResolvers<LedgerEnd>();
   readonly #callbacks: (() => void)[] = [];
-  #msPerIndex: number | null = null;
+  #steals = 0;
   #phase: "open" | "ending" | "ended" = "open";
 
   constructor(deps: LedgerDeps, owner: OwnerKey, meta: LedgerMeta) {
     this.#deps = deps;
-    this.#owner = owner;
-    this.#meta = meta;
     this.name = meta.name;
     this.order = meta.order;
     this.input = meta.input;
+    this.speculation = meta.speculation;
+    this.#giveUpAfterFailed = meta.giveUpAfterFailed;
     this.partition = new Partition(meta.n);
+    this.#writes = new LedgerWrites(
+      deps,
+      owner,
+      deps.keys.ledgerMeta(meta.name.job, meta.name.kind),
+      meta.metaRevision,
+    );
     void owner.lost.then(() => this.close());
   }
 
@@ -57,23 +72,13 @@ export class EtcdLedger implements Ledger {
     return this.#end.promise;
   }
 
-  // What the hand-out sees (core/assign.ts).
-  get free(): readonly Interval[] {
-    return this.partition.free;
-  }
-  get freeCount(): number {
-    return this.partition.freeCount;
-  }
-  get msPerIndex(): number | null {
-    return this.#msPerIndex;
-  }
   get handsOut(): boolean {
     return this.#phase === "open" && !this.#givesUp;
   }
 
   /** L10: more work is in vain. */
   get #givesUp(): boolean {
-    return Number(this.#totals.failed) >= this.#meta.giveUpAfterFailed;
+    return Number(this.#totals.failed) >= this.#giveUpAfterFailed;
   }
 
   onProgress(callback: () => void): void {
@@ -86,34 +91,13 @@ export class EtcdLedger implements Ledger {
   }
 
   progress(): LedgerProgress {
-    const claims: ClaimView[] = [];
-    let claimed = 0;
-    let finished = 0;
-    for (const claim of this.partition.claims.values()) {
-      claims.push({ claim: claim.id, worker: claim.worker, start: claim.start, end: claim.end, next: claim.next });
-      claimed += claim.end - claim.start;
-      finished += claim.finished;
-    }
-    return { n: this.partition.n, done: this.partition.doneCount, claimed, finished, totals: this.#totals, claims };
+    return progressOf(this.partition, this.attempts, this.#totals, this.#steals);
   }
 
-  /** Enters what stands in etcd. Returns what contradicts itself, naming the key; null: nothing. */
-  load(dones: readonly KeyValue[], claims: readonly KeyValue[]): string | null {
-    for (const kv of dones) {
-      const done = this.#doneOf(kv);
-      if (done === null) return `${kv.key} is no key of a done interval`;
-      if (!this.partition.loadDone(done.start, done.end)) return this.#contradiction(kv.key, done);
-      this.#enter(done);
-    }
-    for (const kv of claims) {
-      const { worker, start, end } = decodeClaim(kv);
-      const at = this.#deps.keys.parse(kv.key);
-      if (at?.of !== "claim") return `${kv.key} is no key of a claim`;
-      if (!this.partition.loadClaim(at.claim, worker, kv.createRevision, start, end)) {
-        return this.#contradiction(kv.key, { start, end });
-      }
-    }
-    return null;
+  /** Enters what stands in etcd. What contradicts itself ends the ledger, naming the key (L5). */
+  load(kvs: LedgerKeyValues): void {
+    const contradiction = loadLedger(this.#deps.keys, kvs, this.partition, this.attempts, (done) => this.#enter(done));
+    if (contradiction !== null) this.inconsistent(contradiction);
   }
 
   /** Ends the ledger when nothing of it is left to do: also an empty one, and one that was complete before a takeover. */
@@ -126,7 +110,7 @@ export class EtcdLedger implements Ledger {
       } catch (error) {
         // etcd does not answer: it is asked again with the next beat.
         this.#phase = "open";
-        this.#deps.log.warn({ ledger: this.name, error }, "cannot read the done intervals; trying again");
+        this.#deps.log.warn({ ledger: this.name, err: error }, "cannot read the done intervals; trying again");
       }
     } else if (this.#givesUp && this.partition.claims.size === 0)
       this.#finish({ kind: "gave-up", done: this.#sorted() });
@@ -141,33 +125,27 @@ export class EtcdLedger implements Ledger {
   /** Hands [start, end) to a worker, under the lease of its session (L3). Reserves it before it returns its promise. */
   claim(worker: string, lease: string, start: number, end: number, id?: string): Promise<ClaimOutcome> {
     const { random, clock } = this.#deps;
-    const claim = this.partition.reserve(id ?? newId(random, clock), worker, start, end);
-    return this.#turns.take(claim.id, () => this.#writeClaim(claim, lease));
+    const claim = this.partition.reserve(id ?? newId(random, clock), worker, lease, start, end);
+    return this.#turns.take(claim.id, () => this.#writeClaim(claim));
   }
 
-  async #writeClaim(claim: Claim, lease: string): Promise<ClaimOutcome> {
-    const { etcd, random, clock } = this.#deps;
+  async #writeClaim(claim: Claim): Promise<ClaimOutcome> {
     const key = this.#claimKey(claim.id);
-    const attempt = newId(random, clock);
-    const outcome = await this.#submit({
+    const value = this.#claimValue(claim, claim);
+    const written = await this.#write({
       name: `claim ${key}`,
       compare: [{ key, target: "create", is: 0n }],
-      ops: [{ put: key, value: encodeClaim({ ...claim, attempt }), lease }],
+      ops: [{ put: key, value, lease: claim.lease }],
+      proof: { key, revisionOf: (now) => (now !== null && isSame(now.value, value) ? now.createRevision : null) },
     });
-    if (outcome.kind === "applied") return this.#claimed(claim, outcome.revision);
-    if (outcome.kind === "unknown") {
-      const now = await etcd.get(key);
-      if (now !== null && decodeClaim(now).attempt === attempt) return this.#claimed(claim, now.createRevision);
+    if (written.kind === "written") {
+      this.partition.claimed(claim.id, written.revision);
+      this.changed();
+      return { kind: "claimed", claim, fence: written.revision };
     }
     this.partition.freed(claim.id);
-    if (outcome.kind === "lost") return { kind: "lost" };
-    return { kind: outcome.kind === "lease-not-found" ? "session-gone" : "not-claimed" };
-  }
-
-  #claimed(claim: Claim, fence: bigint): ClaimOutcome {
-    this.partition.claimed(claim.id, fence);
-    this.changed();
-    return { kind: "claimed", claim };
+    if (written.kind === "no-lease") return { kind: "session-gone" };
+    return { kind: written.kind === "lost" ? "lost" : "not-claimed" };
   }
 
   /** L4. The result has been verified: its header names exactly [from, to), and all that it refers to is durable. */
@@ -181,80 +159,71 @@ export class EtcdLedger implements Ledger {
   }
 
   async #writeDone(request: CommitRequest, left: Interval | null): Promise<CommitOutcome> {
-    const { claim, from: start, to: end, attempt, worker, fence, lease, result, totals } = request;
+    const { from: start, to: end, attempt, worker, fence, result } = request;
+    const claim = this.partition.claims.get(request.claim) as Claim;
+    // L7: whoever was first, it was committed once; that it was a backup is only counted.
+    const totals = claim.worker === worker ? request.totals : { ...request.totals, backups: BigInt(end - start) };
     const done: DoneInterval = { start, end, result, attempt, worker, fence, totals };
     const doneKey = this.#deps.keys.done(this.name.job, this.name.kind, start);
-    const claimKey = this.#claimKey(claim);
-    const rest: Op =
-      left === null ? { delete: claimKey } : { put: claimKey, value: encodeClaim({ worker, attempt, ...left }), lease }; // with its lease (L3)
-    const outcome = await this.#submit({
+    const value = encodeDone(done);
+    const tried = this.attempts.indexes(start, end);
+    const written = await this.#write({
       name: `commit ${doneKey}`,
       compare: [
-        { key: claimKey, target: "create", is: fence },
+        { key: this.#claimKey(claim.id), target: "create", is: fence },
         { key: doneKey, target: "create", is: 0n },
       ],
-      ops: [{ put: doneKey, value: encodeDone(done) }, rest],
+      ops: [
+        { put: doneKey, value },
+        left === null ? { delete: this.#claimKey(claim.id) } : this.#putClaim(claim, left),
+        ...this.#deleteFailures(tried.slice(0, FAILURES_PER_COMMIT)),
+      ],
+      proof: {
+        key: doneKey,
+        revisionOf: (now) => (now !== null && isSame(now.value, value) ? now.createRevision : null),
+      },
     });
-    switch (outcome.kind) {
-      case "applied":
-        return this.#committed(claim, done);
-      case "unknown": {
-        const now = await this.#deps.etcd.get(doneKey);
-        const isOurs = now !== null && decodeDone(start, now).attempt === attempt;
-        return isOurs ? this.#committed(claim, done) : { kind: "try-again", reason: "etcd did not answer in time" };
-      }
+    switch (written.kind) {
+      case "written":
+        this.partition.committed(claim.id, start, end);
+        this.#enter(done);
+        this.#forget(tried);
+        this.changed();
+        return { kind: "committed" };
+      case "not-written":
+        return { kind: "try-again", reason: "etcd did not answer in time" };
       case "refused":
-        if (outcome.current[1] != null) this.inconsistent(`${doneKey} exists, and this owner did not write it`);
-        this.partition.freed(claim); // its key is gone: with its lease, or by hand
+        if (written.current[1] != null) this.inconsistent(`${doneKey} exists, and this owner did not write it`);
+        await this.#claimGone(claim, written.current[0] ?? null);
         return { kind: "claim-lost" };
       default:
         return { kind: "claim-lost" };
     }
   }
 
-  #committed(claim: string, done: DoneInterval): CommitOutcome {
-    this.partition.committed(claim, done.start, done.end);
-    this.#enter(done);
-    this.changed();
-    return { kind: "committed" };
-  }
-
-  /** Frees a claim by the owner's own transaction, before its lease is revoked (L3). */
-  freeClaim(id: string): Promise<void> {
+  /** Frees a claim by the owner's own transaction, before its lease is revoked (L3). Resolves with what was freed of it. */
+  freeClaim(id: string): Promise<Interval | null> {
     return this.#turns.take(id, async () => {
       const claim = this.partition.claims.get(id);
-      if (claim === undefined || claim.fence === null) return;
-      if (!(await this.#delete(id, claim.fence))) return;
+      if (claim === undefined || !(await this.#delete(claim))) return null;
+      const open = this.partition.openPart(id);
       this.partition.freed(id);
       this.changed();
+      return open;
     });
   }
 
-  /** Deletes a claim key. False: we are not the owner any more, so it is not ours to know. */
-  async #delete(id: string, fence: bigint): Promise<boolean> {
-    const key = this.#claimKey(id);
-    for (;;) {
-      const compare = [{ key, target: "create", is: fence } as const];
-      const outcome = await this.#submit({ name: `free ${key}`, compare, ops: [{ delete: key }] });
-      if (outcome.kind === "lost") return false;
-      // Applied, or refused because it is gone already. After an unknown outcome the seal makes a read the truth.
-      if (outcome.kind !== "unknown") return true;
-      const now = await this.#deps.etcd.get(key);
-      if (now?.createRevision !== fence) return true;
-    }
-  }
-
   /** L6: the tail of a claim from `from` on is free again. Resolves with whether anything was given back. */
-  release(id: string, from: number, lease: string): Promise<boolean> {
+  release(id: string, from: number): Promise<boolean> {
     return this.#turns.take(id, async () => {
       const verdict = this.partition.mayRelease(id, from);
       const claim = this.partition.claims.get(id);
-      if (verdict.kind === "nothing" || claim === undefined || claim.fence === null) return false;
+      if (verdict.kind === "nothing" || claim === undefined) return false;
       if (verdict.kind === "free") {
-        if (!(await this.#delete(id, claim.fence))) return false;
+        if (!(await this.#delete(claim))) return false;
         this.partition.freed(id);
       } else {
-        if (!(await this.#put(claim, claim.fence, verdict.to, lease))) return false;
+        if (!(await this.#put(claim, verdict.to, claim.lease))) return false;
         this.partition.shrunk(id, verdict.to);
       }
       this.changed();
@@ -267,23 +236,29 @@ export class EtcdLedger implements Ledger {
     return this.#turns.take(id, async () => {
       const claim = this.partition.claims.get(id);
       if (claim === undefined || claim.fence !== fence) return false;
-      return this.#put(claim, fence, claim, lease);
+      if (!(await this.#put(claim, claim, lease))) return false;
+      this.partition.adopted(id, lease);
+      return true;
     });
   }
 
-  /** Puts a claim's key anew, with the lease (L3). False: it was not written, and is gone from memory when it is from etcd. */
-  async #put(claim: Claim, fence: bigint, { start, end }: Interval, lease: string): Promise<boolean> {
-    const key = this.#claimKey(claim.id);
-    const attempt = newId(this.#deps.random, this.#deps.clock);
-    const outcome = await this.#submit({
-      name: `put ${key}`,
-      compare: [{ key, target: "create", is: fence }],
-      ops: [{ put: key, value: encodeClaim({ worker: claim.worker, attempt, start, end }), lease }],
+  /** L9: the command has failed `tries` times with this datum. Recorded before the claim leaves the worker. */
+  tried(id: string, index: number, tries: number): Promise<void> {
+    return this.#turns.take(id, async () => {
+      const claim = this.partition.claims.get(id);
+      if (claim === undefined || index < claim.start || index >= claim.end) return;
+      await this.#noteTries(index, this.attempts.tried(index, tries));
     });
-    if (outcome.kind === "refused") this.partition.freed(claim.id);
-    if (outcome.kind !== "unknown") return outcome.kind === "applied";
-    const now = await this.#deps.etcd.get(key);
-    return now !== null && decodeClaim(now).attempt === attempt;
+  }
+
+  /** L9: a worker is gone, and this datum was alone in the claim that it held. */
+  async lostAlone(index: number, worker: string): Promise<void> {
+    await this.#noteTries(index, this.attempts.lost(index, worker));
+  }
+
+  /** A worker was asked to give back a tail, and did. */
+  stolen(): void {
+    this.#steals++;
   }
 
   /** Nothing more is handed out or committed. */
@@ -291,21 +266,97 @@ export class EtcdLedger implements Ledger {
     this.#finish({ kind: "closed" });
   }
 
+  async #noteTries(index: number, tries: OpenTries | null): Promise<void> {
+    if (tries === null || this.partition.hasDone(index, index + 1)) return;
+    const key = this.#failureKey(index);
+    const value = encodeFailure(tries);
+    await this.#write({
+      name: `failure ${key}`,
+      compare: [],
+      ops: [{ put: key, value }],
+      proof: { key, revisionOf: (now) => (now !== null && isSame(now.value, value) ? now.modRevision : null) },
+    });
+    // It may have been committed meanwhile: then its key is nobody's any more.
+    if (this.partition.hasDone(index, index + 1)) this.#forget([index], 0);
+    this.changed();
+  }
+
+  /** They are done. The first keys went with the commit; the others go now. */
+  #forget(indexes: readonly number[], gone = FAILURES_PER_COMMIT): void {
+    this.attempts.forget(indexes);
+    for (let at = gone; at < indexes.length; at += FAILURES_PER_COMMIT) {
+      const ops = this.#deleteFailures(indexes.slice(at, at + FAILURES_PER_COMMIT));
+      const [first] = ops;
+      if (first === undefined || !("delete" in first)) return;
+      const proof = { key: first.delete, revisionOf: (now: KeyValue | null) => (now === null ? 1n : null) };
+      // Whatever becomes of it: a failure of an index that is done says nothing, and is deleted with the ledger.
+      void this.#write({ name: `forget ${first.delete}`, compare: [], ops, proof });
+    }
+  }
+
+  #deleteFailures(indexes: readonly number[]): ChangeOp[] {
+    return indexes.map((index) => ({ delete: this.#failureKey(index) }));
+  }
+
+  /** Deletes a claim key. False: it could not be told, because we are not the owner any more. */
+  async #delete(claim: Claim): Promise<boolean> {
+    const key = this.#claimKey(claim.id);
+    for (;;) {
+      if (claim.fence === null) return false; // its own write comes first, and tells
+      const { fence } = claim;
+      const written = await this.#write({
+        name: `free ${key}`,
+        compare: [{ key, target: "create", is: fence }],
+        ops: [{ delete: key }],
+        proof: { key, revisionOf: (now) => (now?.createRevision === fence ? null : 1n) },
+      });
+      if (written.kind === "lost" || written.kind === "meta-gone") return false;
+      if (written.kind !== "not-written") return true; // refused: it is gone already
+    }
+  }
+
+  /** Puts a claim's key anew. False: it was not written, and is gone from memory when it is from etcd. */
+  async #put(claim: Claim, to: Interval, lease: string): Promise<boolean> {
+    const key = this.#claimKey(claim.id);
+    const value = this.#claimValue(claim, to);
+    const written = await this.#write({
+      name: `put ${key}`,
+      compare: [{ key, target: "create", is: claim.fence ?? 0n }],
+      ops: [{ put: key, value, lease }], // with the lease, or it would stay for ever (L3)
+      proof: { key, revisionOf: (now) => (now !== null && isSame(now.value, value) ? now.modRevision : null) },
+    });
+    if (written.kind === "refused") await this.#claimGone(claim, written.current[0] ?? null);
+    return written.kind === "written";
+  }
+
+  #putClaim(claim: Claim, to: Interval): ChangeOp {
+    return { put: this.#claimKey(claim.id), value: this.#claimValue(claim, to), lease: claim.lease }; // with its lease (L3)
+  }
+
+  /** The key of a claim is not what this owner wrote: it went with its lease, or somebody's hand was in it. */
+  async #claimGone(claim: Claim, now: KeyValue | null): Promise<void> {
+    const key = this.#claimKey(claim.id);
+    const byHand = now === null ? await this.#leaseLives(claim.lease) : now.createRevision !== claim.fence;
+    if (byHand) this.inconsistent(`${key} was ${now === null ? "deleted" : "put anew"}, and not by this owner`);
+    this.partition.freed(claim.id);
+  }
+
+  async #leaseLives(lease: string): Promise<boolean> {
+    try {
+      return (await this.#deps.etcd.leaseTimeToLive(lease)) !== null;
+    } catch {
+      return false; // nobody can tell: then it is a lost claim like another
+    }
+  }
+
   /** L5: complete is what tiles [0, n) in etcd, read anew and checked as a set; a counter could be wrong. */
   async #complete(): Promise<void> {
-    const prefix = this.#deps.keys.dones(this.name.job, this.name.kind);
-    const { kvs } = await this.#deps.etcd.list(prefix);
-    let covered = 0;
-    for (const kv of kvs) {
-      const done = this.#doneOf(kv);
-      const known = this.#done.get(done?.start ?? -1);
-      if (done?.start !== covered || known?.end !== done.end || known.attempt !== done.attempt) {
-        return this.inconsistent(`${kv.key} is not the interval that this owner wrote after [0, ${covered})`);
-      }
-      covered = done.end;
-    }
-    if (covered === this.partition.n) this.#finish({ kind: "complete", done: this.#sorted() });
-    else this.inconsistent(`${prefix} covers [0, ${covered}) of [0, ${this.partition.n})`);
+    const { keys, etcd } = this.#deps;
+    const prefix = keys.dones(this.name.job, this.name.kind);
+    const { kvs } = await etcd.list(prefix);
+    const contradiction = tilesExactly(keys, prefix, kvs, this.partition.n, this.#done);
+    if (contradiction === null) this.#finish({ kind: "complete", done: this.#sorted() });
+    else this.inconsistent(contradiction);
   }
 
   #sorted(): DoneInterval[] {
@@ -315,10 +366,8 @@ export class EtcdLedger implements Ledger {
   #enter(done: DoneInterval): void {
     this.#done.set(done.start, done);
     addTotals(this.#totals, done.totals);
-    const { downloadMs, processMs, uploadMs } = done.totals;
-    // The stages overlap, so the slowest is what a worker's time goes by.
-    const ms = Math.max(Number(downloadMs), Number(processMs), Number(uploadMs));
-    if (ms > 0) this.#msPerIndex = observe(this.#msPerIndex, ms, done.end - done.start);
+    this.rates.enter(done);
+    this.lostPieces.done(done.start, done.end);
   }
 
   #finish(end: LedgerEnd): void {
@@ -328,28 +377,28 @@ export class EtcdLedger implements Ledger {
     this.changed();
   }
 
-  /** Adds the compare of the meta key; its refusal means that the ledger was deleted behind the owner's back. */
-  async #submit(change: Change): Promise<ChangeOutcome> {
-    const meta = this.#deps.keys.ledgerMeta(this.name.job, this.name.kind);
-    const compare = [...change.compare, { key: meta, target: "create", is: this.#meta.metaRevision } as const];
-    const outcome = await this.#owner.submit({ ...change, compare });
-    if (outcome.kind === "refused" && outcome.current.at(-1)?.createRevision !== this.#meta.metaRevision) {
-      if (this.#phase === "open") this.inconsistent(`${meta} is gone, and this owner did not delete it`);
-      return { kind: "lost" };
+  async #write(write: Parameters<LedgerWrites["write"]>[0]): Promise<Written> {
+    const written = await this.#writes.write(write);
+    if (written.kind === "meta-gone" && this.#phase === "open") {
+      this.inconsistent(`${this.#writes.metaKey} was deleted or changed, and not by this owner`);
     }
-    return outcome;
+    return written;
   }
 
-  #doneOf(kv: KeyValue): DoneInterval | null {
-    const at = this.#deps.keys.parse(kv.key);
-    return at?.of === "done" ? decodeDone(at.start, kv) : null;
+  /** The attempt in it is new with every put: it tells one's own write from every other. */
+  #claimValue({ worker }: Claim, { start, end }: Interval): Uint8Array {
+    return encodeClaim({ worker, attempt: newId(this.#deps.random, this.#deps.clock), start, end });
   }
 
   #claimKey(id: string): string {
     return this.#deps.keys.claim(this.name.job, this.name.kind, id);
   }
 
-  #contradiction(key: string, { start, end }: Interval): string {
-    return `${key} says [${start}, ${end}), which overlaps another interval of [0, ${this.partition.n}) or lies outside`;
+  #failureKey(index: number): string {
+    return this.#deps.keys.failure(this.name.job, this.name.kind, index);
   }
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
 }

@@ -11,13 +11,14 @@ export interface LedgerMeta {
   readonly order: string;
   readonly n: number;
   readonly input: store.ObjectRef;
-  /** Create revision of the meta key. */
+  /** Modification revision of the meta key. */
   readonly metaRevision: Revision;
   readonly giveUpAfterFailed: number;
+  readonly speculation: boolean;
 }
 
 export type ClaimOutcome =
-  | { readonly kind: "claimed"; readonly claim: Claim }
+  | { readonly kind: "claimed"; readonly claim: Claim; readonly fence: bigint }
   | { readonly kind: "session-gone" } // the lease of the session is gone
   | { readonly kind: "not-claimed" } // the interval is free again
   | { readonly kind: "lost" }; // the owner is not the owner any more
@@ -27,15 +28,15 @@ export type CommitOutcome =
   | { readonly kind: "try-again"; readonly reason: string }
   | Exclude<CommitVerdict, { kind: "ok" }>;
 
-/** A result that a worker wants committed, under the lease of its session. */
+/** A result that a worker wants committed. */
 export interface CommitRequest {
   readonly claim: string;
   readonly fence: bigint;
   readonly from: number;
   readonly to: number;
   readonly attempt: string;
+  /** Who made it: with a backup, not the claim's own worker. */
   readonly worker: string;
-  readonly lease: string;
   readonly result: store.TableRef;
   readonly totals: dispatch.Totals;
 }

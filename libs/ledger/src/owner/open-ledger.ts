@@ -6,7 +6,7 @@ import type { LedgerMeta } from "./ledger-outcomes.ts";
 import type { OwnerKey } from "./ownership.ts";
 
 /** What a ledger is opened with; a ledger that stands in etcd must have been made with the same. */
-export type NewLedger = Pick<LedgerMeta, "n" | "input" | "order" | "giveUpAfterFailed">;
+export type NewLedger = Pick<LedgerMeta, "n" | "input" | "order" | "giveUpAfterFailed" | "speculation">;
 
 /**
  * Opens a ledger: writes its meta key when there is none, and reads what stands. The epoch is sealed (L2) before this is
@@ -20,16 +20,18 @@ export async function openLedger(
 ): Promise<EtcdLedger> {
   const { etcd, keys } = deps;
   const metaRevision = await writeMeta(deps, owner, name, made);
-  const dones = await etcd.list(keys.dones(name.job, name.kind));
-  const claims = await etcd.list(keys.claims(name.job, name.kind));
+  const [dones, claims, failures] = await Promise.all([
+    etcd.list(keys.dones(name.job, name.kind)),
+    etcd.list(keys.claims(name.job, name.kind)),
+    etcd.list(keys.failures(name.job, name.kind)),
+  ]);
   const ledger = new EtcdLedger(deps, owner, { ...made, name, metaRevision });
-  const contradiction = ledger.load(dones.kvs, claims.kvs);
-  if (contradiction === null) await ledger.settle();
-  else ledger.inconsistent(contradiction);
+  ledger.load({ dones: dones.kvs, claims: claims.kvs, failures: failures.kvs });
+  await ledger.settle();
   return ledger;
 }
 
-/** The create revision of the meta key, which stands when this returns. */
+/** The revision of the meta key, which stands when this returns and is never changed. */
 async function writeMeta(deps: LedgerDeps, owner: OwnerKey, name: LedgerName, made: NewLedger): Promise<bigint> {
   const { etcd, keys } = deps;
   const key = keys.ledgerMeta(name.job, name.kind);
@@ -38,7 +40,7 @@ async function writeMeta(deps: LedgerDeps, owner: OwnerKey, name: LedgerName, ma
     const stands = await etcd.get(key);
     if (stands !== null) {
       const meta = decodeMeta(stands);
-      if (meta.n === made.n) return stands.createRevision;
+      if (meta.n === made.n) return stands.modRevision;
       throw unavailable(
         "LEDGER_DIFFERS",
         `${key} is for ${meta.n} indexes, not ${made.n}; delete the job and run it again`,

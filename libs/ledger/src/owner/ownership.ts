@@ -70,6 +70,10 @@ export class OwnerKey {
     return this.#lost.promise;
   }
 
+  get isLost(): boolean {
+    return this.#state.tag === "lost";
+  }
+
   get epoch(): Revision {
     return this.#epoch;
   }

@@ -7,7 +7,7 @@ import { type api, state, store } from "@sheaf/proto";
 import type { Handlers } from "@sheaf/rpc";
 import { notFound } from "@sheaf/runtime";
 import type { World } from "../context.ts";
-import { type DatumSeen, datumsFrom, type HeldInterval, type JobDatums } from "../datums/datum-rows.ts";
+import { type DatumSeen, datumsFrom, type HeldInterval, type JobDatums, type OpenTries } from "../datums/datum-rows.ts";
 import { doneRuns } from "../datums/done-runs.ts";
 import { findDatum } from "../datums/find-datum.ts";
 import { type DatumLine, lastLines, logLines } from "../datums/logs.ts";
@@ -87,6 +87,7 @@ export class DatumService implements Handlers<typeof api.DatumService> {
     const { record } = kept;
     // Claims first: a datum that is committed meanwhile is then seen as done, never as waiting.
     const held = record.archive === undefined ? await heldIntervals(world, id) : [];
+    const tried = record.archive === undefined ? await openTries(world, id) : new Map();
     const plan =
       record.plan === undefined ? undefined : await getMessage(world.store, store.PlanManifestSchema, record.plan);
     let runs = await doneRuns(world, id, record);
@@ -95,7 +96,7 @@ export class DatumService implements Handlers<typeof api.DatumService> {
       const now = (await findJob(this.#deps, { pipeline: request.pipeline, job: id })).kept.record;
       if (now.archive !== undefined) runs = await doneRuns(world, id, now);
     }
-    return { pipeline: request.pipeline, job: id, count: Number(record.datums), plan, runs, held };
+    return { pipeline: request.pipeline, job: id, count: Number(record.datums), plan, runs, held, tried };
   }
 }
 
@@ -107,6 +108,17 @@ async function heldIntervals({ etcd, keys }: { etcd: Etcd; keys: Keys }, job: st
     const { worker, start, end } = readRecord(state.ClaimRecordSchema, kv).record;
     return { worker, start: Number(start), end: Number(end) };
   });
+}
+
+async function openTries({ etcd, keys }: { etcd: Etcd; keys: Keys }, job: string): Promise<Map<number, OpenTries>> {
+  const { kvs } = await etcd.list(keys.failures(job, "process"));
+  const all = new Map<number, OpenTries>();
+  for (const kv of kvs) {
+    const at = keys.parse(kv.key);
+    const { tries, lostWorkers } = readRecord(state.FailureRecordSchema, kv).record;
+    if (at?.of === "failure") all.set(at.index, { tries, losses: lostWorkers.length });
+  }
+  return all;
 }
 
 async function firstOf(datums: AsyncIterable<DatumSeen>): Promise<DatumSeen | undefined> {

@@ -116,7 +116,6 @@ const unimplemented: readonly [string, api.PipelineSpec][] = [
   ["datum_set_spec", spec({ datumSetSpec: {} })],
   ["scheduling_spec", spec({ schedulingSpec: {} })],
   ["failure_policy", spec({ failurePolicy: {} })],
-  ["speculation", spec({ speculation: false })],
   ["metadata", spec({ metadata: {} })],
   ["merge.strategy", spec({ merge: { strategy: "MERGE_STRATEGY_SORT" } })],
   ["merge.rules[0].strategy", spec({ merge: { rules: [{ glob: "/*", strategy: "MERGE_STRATEGY_COMMAND" }] } })],

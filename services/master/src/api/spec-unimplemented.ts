@@ -34,7 +34,6 @@ const NOT_IMPLEMENTED = [
   "datum_set_spec",
   "scheduling_spec",
   "failure_policy",
-  "speculation",
   "metadata",
 ] as const;
 

@@ -101,6 +101,7 @@ function countsOf(totals: dispatch.Totals | undefined) {
     dataSkipped: totals?.skipped ?? 0n,
     dataFailed: totals?.failed ?? 0n,
     dataRecovered: totals?.recovered ?? 0n,
+    backups: totals?.backups ?? 0n,
     ...(totals && { stats: statsOf(totals) }),
   };
 }

@@ -22,6 +22,14 @@ export interface JobDatums {
   readonly plan: store.PlanManifest | undefined;
   readonly runs: readonly DoneRun[];
   readonly held: readonly HeldInterval[];
+  /** What open datums were tried, by index. */
+  readonly tried: ReadonlyMap<number, OpenTries>;
+}
+
+/** User failures and lost workers, apart (L9). */
+export interface OpenTries {
+  readonly tries: number;
+  readonly losses: number;
 }
 
 /** A datum, with its row when it is done: the row tells where its log lies. */
@@ -72,7 +80,7 @@ async function* openDatums(
   to: number,
   states: ReadonlySet<api.DatumState>,
 ) {
-  const { pipeline, job, plan, held } = datums;
+  const { pipeline, job, plan, held, tried } = datums;
   const wanted = states.size === 0 || states.has(api.DatumState.WAITING) || states.has(api.DatumState.STARTING);
   if (plan === undefined || from >= to || !wanted) return;
   let index = from;
@@ -81,7 +89,7 @@ async function* openDatums(
     const state = claim === undefined ? api.DatumState.WAITING : api.DatumState.STARTING;
     const inputs = planned.inputs.map((input) => input.path);
     const view = { job, pipeline, index: BigInt(index), id: planned.id, state, worker: claim?.worker ?? "", inputs };
-    yield { datum: create(api.DatumSchema, view), row: undefined };
+    yield { datum: create(api.DatumSchema, { ...view, ...tried.get(index) }), row: undefined };
     index++;
   }
 }

@@ -132,12 +132,13 @@ export class JobSteps {
     const { store } = this.#deps.world;
     this.#input ??= await readPlanInput(store, record);
     const input = await putProcessInput(store, this.#input, reference(record.plan, "plan"));
-    this.#process = await this.#open("process", Number(record.datums), input);
+    const speculation = this.#input.spec?.speculation ?? true;
+    this.#process = await this.#open("process", Number(record.datums), input, speculation);
     this.#process.ledger.onProgress(() => this.#progressed());
     this.#progressed();
   }
 
-  async #open(kind: "plan" | "process", n: number, input: store.ObjectRef): Promise<OpenLedger> {
+  async #open(kind: "plan" | "process", n: number, input: store.ObjectRef, speculation = false): Promise<OpenLedger> {
     const { ownership, changed, wake } = this.#deps;
     const name: LedgerName = { pipeline: ownership.pipeline, job: this.#id, kind };
     const ledger = await ownership.openLedger(name, {
@@ -145,6 +146,7 @@ export class JobSteps {
       input,
       order: this.#id,
       giveUpAfterFailed: GIVE_UP_AFTER_FAILED,
+      speculation,
     });
     return new OpenLedger(ledger, () => {
       changed();

@@ -186,7 +186,7 @@ export type Job = Message<"sheaf.api.v1.Job"> & {
   waitingFor: string;
 
   /**
-   * Datums and shards whose backup on another worker was first (see PipelineSpec.speculation).
+   * Datums whose backup on another worker was first (see PipelineSpec.speculation).
    *
    * @generated from field: uint64 backups = 24;
    */

@@ -1,0 +1,26 @@
+import { type Assignment, nextAssignment } from "./assign.ts";
+import { nextRace, type Race } from "./race.ts";
+import { nextSteal, type Steal } from "./steal.ts";
+import { isIdle, type LedgerView, type WorkerView } from "./view.ts";
+
+export interface HandOutView<L extends LedgerView> {
+  readonly ledgers: readonly L[];
+  readonly workers: readonly WorkerView[];
+  readonly cutIntervalMs: number;
+  readonly now: number;
+  /** Tails that were asked for and are not here yet: so many idle workers have something to wait for. */
+  readonly asking: number;
+  /** Whether an index of the claim has a backup. */
+  readonly isRaced: (claim: string) => boolean;
+}
+
+export type HandOutStep<L extends LedgerView> = Assignment<L> | Steal<L> | Race<L>;
+
+/** What a worker that wants work gets: what is free; else what another has not started (L6); else a backup (L7). Null: nothing. */
+export function nextStep<L extends LedgerView>(view: HandOutView<L>): HandOutStep<L> | null {
+  const { ledgers, workers, cutIntervalMs, now, asking, isRaced } = view;
+  const free = nextAssignment(ledgers, workers, cutIntervalMs);
+  if (free !== null) return free;
+  const idle = workers.filter(isIdle).slice(asking);
+  return nextSteal(ledgers, idle, now) ?? nextRace(ledgers, idle, now, isRaced);
+}

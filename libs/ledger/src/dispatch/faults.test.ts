@@ -1,0 +1,167 @@
+// Whose fault it was (L9), who lies, and what somebody's hand in the keys does (L5).
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { dispatch } from "@sheaf/proto";
+import { FakeWorker } from "./fake-worker.test-kit.ts";
+import { beatOf, etcd, process1, useEtcd, world } from "./world.test-kit.ts";
+
+useEtcd();
+
+const leaving = { case: "leaving", value: { $typeName: "sheaf.dispatch.v1.Leaving" } } as const;
+const tryFailed = (assign: dispatch.Assign, index: bigint, tries: number) =>
+  ({
+    case: "tryFailed",
+    value: { $typeName: "sheaf.dispatch.v1.TryFailed", claim: assign.claim, index, tries },
+  }) as const;
+
+test("tries outlive their worker and their owner, and losses are counted apart (L9)", async (t) => {
+  const it = world(t);
+  const first = await it.owned(1);
+  const one = new FakeWorker(first.dispatcher, "w1");
+  one.want(1);
+  const assign = await one.next("assign");
+  assert.deepEqual(assign.prior, []);
+  one.say(tryFailed(assign, 0n, 2));
+  one.say(leaving);
+  await one.over;
+  const two = new FakeWorker(first.dispatcher, "w2");
+  two.want(1);
+  const again = await two.next("assign");
+  assert.deepEqual([again.prior[0]?.tries, again.prior[0]?.losses], [2, 0], "to leave in order is no loss");
+  await first.dispatcher.stop();
+  const second = await it.owned(1);
+  const three = new FakeWorker(second.dispatcher, "w3");
+  three.want(1);
+  const last = await three.next("assign");
+  assert.equal(last.prior[0]?.tries, 2);
+  three.commit(last, 0n, 1n);
+  assert.equal((await second.ledger.end).kind, "complete");
+  assert.deepEqual((await etcd.list(it.keys.failures("job1", "process"))).kvs, [], "its outcome is not open any more");
+});
+
+test("a datum that three distinct workers died with, alone in their claim, is quarantined (L9)", async (t) => {
+  const { dispatcher } = await world(t).owned(1);
+  for (const [i, id] of ["w1", "w2", "w3", "w4"].entries()) {
+    const worker = new FakeWorker(dispatcher, id);
+    worker.want(1);
+    const { prior } = await worker.next("assign");
+    assert.equal(prior[0]?.losses ?? 0, i);
+    assert.equal(prior[0]?.quarantined ?? false, i === 3);
+    dispatcher.workerExited("pipe", id);
+    await worker.over;
+  }
+});
+
+test("a broken stream is no loss, and a worker that stays away is one (L9)", async (t) => {
+  const it = world(t);
+  const { dispatcher } = await it.owned(1);
+  const one = new FakeWorker(dispatcher, "w1");
+  one.want(1);
+  await one.next("assign");
+  one.cut();
+  const two = new FakeWorker(dispatcher, "w2");
+  two.want(1);
+  const again = await two.next("assign");
+  assert.deepEqual(again.prior, [], "its stream broke: that says nothing yet");
+  const beats = setInterval(() => two.beat(beatOf(again)), 25);
+  t.after(async () => clearInterval(beats));
+  const lost = Promise.withResolvers<void>();
+  const watch = etcd.watch(it.keys.failure("job1", "process", 0), {
+    snapshot: (kvs) => void (kvs.length > 0 && lost.resolve()),
+    events: () => lost.resolve(),
+  });
+  await lost.promise;
+  await watch.close();
+});
+
+test("what a lost worker held is handed out again in eighths (L9)", async (t) => {
+  const { dispatcher } = await world(t).owned(1_000);
+  const one = new FakeWorker(dispatcher, "w1");
+  one.want(1);
+  const lost = await one.next("assign");
+  assert.equal(lost.to - lost.from, 16n);
+  dispatcher.workerExited("pipe", "w1");
+  const two = new FakeWorker(dispatcher, "w2");
+  for (;;) {
+    two.want(1);
+    const piece = await two.next("assign");
+    if (piece.from > 0n) continue; // the loss is not written yet
+    return assert.equal(piece.to, 2n);
+  }
+});
+
+test("a worker that lies is refused with a clear code, and its session is closed after three lies", async (t) => {
+  const { dispatcher } = await world(t).owned(100);
+  const liar = new FakeWorker(dispatcher, "liar");
+  liar.want(1);
+  const assign = await liar.next("assign");
+  liar.commit(assign, 90n, 101n);
+  assert.equal((await liar.next("refused")).code, dispatch.RefusedCode.OUTSIDE_CLAIM);
+  liar.commit({ ...assign, fence: assign.fence - 1n }, assign.from, assign.to);
+  assert.equal((await liar.next("refused")).code, dispatch.RefusedCode.WRONG_FENCE);
+  assert.ok(!liar.ended);
+  liar.commit({ ...assign, job: "other" }, assign.from, assign.to);
+  assert.equal((await liar.next("refused")).code, dispatch.RefusedCode.BAD_RESULT);
+  await liar.over;
+});
+
+type KeysOf = ReturnType<typeof world>["keys"];
+const garbage = new Uint8Array([8, 1]);
+const BY_HAND: { what: string; key: (keys: KeysOf, claim: string) => string; deleted: boolean }[] = [
+  { what: "a claim that is deleted", key: (keys, claim) => keys.claim("job1", "process", claim), deleted: true },
+  { what: "a meta key that is deleted", key: (keys) => keys.ledgerMeta("job1", "process"), deleted: true },
+  { what: "a meta key that is changed", key: (keys) => keys.ledgerMeta("job1", "process"), deleted: false },
+];
+
+for (const { what, key, deleted } of BY_HAND) {
+  test(`${what} by hand makes the ledger inconsistent, and is named (L5)`, async (t) => {
+    const it = world(t);
+    const { dispatcher, ledger } = await it.owned(4);
+    const worker = new FakeWorker(dispatcher, "w1");
+    worker.want(1);
+    const assign = await worker.next("assign");
+    const at = key(it.keys, assign.claim);
+    await etcd.txn({ compare: [], then: [deleted ? { delete: at } : { put: at, value: garbage }] });
+    worker.commit(assign, assign.from, assign.to);
+    const end = await ledger.end;
+    assert.ok(end.kind === "inconsistent" && end.message.includes(at), JSON.stringify(end));
+  });
+}
+
+test("a done key that is changed or deleted by hand makes the ledger inconsistent, and is named (L5)", async (t) => {
+  for (const op of ["delete", "put"]) {
+    const it = world(t);
+    const { dispatcher, ledger } = await it.owned(2);
+    const worker = new FakeWorker(dispatcher, "w1");
+    const key = it.keys.done("job1", "process", 0);
+    for (const last of [false, true]) {
+      worker.want(1);
+      const assign = await worker.next("assign");
+      if (last)
+        await etcd.txn({
+          compare: [],
+          then: [op === "delete" ? { delete: key } : { put: key, value: garbage }],
+        });
+      worker.commit(assign, assign.from, assign.to);
+      await worker.next("committed");
+    }
+    const end = await ledger.end;
+    assert.ok(
+      end.kind === "inconsistent" && end.message.includes(it.keys.dones("job1", "process")),
+      JSON.stringify(end),
+    );
+  }
+});
+
+test("keys that cannot be read at a takeover make the ledger inconsistent, and are named (L5)", async (t) => {
+  const it = world(t);
+  const first = await it.owned(4);
+  await first.dispatcher.stop();
+  const key = it.keys.failure("job1", "process", 2);
+  await etcd.txn({ compare: [], then: [{ put: key, value: new Uint8Array([8, 9]) }] });
+  const second = await it.owned(4);
+  const end = await second.ledger.end;
+  assert.ok(end.kind === "inconsistent" && end.message.includes(key), JSON.stringify(end));
+  assert.equal(process1.job, "job1");
+});

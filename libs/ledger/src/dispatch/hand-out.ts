@@ -1,0 +1,195 @@
+import type { Clock } from "@sheaf/runtime";
+import { cutInterval } from "../core/assign.ts";
+import { nextStep } from "../core/hand-out.ts";
+import type { ClaimView, LedgerView, WorkerView } from "../core/view.ts";
+import type { EtcdLedger } from "../owner/etcd-ledger.ts";
+import type { Races } from "./races.ts";
+import type { Roster } from "./roster.ts";
+import type { Timing } from "./timing.ts";
+import { assign, race, release } from "./words.ts";
+import type { WorkerSession } from "./worker-session.ts";
+
+export interface HandOutDeps {
+  readonly clock: Clock;
+  readonly timing: Timing;
+  readonly roster: Roster;
+  readonly races: Races;
+  readonly ledgers: () => EtcdLedger[];
+  /** Whether workers are served. */
+  readonly serves: () => boolean;
+  /** The lease of a session turned out to be gone. */
+  readonly onLeaseGone: (session: WorkerSession) => void;
+  /** A claim was written that nobody is there to take. */
+  readonly onUnsent: (ledger: EtcdLedger, claim: string) => void;
+}
+
+/** The loop that gives work to those who want it: core/hand-out.ts decides, this says and writes it. */
+export class HandOut {
+  readonly #deps: HandOutDeps;
+
+  constructor(deps: HandOutDeps) {
+    this.#deps = deps;
+  }
+
+  /** Goes on until nobody wants or nothing is left to give. Claims are reserved at once and written with the next tick (L8). */
+  run(): void {
+    const { clock, roster, races, ledgers, serves } = this.#deps;
+    if (!serves()) return;
+    const sessions = roster.open();
+    const views = ledgers().map((ledger) => new LedgerInPool(ledger, sessions));
+    const cutIntervalMs = cutInterval(sessions.length);
+    for (;;) {
+      const workers = sessions.map(viewOf);
+      const asking = sessions.reduce((sum, session) => sum + pendingOf(session), 0);
+      const isRaced = (claim: string) => races.isRaced(claim);
+      const step = nextStep({ ledgers: views, workers, cutIntervalMs, now: clock.now(), asking, isRaced });
+      if (step === null) return;
+      switch (step.kind) {
+        case "assign":
+          this.#assign(sessions, step.worker, step.ledger.ledger, step.start, step.end);
+          break;
+        case "steal":
+          this.#steal(sessions, step.claim, step.from);
+          break;
+        case "race":
+          this.#race(sessions, step.worker, step.ledger.ledger, step.claim, step.index);
+      }
+    }
+  }
+
+  /** A worker has given back the tail of a claim from `from` on. */
+  async released(session: WorkerSession, claim: string, from: number): Promise<void> {
+    const held = session.claims.get(claim);
+    if (held === undefined) return;
+    const wasAsked = held.asked === "pending";
+    if (wasAsked) held.asked = "answered";
+    await this.#release(session, claim, from, wasAsked);
+  }
+
+  #assign(sessions: WorkerSession[], worker: string, ledger: EtcdLedger, start: number, end: number): void {
+    const session = sessions.find((one) => one.worker === worker) as WorkerSession;
+    session.wants--;
+    void this.#claim(session, ledger, start, end);
+  }
+
+  async #claim(session: WorkerSession, ledger: EtcdLedger, start: number, end: number): Promise<void> {
+    const { clock, ledgers, onLeaseGone, onUnsent } = this.#deps;
+    const outcome = await ledger.claim(session.worker, session.lease.id, start, end);
+    switch (outcome.kind) {
+      case "session-gone":
+        return onLeaseGone(session);
+      case "not-claimed":
+        session.wants++;
+        return this.run();
+      case "lost":
+        return;
+      case "claimed": {
+        const { id } = outcome.claim;
+        // The worker went, or the ledger was closed, while the claim was being written.
+        if (session.state === "gone" || !ledgers().includes(ledger)) return onUnsent(ledger, id);
+        const now = clock.now();
+        session.claims.set(id, { ledger, assignedAt: now, saidAt: now, missed: 0, asked: "no" });
+        session.say(assign(ledger, id, outcome.fence, start, end));
+      }
+    }
+  }
+
+  /** L6: asks for the tail; whoever does not answer is shrunk all the same. */
+  #steal(sessions: WorkerSession[], claim: string, from: number): void {
+    const { clock, timing } = this.#deps;
+    const victim = sessions.find((one) => one.claims.has(claim)) as WorkerSession;
+    const held = victim.claims.get(claim);
+    if (held === undefined) return;
+    held.asked = "pending";
+    victim.say(release(claim, from));
+    clock.timer(timing.releaseMs, () => {
+      if (held.asked !== "pending") return;
+      held.asked = "answered";
+      void this.#release(victim, claim, from, true);
+    });
+  }
+
+  async #release(session: WorkerSession, claim: string, from: number, isSteal: boolean): Promise<void> {
+    const { ledger } = session.claims.get(claim) ?? {};
+    if (ledger === undefined) return;
+    const given = await ledger.release(claim, from);
+    if (given && isSteal) ledger.stolen();
+    if (!ledger.partition.claims.has(claim)) session.claims.delete(claim);
+    this.run();
+  }
+
+  #race(sessions: WorkerSession[], worker: string, ledger: EtcdLedger, claim: string, index: number): void {
+    const { clock, races } = this.#deps;
+    const session = sessions.find((one) => one.worker === worker) as WorkerSession;
+    session.wants--;
+    races.begin(session, claim, ledger, index, clock.now());
+    const { fence } = ledger.partition.claims.get(claim) ?? {};
+    if (fence != null) session.say(race(ledger, claim, fence, index));
+  }
+}
+
+function viewOf({ worker, wants, claims, races }: WorkerSession): WorkerView {
+  return { id: worker, wants, holds: claims.size + races.size };
+}
+
+function pendingOf({ claims }: WorkerSession): number {
+  let count = 0;
+  for (const { asked } of claims.values()) if (asked === "pending") count++;
+  return count;
+}
+
+/** A ledger and the sessions that hold its claims, as the deciding functions see them. */
+class LedgerInPool implements LedgerView {
+  readonly ledger: EtcdLedger;
+  readonly #sessions: readonly WorkerSession[];
+
+  constructor(ledger: EtcdLedger, sessions: readonly WorkerSession[]) {
+    this.ledger = ledger;
+    this.#sessions = sessions;
+  }
+
+  get order() {
+    return this.ledger.order;
+  }
+  get n() {
+    return this.ledger.partition.n;
+  }
+  get doneCount() {
+    return this.ledger.partition.doneCount;
+  }
+  get free() {
+    return this.ledger.partition.free;
+  }
+  get freeCount() {
+    return this.ledger.partition.freeCount;
+  }
+  get handsOut() {
+    return this.ledger.handsOut;
+  }
+  get speculation() {
+    return this.ledger.speculation;
+  }
+  get medianMs() {
+    return this.ledger.rates.medianMs();
+  }
+
+  msPerIndex(worker: string) {
+    return this.ledger.rates.msPerIndex(worker);
+  }
+
+  most(start: number, size: number) {
+    return this.ledger.lostPieces.most(start, size);
+  }
+
+  get claims(): ClaimView[] {
+    const { claims } = this.ledger.partition;
+    return this.#sessions.flatMap((session) =>
+      [...session.claims].flatMap(([id, { ledger, saidAt, assignedAt, asked }]) => {
+        const claim = claims.get(id);
+        if (ledger !== this.ledger || claim === undefined) return [];
+        const { worker, start, end, next, running } = claim;
+        return [{ id, worker, start, end, next, running, saidAt, assignedAt, asked: asked !== "no" }];
+      }),
+    );
+  }
+}

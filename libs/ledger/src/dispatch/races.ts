@@ -1,0 +1,57 @@
+import { dispatch } from "@sheaf/proto";
+import type { EtcdLedger } from "../owner/etcd-ledger.ts";
+import type { Roster } from "./roster.ts";
+import { cancel } from "./words.ts";
+import type { WorkerSession } from "./worker-session.ts";
+
+/**
+ * The backups of stragglers that run (L7). A race holds nothing: it is one more worker under the fence of somebody's claim. So it
+ * is over, and its loser told to stop, as soon as the index is committed by either, or the claim is gone.
+ */
+export class Races {
+  readonly #roster: Roster;
+  /** The worker that runs the backup, by claim: one index of a claim is raced at a time. */
+  readonly #racers = new Map<string, string>();
+
+  constructor(roster: Roster) {
+    this.#roster = roster;
+  }
+
+  isRaced(claim: string): boolean {
+    return this.#racers.has(claim);
+  }
+
+  begin(session: WorkerSession, claim: string, ledger: EtcdLedger, index: number, now: number): void {
+    this.#racers.set(claim, session.worker);
+    session.races.set(claim, { ledger, index, assignedAt: now, missed: 0 });
+  }
+
+  /** [from, to) of the claim is committed, by `winner`: whoever else works on it stops. */
+  committed(claim: string, holder: string | undefined, from: number, to: number, winner: WorkerSession): void {
+    const racer = this.#roster.get(this.#racers.get(claim) ?? "");
+    const race = racer?.races.get(claim);
+    if (racer === undefined || race === undefined || race.index < from || race.index >= to) return;
+    this.end(claim);
+    if (racer !== winner) return racer.say(cancel(claim, dispatch.CancelReason.RACE_LOST));
+    const loser = holder === undefined ? undefined : this.#roster.get(holder);
+    loser?.say(cancel(claim, dispatch.CancelReason.RACE_LOST, race.index));
+  }
+
+  /** The claim is gone: what runs under its fence is in vain. */
+  claimGone(claim: string, reason: dispatch.CancelReason): void {
+    const racer = this.#roster.get(this.#racers.get(claim) ?? "");
+    if (this.end(claim)) racer?.say(cancel(claim, reason));
+  }
+
+  /** The racer does not run it any more. False: nobody did. */
+  end(claim: string): boolean {
+    const racer = this.#racers.get(claim);
+    this.#roster.get(racer ?? "")?.races.delete(claim);
+    return this.#racers.delete(claim);
+  }
+
+  racerGone(session: WorkerSession): void {
+    for (const claim of session.races.keys()) this.#racers.delete(claim);
+    session.races.clear();
+  }
+}
