@@ -10,6 +10,7 @@ import type { ClaimView, LedgerView, WorkerView } from "./view.ts";
 export interface Steal<L extends LedgerView> {
   readonly kind: "steal";
   readonly ledger: L;
+  readonly victim: string;
   readonly claim: string;
   /** The victim shall keep [.., from). */
   readonly from: number;
@@ -42,7 +43,7 @@ export function nextSteal<L extends LedgerView>(
   if (!victim?.last) return null;
   const { ledger, claim, unstarted } = victim.last;
   const taken = Math.min(unstarted, worth(victim, ledger.msPerIndex(thief.id) ?? victim.msPerIndex));
-  return taken < 1 ? null : { kind: "steal", ledger, claim: claim.id, from: claim.end - taken };
+  return taken < 1 ? null : { kind: "steal", ledger, victim: claim.worker, claim: claim.id, from: claim.end - taken };
 }
 
 /** How many indexes the thief takes, so that both end together. One that ends sooner with the thief is worth taking as well. */

@@ -26,34 +26,45 @@ export interface HandOutDeps {
 /** The loop that gives work to those who want it: core/hand-out.ts decides, this says and writes it. */
 export class HandOut {
   readonly #deps: HandOutDeps;
+  #awake = false;
 
   constructor(deps: HandOutDeps) {
     this.#deps = deps;
   }
 
+  /** Hands out soon: once for all that happens together. */
+  wake(): void {
+    if (this.#awake) return;
+    this.#awake = true;
+    queueMicrotask(() => {
+      this.#awake = false;
+      if (this.#deps.serves()) this.#run();
+    });
+  }
+
   /** Goes on until nobody wants or nothing is left to give. Claims are reserved at once and written with the next tick (L8). */
-  run(): void {
-    const { clock, roster, races, ledgers, serves } = this.#deps;
-    if (!serves()) return;
+  #run(): void {
+    const { clock, roster, races, ledgers } = this.#deps;
     const sessions = roster.open();
+    if (!sessions.some(({ wants }) => wants > 0)) return;
     const views = ledgers().map((ledger) => new LedgerInPool(ledger, sessions));
+    const workers = sessions.map(viewOf);
     const cutIntervalMs = cutInterval(sessions.length);
+    const isRaced = (claim: string) => races.isRaced(claim);
+    let asking = sessions.reduce((sum, session) => sum + pendingOf(session), 0);
     for (;;) {
-      const workers = sessions.map(viewOf);
-      const asking = sessions.reduce((sum, session) => sum + pendingOf(session), 0);
-      const isRaced = (claim: string) => races.isRaced(claim);
       const step = nextStep({ ledgers: views, workers, cutIntervalMs, now: clock.now(), asking, isRaced });
       if (step === null) return;
-      switch (step.kind) {
-        case "assign":
-          this.#assign(sessions, step.worker, step.ledger.ledger, step.start, step.end);
-          break;
-        case "steal":
-          this.#steal(sessions, step.claim, step.from);
-          break;
-        case "race":
-          this.#race(sessions, step.worker, step.ledger.ledger, step.claim, step.index);
+      if (step.kind === "steal") {
+        this.#steal(roster.get(step.victim) as WorkerSession, step.claim, step.from);
+        asking++;
+        continue;
       }
+      const session = roster.get(step.worker) as WorkerSession;
+      session.wants--;
+      if (step.kind === "race") this.#race(session, step.ledger.ledger, step.claim, step.index);
+      else void this.#assign(session, step.ledger.ledger, step.start, step.end);
+      workers[workers.findIndex(({ id }) => id === step.worker)] = viewOf(session);
     }
   }
 
@@ -66,21 +77,17 @@ export class HandOut {
     await this.#release(session, claim, from, wasAsked);
   }
 
-  #assign(sessions: WorkerSession[], worker: string, ledger: EtcdLedger, start: number, end: number): void {
-    const session = sessions.find((one) => one.worker === worker) as WorkerSession;
-    session.wants--;
-    void this.#claim(session, ledger, start, end);
-  }
-
-  async #claim(session: WorkerSession, ledger: EtcdLedger, start: number, end: number): Promise<void> {
+  async #assign(session: WorkerSession, ledger: EtcdLedger, start: number, end: number): Promise<void> {
     const { clock, ledgers, onLeaseGone, onUnsent } = this.#deps;
+    session.assigning++;
     const outcome = await ledger.claim(session.worker, session.lease.id, start, end);
+    session.assigning--;
     switch (outcome.kind) {
       case "session-gone":
         return onLeaseGone(session);
       case "not-claimed":
         session.wants++;
-        return this.run();
+        return this.wake();
       case "lost":
         return;
       case "claimed": {
@@ -95,9 +102,8 @@ export class HandOut {
   }
 
   /** L6: asks for the tail; whoever does not answer is shrunk all the same. */
-  #steal(sessions: WorkerSession[], claim: string, from: number): void {
+  #steal(victim: WorkerSession, claim: string, from: number): void {
     const { clock, timing } = this.#deps;
-    const victim = sessions.find((one) => one.claims.has(claim)) as WorkerSession;
     const held = victim.claims.get(claim);
     if (held === undefined) return;
     held.asked = "pending";
@@ -115,21 +121,19 @@ export class HandOut {
     const given = await ledger.release(claim, from);
     if (given && isSteal) ledger.stolen();
     if (!ledger.partition.claims.has(claim)) session.claims.delete(claim);
-    this.run();
+    this.wake();
   }
 
-  #race(sessions: WorkerSession[], worker: string, ledger: EtcdLedger, claim: string, index: number): void {
+  #race(session: WorkerSession, ledger: EtcdLedger, claim: string, index: number): void {
     const { clock, races } = this.#deps;
-    const session = sessions.find((one) => one.worker === worker) as WorkerSession;
-    session.wants--;
     races.begin(session, claim, ledger, index, clock.now());
     const { fence } = ledger.partition.claims.get(claim) ?? {};
     if (fence != null) session.say(race(ledger, claim, fence, index));
   }
 }
 
-function viewOf({ worker, wants, claims, races }: WorkerSession): WorkerView {
-  return { id: worker, wants, holds: claims.size + races.size };
+function viewOf({ worker, wants, claims, races, assigning }: WorkerSession): WorkerView {
+  return { id: worker, wants, holds: claims.size + races.size + assigning };
 }
 
 function pendingOf({ claims }: WorkerSession): number {

@@ -37,7 +37,7 @@ export class Hearing {
     switch (message.case) {
       case "want":
         session.wants = session.draining ? 0 : message.value.claims;
-        return this.#deps.handOut.run();
+        return this.#deps.handOut.wake();
       case "beat":
         return this.#beat(session, message.value);
       case "commit":
@@ -68,7 +68,7 @@ export class Hearing {
       if (named.has(id)) held.missed = 0;
       else if (this.#isMissing(held, now)) races.end(id);
     }
-    this.#deps.handOut.run();
+    this.#deps.handOut.wake();
   }
 
   #position(id: string, held: SessionClaim, position: dispatch.HeldPosition, now: number): void {
@@ -106,7 +106,7 @@ export class Hearing {
     if (isLie) this.#lied(session, commit, word.value as dispatch.Refused);
     if (ledger === undefined) return;
     await ledger.settle();
-    handOut.run();
+    handOut.wake();
   }
 
   #lied(session: WorkerSession, commit: dispatch.Commit, { code, reason }: dispatch.Refused): void {

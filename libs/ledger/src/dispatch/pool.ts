@@ -96,7 +96,7 @@ export class Pool {
 
   add(ledger: EtcdLedger): void {
     this.#ledgers.set(keyOf(ledger.name), ledger);
-    this.#handOut.run();
+    this.#handOut.wake();
   }
 
   ledger(name: LedgerName): EtcdLedger | undefined {
@@ -117,7 +117,7 @@ export class Pool {
       }
     }
     await Promise.all(claims.map((claim) => ledger.freeClaim(claim)));
-    this.#handOut.run();
+    this.#handOut.wake();
   }
 
   /** Tells a worker to finish what it holds and to leave. */
@@ -234,7 +234,7 @@ export class Pool {
   async #freed(ledger: EtcdLedger, claim: string): Promise<void> {
     this.#races.claimGone(claim, dispatch.CancelReason.LOST);
     await ledger.settle();
-    this.#handOut.run();
+    this.#handOut.wake();
   }
 
   /** The worker is gone: its claims are freed by our own transactions, then its lease is revoked (L3). */
@@ -286,7 +286,7 @@ export class Pool {
     for (const session of this.#roster.open()) session.say(beat);
     this.#freeOrphans(now);
     for (const ledger of this.#ledgers.values()) void ledger.settle();
-    this.#handOut.run(); // time alone makes stragglers
+    this.#handOut.wake(); // time alone makes stragglers
   }
 
   /** Claims that no session holds: those from before a takeover that nobody has shown in time. */

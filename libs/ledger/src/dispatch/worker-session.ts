@@ -51,6 +51,8 @@ export class WorkerSession {
   state: "open" | "broken" | "gone" = "broken";
   /** Claims that the worker would take now. */
   wants = 0;
+  /** Claims that are being written for it. */
+  assigning = 0;
   claimsElsewhere = 0;
   /** Clock time of the last word of the worker, in milliseconds. */
   heardAt = 0;

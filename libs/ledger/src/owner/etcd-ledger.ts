@@ -6,7 +6,7 @@
  */
 
 import { create } from "@bufbuild/protobuf";
-import type { ChangeOp, Keys, KeyValue } from "@sheaf/etcd";
+import type { Keys, KeyValue } from "@sheaf/etcd";
 import { dispatch, type store } from "@sheaf/proto";
 import { newId } from "@sheaf/runtime";
 import { Attempts, type OpenTries } from "../core/attempts.ts";
@@ -15,9 +15,11 @@ import { LostPieces } from "../core/lost-pieces.ts";
 import { type Claim, Partition } from "../core/partition.ts";
 import { Rates } from "../core/rates.ts";
 import type { DoneInterval, Ledger, LedgerEnd, LedgerName, LedgerProgress } from "../door.ts";
-import { addTotals, encodeClaim, encodeDone, encodeFailure } from "../ledger-records.ts";
+import { addTotals, encodeDone } from "../ledger-records.ts";
+import { ClaimKeys, revisionIf } from "./claim-keys.ts";
+import { FailureKeys } from "./failure-keys.ts";
 import type { ClaimOutcome, CommitOutcome, CommitRequest, LedgerMeta } from "./ledger-outcomes.ts";
-import { LedgerWrites, type Written } from "./ledger-writes.ts";
+import { type LedgerWrite, LedgerWrites, type Written } from "./ledger-writes.ts";
 import { type LedgerKeyValues, loadLedger } from "./load-ledger.ts";
 import type { OwnerDeps, OwnerKey } from "./ownership.ts";
 import { progressOf } from "./progress.ts";
@@ -27,9 +29,6 @@ import { Turns } from "./turns.ts";
 export interface LedgerDeps extends OwnerDeps {
   readonly keys: Keys;
 }
-
-/** Keys of failures that one commit deletes; more go with changes of their own, so that a commit stays small (L8). */
-const FAILURES_PER_COMMIT = 32;
 
 export class EtcdLedger implements Ledger {
   readonly name: LedgerName;
@@ -42,6 +41,8 @@ export class EtcdLedger implements Ledger {
   readonly attempts = new Attempts();
   readonly #deps: LedgerDeps;
   readonly #writes: LedgerWrites;
+  readonly #claimKeys: ClaimKeys;
+  readonly #failureKeys: FailureKeys;
   readonly #giveUpAfterFailed: number;
   readonly #done = new Map<number, DoneInterval>();
   readonly #totals = create(dispatch.TotalsSchema);
@@ -65,6 +66,9 @@ export class EtcdLedger implements Ledger {
       deps.keys.ledgerMeta(meta.name.job, meta.name.kind),
       meta.metaRevision,
     );
+    const write = (one: LedgerWrite) => this.#write(one);
+    this.#claimKeys = new ClaimKeys(deps, meta.name, write);
+    this.#failureKeys = new FailureKeys(deps.keys, meta.name, write);
     void owner.lost.then(() => this.close());
   }
 
@@ -130,14 +134,7 @@ export class EtcdLedger implements Ledger {
   }
 
   async #writeClaim(claim: Claim): Promise<ClaimOutcome> {
-    const key = this.#claimKey(claim.id);
-    const value = this.#claimValue(claim, claim);
-    const written = await this.#write({
-      name: `claim ${key}`,
-      compare: [{ key, target: "create", is: 0n }],
-      ops: [{ put: key, value, lease: claim.lease }],
-      proof: { key, revisionOf: (now) => (now !== null && isSame(now.value, value) ? now.createRevision : null) },
-    });
+    const written = await this.#claimKeys.create(claim);
     if (written.kind === "written") {
       this.partition.claimed(claim.id, written.revision);
       this.changed();
@@ -170,24 +167,18 @@ export class EtcdLedger implements Ledger {
     const written = await this.#write({
       name: `commit ${doneKey}`,
       compare: [
-        { key: this.#claimKey(claim.id), target: "create", is: fence },
+        { key: this.#claimKeys.key(claim.id), target: "create", is: fence },
         { key: doneKey, target: "create", is: 0n },
       ],
-      ops: [
-        { put: doneKey, value },
-        left === null ? { delete: this.#claimKey(claim.id) } : this.#putClaim(claim, left),
-        ...this.#deleteFailures(tried.slice(0, FAILURES_PER_COMMIT)),
-      ],
-      proof: {
-        key: doneKey,
-        revisionOf: (now) => (now !== null && isSame(now.value, value) ? now.createRevision : null),
-      },
+      ops: [{ put: doneKey, value }, this.#claimKeys.rest(claim, left), ...this.#failureKeys.withCommit(tried)],
+      proof: { key: doneKey, revisionOf: (now) => revisionIf(now, value, now?.createRevision) },
     });
     switch (written.kind) {
       case "written":
         this.partition.committed(claim.id, start, end);
         this.#enter(done);
-        this.#forget(tried);
+        this.attempts.forget(tried);
+        void this.#failureKeys.deleteRest(tried);
         this.changed();
         return { kind: "committed" };
       case "not-written":
@@ -205,7 +196,7 @@ export class EtcdLedger implements Ledger {
   freeClaim(id: string): Promise<Interval | null> {
     return this.#turns.take(id, async () => {
       const claim = this.partition.claims.get(id);
-      if (claim === undefined || !(await this.#delete(claim))) return null;
+      if (claim === undefined || !(await this.#claimKeys.delete(claim))) return null;
       const open = this.partition.openPart(id);
       this.partition.freed(id);
       this.changed();
@@ -220,7 +211,7 @@ export class EtcdLedger implements Ledger {
       const claim = this.partition.claims.get(id);
       if (verdict.kind === "nothing" || claim === undefined) return false;
       if (verdict.kind === "free") {
-        if (!(await this.#delete(claim))) return false;
+        if (!(await this.#claimKeys.delete(claim))) return false;
         this.partition.freed(id);
       } else {
         if (!(await this.#put(claim, verdict.to, claim.lease))) return false;
@@ -268,85 +259,29 @@ export class EtcdLedger implements Ledger {
 
   async #noteTries(index: number, tries: OpenTries | null): Promise<void> {
     if (tries === null || this.partition.hasDone(index, index + 1)) return;
-    const key = this.#failureKey(index);
-    const value = encodeFailure(tries);
-    await this.#write({
-      name: `failure ${key}`,
-      compare: [],
-      ops: [{ put: key, value }],
-      proof: { key, revisionOf: (now) => (now !== null && isSame(now.value, value) ? now.modRevision : null) },
-    });
-    // It may have been committed meanwhile: then its key is nobody's any more.
-    if (this.partition.hasDone(index, index + 1)) this.#forget([index], 0);
+    await this.#failureKeys.put(index, tries);
+    if (this.partition.hasDone(index, index + 1)) {
+      // It was committed meanwhile.
+      this.attempts.forget([index]);
+      await this.#failureKeys.deleteRest([index], 0);
+    }
     this.changed();
-  }
-
-  /** They are done. The first keys went with the commit; the others go now. */
-  #forget(indexes: readonly number[], gone = FAILURES_PER_COMMIT): void {
-    this.attempts.forget(indexes);
-    for (let at = gone; at < indexes.length; at += FAILURES_PER_COMMIT) {
-      const ops = this.#deleteFailures(indexes.slice(at, at + FAILURES_PER_COMMIT));
-      const [first] = ops;
-      if (first === undefined || !("delete" in first)) return;
-      const proof = { key: first.delete, revisionOf: (now: KeyValue | null) => (now === null ? 1n : null) };
-      // Whatever becomes of it: a failure of an index that is done says nothing, and is deleted with the ledger.
-      void this.#write({ name: `forget ${first.delete}`, compare: [], ops, proof });
-    }
-  }
-
-  #deleteFailures(indexes: readonly number[]): ChangeOp[] {
-    return indexes.map((index) => ({ delete: this.#failureKey(index) }));
-  }
-
-  /** Deletes a claim key. False: it could not be told, because we are not the owner any more. */
-  async #delete(claim: Claim): Promise<boolean> {
-    const key = this.#claimKey(claim.id);
-    for (;;) {
-      if (claim.fence === null) return false; // its own write comes first, and tells
-      const { fence } = claim;
-      const written = await this.#write({
-        name: `free ${key}`,
-        compare: [{ key, target: "create", is: fence }],
-        ops: [{ delete: key }],
-        proof: { key, revisionOf: (now) => (now?.createRevision === fence ? null : 1n) },
-      });
-      if (written.kind === "lost" || written.kind === "meta-gone") return false;
-      if (written.kind !== "not-written") return true; // refused: it is gone already
-    }
   }
 
   /** Puts a claim's key anew. False: it was not written, and is gone from memory when it is from etcd. */
   async #put(claim: Claim, to: Interval, lease: string): Promise<boolean> {
-    const key = this.#claimKey(claim.id);
-    const value = this.#claimValue(claim, to);
-    const written = await this.#write({
-      name: `put ${key}`,
-      compare: [{ key, target: "create", is: claim.fence ?? 0n }],
-      ops: [{ put: key, value, lease }], // with the lease, or it would stay for ever (L3)
-      proof: { key, revisionOf: (now) => (now !== null && isSame(now.value, value) ? now.modRevision : null) },
-    });
+    const written = await this.#claimKeys.put(claim, to, lease);
     if (written.kind === "refused") await this.#claimGone(claim, written.current[0] ?? null);
     return written.kind === "written";
   }
 
-  #putClaim(claim: Claim, to: Interval): ChangeOp {
-    return { put: this.#claimKey(claim.id), value: this.#claimValue(claim, to), lease: claim.lease }; // with its lease (L3)
-  }
-
-  /** The key of a claim is not what this owner wrote: it went with its lease, or somebody's hand was in it. */
+  /** The key of a claim is not what this owner wrote: it went with its lease, or somebody's hand was in it (L5). */
   async #claimGone(claim: Claim, now: KeyValue | null): Promise<void> {
-    const key = this.#claimKey(claim.id);
-    const byHand = now === null ? await this.#leaseLives(claim.lease) : now.createRevision !== claim.fence;
-    if (byHand) this.inconsistent(`${key} was ${now === null ? "deleted" : "put anew"}, and not by this owner`);
-    this.partition.freed(claim.id);
-  }
-
-  async #leaseLives(lease: string): Promise<boolean> {
-    try {
-      return (await this.#deps.etcd.leaseTimeToLive(lease)) !== null;
-    } catch {
-      return false; // nobody can tell: then it is a lost claim like another
+    if (await this.#claimKeys.isByHand(claim, now)) {
+      const what = now === null ? "deleted" : "put anew";
+      this.inconsistent(`${this.#claimKeys.key(claim.id)} was ${what}, and not by this owner`);
     }
+    this.partition.freed(claim.id);
   }
 
   /** L5: complete is what tiles [0, n) in etcd, read anew and checked as a set; a counter could be wrong. */
@@ -377,28 +312,11 @@ export class EtcdLedger implements Ledger {
     this.changed();
   }
 
-  async #write(write: Parameters<LedgerWrites["write"]>[0]): Promise<Written> {
+  async #write(write: LedgerWrite): Promise<Written> {
     const written = await this.#writes.write(write);
     if (written.kind === "meta-gone" && this.#phase === "open") {
       this.inconsistent(`${this.#writes.metaKey} was deleted or changed, and not by this owner`);
     }
     return written;
   }
-
-  /** The attempt in it is new with every put: it tells one's own write from every other. */
-  #claimValue({ worker }: Claim, { start, end }: Interval): Uint8Array {
-    return encodeClaim({ worker, attempt: newId(this.#deps.random, this.#deps.clock), start, end });
-  }
-
-  #claimKey(id: string): string {
-    return this.#deps.keys.claim(this.name.job, this.name.kind, id);
-  }
-
-  #failureKey(index: number): string {
-    return this.#deps.keys.failure(this.name.job, this.name.kind, index);
-  }
-}
-
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0;
 }
