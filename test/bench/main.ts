@@ -1,17 +1,23 @@
 // `npm run bench`: Sheaf beside what a user would write without it, in the same run on the same machine. Ratios count; absolute times
-// say more about the machine. `--runs N` (default 5), `--only files,words,warm,cold`.
+// say more about the machine. `--runs N` (default 5), `--only files,words,warm,cold,tail,slow,etcd`.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { coldRun } from "./cold-run.ts";
+import { etcdOperations } from "./etcd-operations.ts";
+import { heavyTail } from "./heavy-tail.ts";
 import { manyFiles } from "./many-files.ts";
 import type { Row } from "./row.ts";
+import { slowWorker } from "./slow-worker.ts";
 import { warmJob } from "./warm-job.ts";
 import { wordCount } from "./word-count.ts";
 
-const BENCHES = { files: manyFiles, words: wordCount, warm: warmJob, cold: coldRun } as const;
+const BENCHES = {
+  ...{ files: manyFiles, words: wordCount, warm: warmJob, cold: coldRun },
+  ...{ tail: heavyTail, slow: slowWorker, etcd: etcdOperations },
+} as const;
 
 const { values } = parseArgs({ options: { runs: { type: "string", default: "5" }, only: { type: "string" } } });
 const runs = Number(values.runs);

@@ -75,6 +75,21 @@ test("a worker that is back within the grace keeps its claims", async (t) => {
   assert.equal((await ledger.end).kind, "complete");
 });
 
+test("a worker that is back is told what was taken from it meanwhile (L6)", async (t) => {
+  const { dispatcher } = await world(t).owned(100);
+  const before = new FakeWorker(dispatcher, "w1");
+  before.want(1);
+  const assign = await before.next("assign");
+  const held = { ...assign, $typeName: "sheaf.dispatch.v1.HeldClaim" as const };
+  before.say({ case: "released", value: { $typeName: "sheaf.dispatch.v1.Released", claim: assign.claim, from: 4n } });
+  before.commit(assign, 0n, 2n);
+  await before.next("committed");
+  before.cut();
+  const again = new FakeWorker(dispatcher, "w1", { holds: [held] });
+  const { stand } = await again.next("welcome");
+  assert.deepEqual([stand[0]?.from, stand[0]?.to, stand[0]?.fence], [2n, 4n, assign.fence]);
+});
+
 test("a silent worker loses its claims", async (t) => {
   const { dispatcher } = await world(t).owned(1);
   const silent = new FakeWorker(dispatcher, "w1");

@@ -29,6 +29,8 @@ test("tries outlive their worker and their owner, and losses are counted apart (
   two.want(1);
   const again = await two.next("assign");
   assert.deepEqual([again.prior[0]?.tries, again.prior[0]?.losses], [2, 0], "to leave in order is no loss");
+  two.say(leaving);
+  await two.over;
   await first.dispatcher.stop();
   const second = await it.owned(1);
   const three = new FakeWorker(second.dispatcher, "w3");

@@ -66,7 +66,7 @@ export class Pool {
       ledgers: () => [...this.#ledgers.values()],
       serves: () => this.serves,
       onLeaseGone: (session) => void this.#drop(session, { why: "its lease is gone", isLoss: false }),
-      onUnsent: (ledger, claim) => void this.#freeUnsent(ledger, claim),
+      onUnsent: (ledger, claim) => void this.#freeUnheld(ledger, claim),
     });
     const onDropped = (session: WorkerSession, claim: string, ledger: EtcdLedger) => this.#free(session, claim, ledger);
     const onLiar = (session: WorkerSession) => void this.#drop(session, { why: "it lies", isLoss: false });
@@ -208,10 +208,12 @@ export class Pool {
 
   /** Which of the claims that a worker shows stand; what it does not show is freed. */
   async #standing(session: WorkerSession, shown: readonly dispatch.HeldClaim[]): Promise<dispatch.HeldClaim[]> {
-    const ids = new Set(shown.map((held) => held.claim));
-    for (const [id, held] of [...session.claims]) if (!ids.has(id)) this.#free(session, id, held.ledger);
     const kept = await Promise.all(shown.map((held) => this.#keep(session, held)));
-    return kept.filter((held) => held !== null);
+    const stand = kept.filter((held) => held !== null);
+    // What was held here and does not stand is not held any more.
+    const standing = new Set(stand.map(({ claim }) => claim));
+    for (const [id, held] of [...session.claims]) if (!standing.has(id)) this.#free(session, id, held.ledger);
+    return stand;
   }
 
   async #keep(session: WorkerSession, shown: dispatch.HeldClaim): Promise<dispatch.HeldClaim | null> {
@@ -258,12 +260,13 @@ export class Pool {
     await this.#revoke(session);
   }
 
-  /** Frees a claim that no session holds: nobody was told of it, or its worker has not come since a takeover. */
-  async #freeUnsent(ledger: EtcdLedger, claim: string): Promise<void> {
+  /** Frees a claim that no session holds: nobody was told of it, or its worker (`lost`) has not come since a takeover. */
+  async #freeUnheld(ledger: EtcdLedger, claim: string, lost?: string): Promise<void> {
     if (this.#freeing.has(claim)) return;
     this.#freeing.add(claim);
     try {
-      await ledger.freeClaim(claim);
+      const part = await ledger.freeClaim(claim);
+      if (part !== null && lost !== undefined) this.#losses.freed(ledger, part, lost, this.#deps.clock.now());
     } finally {
       this.#freeing.delete(claim);
     }
@@ -294,8 +297,9 @@ export class Pool {
     if (this.#servingSince === null || now - this.#servingSince < this.#deps.timing.orphanMs) return;
     for (const ledger of this.#ledgers.values()) {
       for (const claim of ledger.partition.claims.values()) {
-        const isHeld = this.#roster.get(claim.worker)?.claims.has(claim.id) === true;
-        if (!isHeld && claim.fence !== null) void this.#freeUnsent(ledger, claim.id);
+        const session = this.#roster.get(claim.worker);
+        if (claim.fence === null || session?.claims.has(claim.id) === true) continue;
+        void this.#freeUnheld(ledger, claim.id, session === undefined ? claim.worker : undefined);
       }
     }
   }
