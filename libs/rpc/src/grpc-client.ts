@@ -26,8 +26,20 @@ const OPTIONS = {
   "grpc.enable_channelz": 0,
 } as const;
 
+export interface GrpcServiceClient<S extends DescService> extends ServiceClient<S> {
+  /**
+   * Connects, and resolves when the peer has spoken HTTP/2; tried for ever, so it stays pending for a peer that is dead,
+   * frozen or not there, and when the connection is closed before.
+   */
+  connected(): Promise<void>;
+}
+
+interface GrpcConnection extends Connection {
+  connected(): Promise<void>;
+}
+
 /** `address`: "host:port", or "[v6]:port". */
-export function grpcConnection(address: string, options: ConnectionOptions = {}): Connection {
+export function grpcConnection(address: string, options: ConnectionOptions = {}): GrpcConnection {
   const channel = new GrpcChannel(address, credentials.createInsecure(), OPTIONS);
   const { clock = systemClock, timeoutMs = UNARY_TIMEOUT_MS } = options;
   const open = new OpenCalls();
@@ -35,6 +47,10 @@ export function grpcConnection(address: string, options: ConnectionOptions = {})
   return {
     address,
     client: (service) => clientOf(service, caller),
+    connected: () =>
+      new Promise((resolve) => {
+        channel.waitForReady(Number.POSITIVE_INFINITY, (error) => error === undefined && resolve());
+      }),
     close: () => {
       open.cancelAll();
       channel.close();
@@ -47,8 +63,9 @@ export function grpcClient<S extends DescService>(
   address: string,
   service: S,
   options: ConnectionOptions = {},
-): ServiceClient<S> {
-  return oneService(grpcConnection(address, options), service);
+): GrpcServiceClient<S> {
+  const connection = grpcConnection(address, options);
+  return { ...oneService(connection, service), connected: () => connection.connected() };
 }
 
 function clientOf<S extends DescService>(service: S, caller: GrpcCaller): Client<S> {
