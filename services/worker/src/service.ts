@@ -9,8 +9,8 @@ import type { Connect } from "./session/session.ts";
 import { Worker } from "./worker.ts";
 
 const connect: Connect = (address) => {
-  const { rpc, close } = grpcClient(address, dispatch.DispatchService);
-  return { stream: rpc.session(), close };
+  const { rpc, connected, close } = grpcClient(address, dispatch.DispatchService);
+  return { stream: rpc.session(), connected: connected(), close };
 };
 
 /** It names a folder, and stands in logs and listings. */

@@ -11,10 +11,10 @@ import type { Worker as Thread } from "node:worker_threads";
 import { create } from "@bufbuild/protobuf";
 import { dispatch } from "@sheaf/proto";
 import { backoff, type Clock, type Component, internal, type Logger, type Random, SheafError } from "@sheaf/runtime";
-import type { Owner } from "./claims/claim.ts";
+import type { Assigned, Owner } from "./claims/terms.ts";
 import type { EngineData, FromEngine, ToEngine } from "./engine/messages.ts";
 import { openScratch } from "./scratch/scratch.ts";
-import { assignedOf, Desk, standOf } from "./session/desk.ts";
+import { assignedOf, Desk, raceOf, standOf } from "./session/desk.ts";
 import { type Connect, Session } from "./session/session.ts";
 import { VERSION } from "./version.ts";
 
@@ -39,7 +39,8 @@ export interface WorkerOptions {
   readonly onFailed: (error: unknown) => void;
 }
 
-const RECONNECT = { baseMs: 50, capMs: 3_000 };
+/** Short waits: while one owner dies and the next takes over, nothing new is handed out. */
+const RECONNECT = { baseMs: 50, capMs: 1_000 };
 /** How long the engine may take to end what runs, before its thread is ended. */
 const STOP_LIMIT_MS = 2_000;
 
@@ -49,6 +50,8 @@ export class Worker implements Component {
   readonly #sessions = new Map<Owner, Session>();
   /** What each owner was told to be wanted. */
   readonly #offered = new Map<Owner, number>();
+  /** How many greetings of each owner the engine was told of. */
+  readonly #greetings = new Map<Owner, number>();
   readonly #drained = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
   #scratch: string | undefined;
@@ -152,22 +155,13 @@ export class Worker implements Component {
   #onEngine(message: Exclude<FromEngine, { t: "started" | "failed" }>): void {
     switch (message.t) {
       case "holds":
-        this.#desk.update(message.holds, message.capacity, message.assigned);
+        this.#desk.update(message.holds, message.capacity, message.assigned, this.#options.clock.now());
         return this.#offer();
-      case "commit":
-        this.#sessions.get(message.owner)?.say({ case: "commit", value: message.commit });
+      case "say":
+        // What was said for an earlier greeting is said again for this one (E4).
+        if (message.greeting === this.#greetings.get(message.owner))
+          this.#sessions.get(message.owner)?.say(message.saying);
         return;
-      case "released": {
-        const value = create(dispatch.ReleasedSchema, { claim: message.claim, from: BigInt(message.from) });
-        this.#sessions.get(message.owner)?.say({ case: "released", value });
-        return;
-      }
-      case "try-failed": {
-        const { claim, index, failures: tries } = message;
-        const value = create(dispatch.TryFailedSchema, { claim, index: BigInt(index), tries });
-        this.#sessions.get(message.owner)?.say({ case: "tryFailed", value });
-        return;
-      }
       case "drained":
         this.#drained.resolve();
     }
@@ -196,8 +190,9 @@ export class Worker implements Component {
       backoff: backoff({ ...RECONNECT, random }),
       log,
       hello: () => this.#desk.hello(owner, { id, pool, version: VERSION, slots }),
-      beat: () => this.#desk.beat(owner),
+      beat: () => this.#desk.beat(owner, clock.now()),
       onStands: (welcome) => this.#onStands(owner, welcome),
+      onLost: () => this.#tell({ t: "lost", owner }),
       onMessage: (message) => this.#onMessage(owner, message),
     });
     this.#sessions.set(owner, session);
@@ -207,22 +202,18 @@ export class Worker implements Component {
   #onStands(owner: Owner, welcome: dispatch.Welcome): void {
     this.#offered.delete(owner);
     if (welcome.cutIntervalMs > 0) this.#tell({ t: "pace", cutIntervalMs: welcome.cutIntervalMs });
-    this.#tell({ t: "standing", owner, stand: standOf(welcome.stand) });
+    const greeting = (this.#greetings.get(owner) ?? 0) + 1;
+    this.#greetings.set(owner, greeting);
+    this.#tell({ t: "standing", owner, greeting, stand: standOf(welcome.stand) });
     this.#offer();
   }
 
   #onMessage(owner: Owner, message: dispatch.SessionResponse["message"]): void {
     switch (message.case) {
-      case "assign": {
-        const claim = assignedOf(owner, message.value);
-        if (claim === undefined)
-          return this.#options.log.error({ claim: message.value.claim }, "an assignment cannot be read");
-        this.#desk.assigned(claim);
-        this.#tell({ t: "assign", claim });
-        // The owner has counted it already.
-        this.#offered.set(owner, (this.#offered.get(owner) ?? 1) - 1);
-        return this.#offer();
-      }
+      case "assign":
+        return this.#onAssigned(owner, message.value.claim, assignedOf(owner, message.value));
+      case "race":
+        return this.#onAssigned(owner, message.value.claim, raceOf(owner, message.value));
       case "beat":
         if (message.value.cutIntervalMs > 0) this.#tell({ t: "pace", cutIntervalMs: message.value.cutIntervalMs });
         return;
@@ -244,11 +235,17 @@ export class Worker implements Component {
       }
       case "drain":
         return this.#options.onDrain();
-      case "race":
-        // Backups of stragglers are not asked for yet; an owner that does not hear of its race goes on without it (L7).
-        return this.#options.log.warn({ claim: message.value.claim }, "a race was asked for: not implemented yet");
       default:
         return;
     }
+  }
+
+  #onAssigned(owner: Owner, id: string, claim: Assigned | undefined): void {
+    if (claim === undefined) return this.#options.log.error({ owner, claim: id }, "an assignment cannot be read");
+    this.#desk.assigned(claim);
+    this.#tell({ t: "assign", claim });
+    // The owner has counted it already.
+    this.#offered.set(owner, (this.#offered.get(owner) ?? 1) - 1);
+    this.#offer();
   }
 }

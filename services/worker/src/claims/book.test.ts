@@ -1,24 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { create } from "@bufbuild/protobuf";
-import { dispatch, store } from "@sheaf/proto";
-import fc from "fast-check";
-import { ClaimBook } from "./book.ts";
-import type { Assigned, Claim, Cut, Interval, Kind, Owner, Pace } from "./claim.ts";
+import { dispatch } from "@sheaf/proto";
+import { assigned, NOW, newBook, race } from "../testing/claims-kit.ts";
+import type { ClaimBook } from "./book.ts";
+import type { Claim } from "./claim.ts";
+import type { Assigned, Cut, Interval, Pace } from "./terms.ts";
 
-const input = create(store.ObjectRefSchema, { key: "work/x", size: 1n });
-const NOW: Pace = { cutIntervalMs: 0, cutBytes: 1 };
 const LATER: Pace = { cutIntervalMs: 1_000, cutBytes: 1_000 };
-const { ALREADY_DONE, BAD_RESULT, CLAIM_LOST, OUTSIDE_CLAIM, TRY_AGAIN } = dispatch.RefusedCode;
-
-function assigned(id: string, from: number, to: number, kind: Kind = "process", owner: Owner = "master"): Assigned {
-  return { owner, id, fence: 7n, job: "job", kind, from, to, input };
-}
-
-function newBook(): ClaimBook {
-  let attempts = 0;
-  return new ClaimBook(() => `attempt-${++attempts}`);
-}
+const { ALREADY_DONE, BAD_RESULT, CLAIM_LOST, JOB_OVER, OUTSIDE_CLAIM, TRY_AGAIN, WRONG_FENCE } = dispatch.RefusedCode;
 
 function bookWith(...claims: Assigned[]): ClaimBook {
   const book = newBook();
@@ -61,12 +50,12 @@ describe("ClaimBook", () => {
       book.cutDue(1_700, LATER).map(({ cut }) => interval(cut)),
       [[6, 10]],
     );
-    assert.equal(book.committed("a", { from: 0, to: 3 }), true);
-    assert.equal(book.committed("a", { from: 0, to: 3 }), false);
+    assert.equal(book.committed("a", { from: 0, to: 3 }), a);
+    assert.equal(book.committed("a", { from: 0, to: 3 }), undefined);
     assert.equal(a.from, 3);
-    assert.equal(book.committed("a", { from: 6, to: 10 }), true);
+    assert.equal(book.committed("a", { from: 6, to: 10 }), a);
     assert.equal(book.size, 1);
-    assert.equal(book.committed("a", { from: 3, to: 6 }), true);
+    assert.equal(book.committed("a", { from: 3, to: 6 }), a);
     assert.equal(book.size, 0);
   });
 
@@ -155,13 +144,13 @@ describe("ClaimBook", () => {
     work(claimOf(book, "a"), 2);
     const [first] = book.cutDue(5_000, NOW).map(({ cut }) => cut) as [Cut];
     const still = { from: 0, to: 4 };
-    assert.deepEqual(book.refused("a", first, TRY_AGAIN, still), { kind: "again", cut: first });
-    const again = book.refused("a", first, BAD_RESULT, still);
+    assert.deepEqual(book.refused(claimOf(book, "a"), first, TRY_AGAIN, still), { kind: "again", cut: first });
+    const again = book.refused(claimOf(book, "a"), first, BAD_RESULT, still);
     assert.ok(again.kind === "recut");
     const [second] = again.cuts as [Cut];
     assert.deepEqual(interval(second), [0, 2]);
     assert.notEqual(second.attempt, first.attempt);
-    assert.deepEqual(book.refused("a", second, BAD_RESULT, still), { kind: "given-back", from: 0 });
+    assert.deepEqual(book.refused(claimOf(book, "a"), second, BAD_RESULT, still), { kind: "given-back", from: 0 });
     assert.equal(book.size, 0);
   });
 
@@ -170,11 +159,11 @@ describe("ClaimBook", () => {
     const a = claimOf(book, "a");
     work(a, 6);
     const [cut] = book.cutDue(5_000, NOW).map((made) => made.cut) as [Cut];
-    const after = book.refused("a", cut, OUTSIDE_CLAIM, { from: 2, to: 5 });
+    const after = book.refused(claimOf(book, "a"), cut, OUTSIDE_CLAIM, { from: 2, to: 5 });
     assert.ok(after.kind === "recut");
     assert.deepEqual(after.cuts.map(interval), [[2, 5]]);
     assert.equal(a.to, 5);
-    assert.equal(book.committed("a", { from: 2, to: 5 }), true);
+    assert.equal(book.committed("a", { from: 2, to: 5 }), a);
   });
 
   it("finds by halves which of its results are done already", () => {
@@ -186,7 +175,7 @@ describe("ClaimBook", () => {
     for (let cut = open.shift(); cut !== undefined; cut = open.shift()) {
       const indexes = Array.from({ length: cut.to - cut.from }, (_, i) => cut.from + i);
       if (indexes.some((index) => done.has(index))) {
-        const after = book.refused("a", cut, ALREADY_DONE, { from: 0, to: 8 });
+        const after = book.refused(claimOf(book, "a"), cut, ALREADY_DONE, { from: 0, to: 8 });
         if (after.kind === "recut") open = [...after.cuts, ...open];
       } else {
         committed.push(...indexes);
@@ -206,18 +195,20 @@ describe("ClaimBook", () => {
       [[1, 2]],
     );
     assert.deepEqual(
-      [...book.claims].map((claim) => claim.assigned.id),
+      book.claims.map((claim) => claim.assigned.id),
       ["a", "m"],
     );
     assert.equal(claimOf(book, "a").fence, 8n);
-    assert.deepEqual(book.refused("a", cut, CLAIM_LOST, { from: 0, to: 0 }), { kind: "nothing" });
-    assert.deepEqual(book.refused("a", { from: 1, to: 2 }, CLAIM_LOST, { from: 0, to: 0 }), { kind: "dropped" });
+    assert.deepEqual(book.refused(claimOf(book, "a"), cut, CLAIM_LOST, { from: 0, to: 0 }), { kind: "nothing" });
+    assert.deepEqual(book.refused(claimOf(book, "a"), { from: 1, to: 2 }, CLAIM_LOST, { from: 0, to: 0 }), {
+      kind: "dropped",
+    });
   });
 
   it("cuts around a datum that somebody else has committed", () => {
     const book = bookWith(assigned("a", 0, 5));
     const a = claimOf(book, "a");
-    assert.equal(book.giveUp("a", 2), false);
+    assert.deepEqual(book.giveUp("a", 2), []);
     const prepared: number[] = [];
     for (let index = a.prepare(); index !== undefined; index = a.prepare()) prepared.push(index);
     assert.deepEqual(prepared, [0, 1, 3, 4]);
@@ -234,168 +225,183 @@ describe("ClaimBook", () => {
     );
     assert.equal(a.isFinished, true);
   });
-});
 
-// A worker and an owner that steals, refuses, forgets and reconnects at random. Whatever happens:
-//   - what is committed was finished here, lies inside the claim as the owner knows it, and no index is committed twice;
-//   - cuts of a claim are contiguous, ascending and disjoint;
-//   - when all has been said, the book is empty.
-describe("ClaimBook, against a random owner", () => {
-  type Step =
-    | { readonly t: "work"; readonly pick: number; readonly finishFirst: boolean }
-    | { readonly t: "cut" }
-    | { readonly t: "answer"; readonly pick: number; readonly how: number }
-    | { readonly t: "release"; readonly pick: number; readonly from: number }
-    | { readonly t: "reconnect"; readonly lose: number }
-    | { readonly t: "race"; readonly index: number };
-
-  const step: fc.Arbitrary<Step> = fc.oneof(
-    {
-      weight: 6,
-      arbitrary: fc.record({ t: fc.constant("work" as const), pick: fc.nat(5), finishFirst: fc.boolean() }),
-    },
-    { weight: 2, arbitrary: fc.record({ t: fc.constant("cut" as const) }) },
-    { weight: 3, arbitrary: fc.record({ t: fc.constant("answer" as const), pick: fc.nat(5), how: fc.nat(9) }) },
-    { weight: 1, arbitrary: fc.record({ t: fc.constant("release" as const), pick: fc.nat(1), from: fc.nat(20) }) },
-    { weight: 1, arbitrary: fc.record({ t: fc.constant("reconnect" as const), lose: fc.nat(5) }) },
-    { weight: 1, arbitrary: fc.record({ t: fc.constant("race" as const), index: fc.nat(20) }) },
-  );
-
-  it("commits each index at most once, and ends with nothing held", () => {
-    fc.assert(
-      fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
-        const world = new World();
-        for (const each of steps) world.step(each);
-        world.settle();
-      }),
-      { numRuns: 2_000 },
+  it("cuts around one that was finished, uncut, and in front of others", () => {
+    const book = bookWith(assigned("a", 0, 5));
+    const a = claimOf(book, "a");
+    work(a, 4);
+    assert.deepEqual(book.giveUp("a", 2), []);
+    assert.equal(a.holds(2), false);
+    const cuts = book.cutDue(5_000, NOW).map(({ cut }) => interval(cut));
+    assert.deepEqual(cuts, [
+      [0, 2],
+      [3, 4],
+    ]);
+    work(a, 1);
+    assert.deepEqual(
+      book.cutDue(5_000, NOW).map(({ cut }) => interval(cut)),
+      [[4, 5]],
     );
   });
 
-  class World {
-    readonly book = newBook();
-    /** What the owner knows: claims and done indexes. */
-    readonly owned = new Map([
-      ["a", { from: 0, to: 12 }],
-      ["b", { from: 12, to: 20 }],
-    ]);
-    readonly done = new Set<number>();
-    readonly mine = new Set<number>();
-    readonly finished = new Set<number>();
-    readonly running: { readonly claim: Claim; readonly index: number }[] = [];
-    now = 0;
-
-    constructor() {
-      for (const [id, { from, to }] of this.owned) this.book.assign(assigned(id, from, to));
+  it("cuts again around one that is in a cut under way, whose answers then mean nothing", () => {
+    for (const [hole, left] of [
+      [0, [[1, 4]]],
+      [
+        1,
+        [
+          [0, 1],
+          [2, 4],
+        ],
+      ],
+      [3, [[0, 3]]],
+    ] as const) {
+      const book = bookWith(assigned("a", 0, 6));
+      const a = claimOf(book, "a");
+      work(a, 4);
+      const [cut] = book.cutDue(5_000, NOW).map((made) => made.cut) as [Cut];
+      const remade = book.giveUp("a", hole).map((made) => made.cut);
+      assert.deepEqual(remade.map(interval), left);
+      assert.deepEqual(book.giveUp("a", hole), []);
+      assert.deepEqual(book.refused(a, cut, ALREADY_DONE, { from: 0, to: 6 }), { kind: "nothing" });
+      for (const each of remade) assert.notEqual(each.attempt, cut.attempt);
+      for (const each of remade) assert.equal(book.committed("a", each), a);
+      assert.equal(a.from, 4);
     }
+    const book = bookWith(assigned("a", 0, 1));
+    work(claimOf(book, "a"), 1);
+    book.cutDue(5_000, NOW);
+    assert.deepEqual(book.giveUp("a", 0), []);
+    assert.equal(book.size, 0);
+  });
 
-    step(step: Step): void {
-      this.now++;
-      switch (step.t) {
-        case "work":
-          this.work(step.pick, step.finishFirst);
-          break;
-        case "cut":
-          this.book.cutDue(this.now, NOW);
-          break;
-        case "answer":
-          this.answer(step.pick, step.how);
-          break;
-        case "release": {
-          const id = ["a", "b"][step.pick] as string;
-          const owned = this.owned.get(id);
-          const from = this.book.release(id, step.from);
-          if (owned !== undefined) owned.to = Math.max(owned.from, Math.min(owned.to, from));
-          break;
-        }
-        case "reconnect":
-          this.reconnect(step.lose);
-          break;
-        case "race":
-          // Somebody else commits an index that this worker may be running (L7).
-          if (!this.done.has(step.index)) {
-            this.done.add(step.index);
-            for (const claim of [...this.book.claims]) this.book.giveUp(claim.assigned.id, step.index);
-          }
-          break;
-      }
-      this.check();
+  it("goes on around the straggler of several slots", () => {
+    const book = bookWith(assigned("a", 0, 4));
+    const a = claimOf(book, "a");
+    for (const index of [0, 1, 2, 3]) assert.equal(a.prepare(), index);
+    for (const index of [0, 1, 2, 3]) assert.ok(a.start(index, 100 * index));
+    for (const index of [1, 2, 3]) {
+      a.ended(index);
+      assert.ok(a.finish(index, 1));
     }
+    assert.deepEqual(a.running(1_000), [{ index: 0, ms: 1_000 }]);
+    assert.equal(a.isFinished, false);
+    assert.deepEqual(book.giveUp("a", 0), []);
+    assert.deepEqual(a.running(1_000), []);
+    assert.equal(a.finish(0, 1), false, "the outcome of the loser is dropped");
+    assert.deepEqual(
+      book.cutDue(0, LATER).map(({ cut }) => interval(cut)),
+      [[1, 4]],
+    );
+  });
 
-    work(pick: number, finishFirst: boolean): void {
-      const claim = this.book.nextToPrepare("process");
-      const index = claim?.prepare();
-      if (claim !== undefined && index !== undefined && claim.start(index, this.now))
-        this.running.push({ claim, index });
-      const [ended] = this.running.splice(finishFirst ? 0 : pick % Math.max(1, this.running.length), 1);
-      if (ended?.claim.finish(ended.index, 1)) {
-        assert.ok(!this.finished.has(ended.index), "an index ran twice");
-        this.finished.add(ended.index);
-      }
+  it("drops a claim whose fence or job is another", () => {
+    for (const code of [WRONG_FENCE, CLAIM_LOST, JOB_OVER]) {
+      const book = bookWith(assigned("a", 0, 4));
+      const a = claimOf(book, "a");
+      work(a, 2);
+      const [cut] = book.cutDue(5_000, NOW).map((made) => made.cut) as [Cut];
+      assert.deepEqual(book.refused(a, cut, code, { from: 0, to: 4 }), { kind: "dropped" });
+      assert.equal(book.size, 0);
+      assert.equal(a.holds(2), false);
     }
+  });
 
-    answer(pick: number, how: number): void {
-      const open = [...this.book.claims].flatMap((claim) => claim.cuts.map((cut) => ({ claim, cut })));
-      const commit = open[pick % Math.max(1, open.length)];
-      if (commit === undefined) return;
-      const { claim, cut } = commit;
-      const owned = this.owned.get(claim.assigned.id);
-      if (owned === undefined) return void this.book.refused(claim.assigned.id, cut, CLAIM_LOST, { from: 0, to: 0 });
-      const indexes = Array.from({ length: cut.to - cut.from }, (_, i) => cut.from + i);
-      const still = { from: owned.from, to: owned.to };
-      if (cut.from < owned.from || cut.to > owned.to) {
-        this.book.refused(claim.assigned.id, cut, OUTSIDE_CLAIM, still);
-      } else if (indexes.some((index) => this.done.has(index))) {
-        this.book.refused(claim.assigned.id, cut, ALREADY_DONE, still);
-      } else if (how === 0) {
-        this.book.refused(claim.assigned.id, cut, TRY_AGAIN, still);
-      } else if (how === 1) {
-        const after = this.book.refused(claim.assigned.id, cut, BAD_RESULT, still);
-        if (after.kind === "given-back") owned.to = Math.max(owned.from, after.from);
-      } else {
-        for (const index of indexes) {
-          assert.ok(this.finished.has(index), `${index} was committed and never finished`);
-          assert.ok(!this.mine.has(index), `${index} was committed twice`);
-          this.mine.add(index);
-          this.done.add(index);
-        }
-        // how 2: the answer is lost, and the worker will send it again.
-        if (how !== 2) this.book.committed(claim.assigned.id, cut);
-      }
-    }
+  it("knows which indexes run, and which failed and are open", () => {
+    const book = bookWith(assigned("a", 0, 4));
+    const a = claimOf(book, "a");
+    a.prepare();
+    a.start(0, 10);
+    assert.deepEqual(a.running(25), [{ index: 0, ms: 15 }]);
+    a.ended(0);
+    a.tried(0, 1);
+    assert.deepEqual([a.running(25), a.openTries()], [[], [[0, 1]]]);
+    a.start(0, 30);
+    assert.deepEqual(book.holds(31)[0]?.running, [{ index: 0, ms: 1 }]);
+    assert.ok(a.finish(0, 1));
+    assert.deepEqual([a.running(40), a.openTries()], [[], []]);
+    a.prepare();
+    a.start(1, 50);
+    a.tried(1, 2);
+    book.giveUp("a", 1);
+    assert.deepEqual([a.running(60), a.openTries()], [[], []]);
+  });
 
-    reconnect(lose: number): void {
-      if (lose === 1) this.owned.delete("a");
-      if (lose === 2) this.owned.delete("b");
-      for (const owned of this.owned.values()) {
-        while (owned.from < owned.to && this.done.has(owned.from)) owned.from++;
-        while (owned.to > owned.from && this.done.has(owned.to - 1)) owned.to--;
-      }
-      this.book.standing("master", new Map([...this.owned].map(([id, interval]) => [id, { ...interval, fence: 7n }])));
-    }
+  it("races like it claims: takes a place, runs in its turn, and commits one index", () => {
+    const book = bookWith(assigned("a", 0, 1), race("x", 7), race("x", 9));
+    assert.equal(book.claim("x"), undefined);
+    assert.equal(book.capacity(), 0);
+    work(claimOf(book, "a"), 1);
+    const seven = book.nextToPrepare("process") as Claim;
+    assert.deepEqual([seven.assigned.id, seven.next], ["x", 7]);
+    work(seven, 1);
+    assert.deepEqual(
+      book.holds(0).map(({ claim, next, finished, isRace }) => [claim, next, finished, isRace]),
+      [
+        ["a", 1, 1, false],
+        ["x", 8, 1, true],
+        ["x", 9, 0, true],
+      ],
+    );
+    assert.deepEqual(
+      book.cutDue(0, LATER).map(({ claim, cut }) => [claim.assigned.id, ...interval(cut)]),
+      [
+        ["a", 0, 1],
+        ["x", 7, 8],
+      ],
+    );
+    assert.equal(book.committed("x", { from: 7, to: 8 }), seven);
+    assert.deepEqual(
+      book.named("x").map((claim) => claim.assigned.from),
+      [9],
+    );
+  });
 
-    check(): void {
-      for (const claim of this.book.claims) {
-        const { from, to } = claim.assigned;
-        let end = from;
-        for (const cut of claim.cuts) {
-          assert.ok(cut.from >= end && cut.from < cut.to && cut.to <= to, "cuts ascend inside the claim");
-          end = cut.to;
-          for (let index = cut.from; index < cut.to; index++) assert.ok(this.finished.has(index));
-        }
-        assert.ok(claim.next <= claim.to && claim.from <= claim.to);
-      }
+  it("ends a race with whatever goes wrong", () => {
+    const raced = () => {
+      const book = bookWith(assigned("a", 0, 4), race("x", 7));
+      const [claim] = book.named("x") as [Claim];
+      return { book, claim };
+    };
+    for (const code of [TRY_AGAIN, BAD_RESULT, ALREADY_DONE, OUTSIDE_CLAIM, WRONG_FENCE]) {
+      const { book, claim } = raced();
+      work(claim, 1);
+      const [made] = book.cutDue(0, LATER);
+      const still = { from: 0, to: 9 };
+      assert.deepEqual(book.refused(claim, made?.cut as Cut, code, still), { kind: "dropped" });
+      assert.equal(book.size, 1);
     }
+    for (const end of [
+      (book: ClaimBook) => book.giveUp("x", 7),
+      (book: ClaimBook) => book.sessionLost("master"),
+      (book: ClaimBook) => book.releaseTails(),
+      // Even if the owner names it, which holds it to be a claim then: it is shown in no Hello.
+      (book: ClaimBook) =>
+        book.standing(
+          "master",
+          new Map([
+            ["a", { from: 0, to: 4, fence: 7n }],
+            ["x", { from: 0, to: 9, fence: 7n }],
+          ]),
+        ),
+    ]) {
+      const { book, claim } = raced();
+      claim.prepare();
+      claim.start(7, 0);
+      end(book);
+      assert.equal(claim.holds(7), false, "what runs is not wanted any more");
+      assert.deepEqual(book.named("x"), []);
+    }
+    const { book, claim } = raced();
+    book.sessionLost("merge");
+    book.giveUp("x", 8);
+    assert.deepEqual(book.release("x", 0), 0, "it is not given back");
+    assert.ok(book.has(claim));
+  });
 
-    settle(): void {
-      for (let round = 0; round < 500 && this.book.size > 0; round++) {
-        this.now++;
-        this.work(0, true);
-        this.book.cutDue(this.now, NOW);
-        this.answer(round, 9);
-        this.check();
-      }
-      assert.equal(this.book.size, 0, "the book is empty in the end");
-    }
-  }
+  it("takes no race of a claim of its own, and none twice", () => {
+    const book = bookWith(assigned("a", 0, 4), race("a", 2), race("x", 7), race("x", 7));
+    assert.equal(book.size, 2);
+    assert.equal(claimOf(book, "a").to, 4);
+  });
 });

@@ -6,19 +6,12 @@
  *     their commits are under way. Their number is bounded too, because their results are kept (C3).
  * B2. Claims are worked on in the order in which they came. Plan and merge work runs alone; process claims run into each
  *     other, so that no slot waits at the end of one.
+ * B3. A race is a claim like others, of one index of a claim that another worker holds; several may have that claim's id. It
+ *     ends with whatever goes wrong, and with its session; nobody is told, for there is nothing to give back (L7).
  */
 import { dispatch } from "@sheaf/proto";
-import {
-  type Assigned,
-  Claim,
-  type Cut,
-  type Hold,
-  type Interval,
-  type Kind,
-  type Owner,
-  type Pace,
-  type Standing,
-} from "./claim.ts";
+import { Claim } from "./claim.ts";
+import type { Assigned, Cut, Hold, Interval, Kind, Owner, Pace, Standing } from "./terms.ts";
 
 /** Claims that may be in work or waiting. */
 const CLAIMS_MAX = 2;
@@ -46,7 +39,7 @@ export type AfterRefusal =
   | { readonly kind: "dropped" };
 
 export class ClaimBook {
-  readonly #claims = new Map<string, Claim>();
+  readonly #claims = new Set<Claim>();
   readonly #newAttempt: () => string;
 
   /** `newAttempt`: a random id for each run that is built. */
@@ -55,33 +48,46 @@ export class ClaimBook {
   }
 
   /** In the order in which they came. */
-  get claims(): IterableIterator<Claim> {
-    return this.#claims.values();
+  get claims(): readonly Claim[] {
+    return [...this.#claims];
   }
 
   get size(): number {
     return this.#claims.size;
   }
 
+  has(claim: Claim): boolean {
+    return this.#claims.has(claim);
+  }
+
+  /** The claim, that is no race. */
   claim(id: string): Claim | undefined {
-    return this.#claims.get(id);
+    return this.claims.find(({ assigned }) => assigned.id === id && !assigned.isRace);
+  }
+
+  /** The claim, or the races of it; those that had the index, if one is given (B3). */
+  named(id: string, index?: number): Claim[] {
+    return this.claims.filter(
+      ({ assigned: { id: each, from, to } }) => each === id && (index === undefined || (index >= from && index < to)),
+    );
   }
 
   /** A claim that is held already is left as it is. */
   assign(assigned: Assigned): void {
-    if (!this.#claims.has(assigned.id)) this.#claims.set(assigned.id, new Claim(assigned));
-    this.#dropIfOver(this.#claims.get(assigned.id) as Claim);
+    if (this.named(assigned.id, assigned.from).length === 0) this.#claims.add(new Claim(assigned));
   }
 
-  holds(): Hold[] {
-    return [...this.claims].map(({ assigned: { owner, id, job, kind }, fence, from, to, next, finishedCount }) => {
-      return { owner, claim: id, fence, job, kind, from, to, next, finished: finishedCount };
+  holds(now: number): Hold[] {
+    return this.claims.map((claim) => {
+      const { assigned, fence, from, to, next, finishedCount: finished } = claim;
+      const { owner, id, job, kind, isRace } = assigned;
+      return { owner, claim: id, fence, job, kind, from, to, next, finished, isRace, running: claim.running(now) };
     });
   }
 
   /** B1. */
   capacity(): number {
-    const working = [...this.claims].filter((claim) => !claim.isFinished).length;
+    const working = this.claims.filter((claim) => !claim.isFinished).length;
     return Math.max(0, Math.min(CLAIMS_MAX - working, HELD_MAX - this.size));
   }
 
@@ -108,18 +114,17 @@ export class ClaimBook {
     return made;
   }
 
-  /** A cut is durable. False: it is not one of ours (any more). */
-  committed(id: string, interval: Interval): boolean {
-    const claim = this.#claims.get(id);
-    if (claim?.committed(interval) !== true) return false;
-    this.#dropIfOver(claim);
-    return true;
+  /** A cut is durable: the claim that it was of, or undefined when it is none of ours (any more). */
+  committed(id: string, interval: Interval): Claim | undefined {
+    const claim = this.named(id, interval.from).find((each) => each.committed(interval));
+    if (claim !== undefined) this.#dropIfOver(claim);
+    return claim;
   }
 
-  refused(id: string, interval: Interval, code: dispatch.RefusedCode, still: Interval): AfterRefusal {
-    const claim = this.#claims.get(id);
-    const cut = claim?.cuts.find(({ from, to }) => from === interval.from && to === interval.to);
-    if (claim === undefined || cut === undefined) return { kind: "nothing" };
+  refused(claim: Claim, interval: Interval, code: dispatch.RefusedCode, still: Interval): AfterRefusal {
+    const cut = claim.cuts.find(({ from, to }) => from === interval.from && to === interval.to);
+    if (cut === undefined) return { kind: "nothing" };
+    if (claim.assigned.isRace) return this.drop(claim);
     switch (code) {
       case dispatch.RefusedCode.TRY_AGAIN:
         return { kind: "again", cut };
@@ -129,46 +134,58 @@ export class ClaimBook {
       case dispatch.RefusedCode.OUTSIDE_CLAIM:
         return this.#cutAgain(claim, cut, still);
       default:
-        return this.drop(id);
+        // CLAIM_LOST, WRONG_FENCE, JOB_OVER: nothing of it is ours.
+        return this.drop(claim);
     }
   }
 
   /** Returns what to answer: the claim keeps [.., from). */
   release(id: string, from: number): number {
-    const claim = this.#claims.get(id);
+    const claim = this.claim(id);
     if (claim === undefined) return 0;
     const end = claim.release(from);
     this.#dropIfOver(claim);
     return end;
   }
 
-  /** Gives back all unstarted tails, and tells which claims became shorter. */
+  /** Gives back all unstarted tails, and tells which claims became shorter. Races end. */
   releaseTails(): { readonly claim: Claim; readonly from: number }[] {
-    return [...this.claims]
+    for (const claim of this.claims) if (claim.assigned.isRace) this.drop(claim);
+    return this.claims
       .filter((claim) => claim.next < claim.to)
       .map((claim) => ({ claim, from: this.release(claim.assigned.id, claim.next) }));
   }
 
-  /** An index is somebody else's now. Says whether the claim is over with it. */
-  giveUp(id: string, index: number): boolean {
-    const claim = this.#claims.get(id);
-    claim?.giveUp(index);
-    return claim !== undefined && this.#dropIfOver(claim);
+  /** Somebody else was first with the index (L7): a race for it is over, a claim goes on around it. Returns what to build. */
+  giveUp(id: string, index: number): ClaimCut[] {
+    const remade: ClaimCut[] = [];
+    for (const claim of this.named(id, index)) {
+      if (claim.assigned.isRace) this.drop(claim);
+      else for (const cut of claim.giveUp(index, this.#newAttempt)) remade.push({ claim, cut });
+      this.#dropIfOver(claim);
+    }
+    return remade;
   }
 
-  drop(id: string): AfterRefusal {
-    this.#claims.get(id)?.abandon();
-    this.#claims.delete(id);
+  drop(claim: Claim): AfterRefusal {
+    claim.abandon();
+    this.#claims.delete(claim);
     return { kind: "dropped" };
+  }
+
+  /** The session with the owner is over, and its races with it (B3). */
+  sessionLost(owner: Owner): void {
+    for (const claim of this.claims) if (claim.assigned.owner === owner && claim.assigned.isRace) this.drop(claim);
   }
 
   /** An owner says which of its claims stand: the others are dropped. Returns what must be built again. */
   standing(owner: Owner, stand: ReadonlyMap<string, Standing>): ClaimCut[] {
+    this.sessionLost(owner);
     const remade: ClaimCut[] = [];
-    for (const claim of [...this.claims]) {
+    for (const claim of this.claims) {
       if (claim.assigned.owner !== owner) continue;
       const standing = stand.get(claim.assigned.id);
-      if (standing === undefined) this.drop(claim.assigned.id);
+      if (standing === undefined) this.drop(claim);
       else for (const cut of claim.stand(standing, this.#newAttempt)) remade.push({ claim, cut });
       this.#dropIfOver(claim);
     }
@@ -188,14 +205,14 @@ export class ClaimBook {
 
   /** L4: inside what is still ours. If that holds the whole cut, part of it is not ours all the same: halves find it. */
   #cutAgain(claim: Claim, cut: Cut, still: Interval): AfterRefusal {
-    if (still.to <= still.from) return this.drop(claim.assigned.id);
+    if (still.to <= still.from) return this.drop(claim);
     const remade = claim.narrow(still, this.#newAttempt);
     if (claim.cuts.includes(cut)) remade.push(...claim.recut(cut, halves(cut), this.#newAttempt, cut.builds));
     return this.#dropIfOver(claim) ? { kind: "dropped" } : { kind: "recut", cuts: remade };
   }
 
   #dropIfOver(claim: Claim): boolean {
-    return claim.isOver && this.#claims.delete(claim.assigned.id);
+    return claim.isOver && this.#claims.delete(claim);
   }
 }
 

@@ -7,68 +7,14 @@
  * C3. Results are kept until their cut is committed, or is no longer ours. After a refusal they are cut again inside what is
  *     still ours (L4).
  * C4. The claim only ever shrinks.
+ * C5. An index that somebody else has committed (L7) is a hole: nothing of it is kept, and cuts are made around it, those that
+ *     had it inside among them.
  *
  *     from        cutFrom       ready         next        prepared       to
  *      | cuts ...  | finished    | finished,   | prepared  | untouched    |
  *      |           | in order    | with gaps   |           |              |
  */
-import type { store } from "@sheaf/proto";
-
-/** Which session a claim came by. */
-export type Owner = "master" | "merge";
-
-export type Kind = "plan" | "process" | "merge";
-
-/** A claim as it was assigned. */
-export interface Assigned {
-  readonly owner: Owner;
-  readonly id: string;
-  readonly fence: bigint;
-  readonly job: string;
-  readonly kind: Kind;
-  readonly from: number;
-  readonly to: number;
-  readonly input: store.ObjectRef;
-}
-
-/** An interval [from, to) that is, or shall be, one run. */
-export interface Interval {
-  readonly from: number;
-  readonly to: number;
-}
-
-/** A claim that is held, as its owner shall see it. */
-export interface Hold extends Interval {
-  readonly owner: Owner;
-  readonly claim: string;
-  readonly fence: bigint;
-  readonly job: string;
-  readonly kind: Kind;
-  /** First index that was not started. */
-  readonly next: number;
-  /** Indexes finished here, committed or not. */
-  readonly finished: number;
-}
-
-/** What an owner says of a claim after a new greeting: it stands, perhaps under another fence. */
-export interface Standing extends Interval {
-  readonly fence: bigint;
-}
-
-/** A cut: not committed yet. */
-export interface Cut extends Interval {
-  readonly attempt: string;
-  /** How often a run was built of it, after its result was called bad. */
-  readonly builds: number;
-}
-
-/** When to cut. */
-export interface Pace {
-  /** Milliseconds of work. */
-  readonly cutIntervalMs: number;
-  /** Bytes of output. */
-  readonly cutBytes: number;
-}
+import type { Assigned, Cut, Interval, Pace, Running, Standing } from "./terms.ts";
 
 export class Claim {
   readonly assigned: Assigned;
@@ -84,6 +30,10 @@ export class Claim {
   readonly #finished = new Map<number, number>();
   /** Indexes at or after cutFrom that are somebody else's now. */
   readonly #holes = new Set<number>();
+  /** When the tries that run now began. */
+  readonly #running = new Map<number, number>();
+  /** Failed tries of indexes that have no outcome yet (L9). */
+  readonly #tries = new Map<number, number>();
   #finishedCount = 0;
   #workSince: number | undefined;
 
@@ -132,6 +82,18 @@ export class Claim {
     return this.#cuts;
   }
 
+  /** Indexes that run now. */
+  running(now: number): Running[] {
+    return [...this.#running]
+      .filter(([index]) => this.holds(index))
+      .map(([index, since]) => ({ index, ms: Math.max(0, now - since) }));
+  }
+
+  /** Indexes that failed and have no outcome yet, and their tries so far. */
+  openTries(): [index: number, tries: number][] {
+    return [...this.#tries].filter(([index]) => this.holds(index));
+  }
+
   /** Nothing is left to run. */
   get isFinished(): boolean {
     return this.#ready >= this.#to;
@@ -153,26 +115,34 @@ export class Claim {
     return this.hasUnprepared ? this.#prepared++ : undefined;
   }
 
-  /** Takes back `prepare` of the last indexes: from `index` on they are prepared later. Only what was not started. */
-  unprepare(index: number): void {
-    this.#prepared = Math.max(this.#next, Math.min(this.#prepared, index));
-  }
-
   /** Whether work on the index still serves this claim. */
   holds(index: number): boolean {
     return index >= this.#cutFrom && index < this.#to && !this.#holes.has(index);
   }
 
-  /** The index begins to run. False: it is no longer ours, do not run it. */
+  /** A try of the index begins. False: it is no longer ours, do not run it. */
   start(index: number, now: number): boolean {
     if (!this.holds(index)) return false;
     this.#next = Math.max(this.#next, index + 1);
     this.#workSince ??= now;
+    this.#running.set(index, now);
     return true;
+  }
+
+  /** The try has ended; the outcome of the index may be open still. */
+  ended(index: number): void {
+    this.#running.delete(index);
+  }
+
+  /** A try has failed and others follow. */
+  tried(index: number, tries: number): void {
+    if (this.holds(index)) this.#tries.set(index, tries);
   }
 
   /** The index has its outcome. False: it is no longer ours, drop it. */
   finish(index: number, bytes: number): boolean {
+    this.#running.delete(index);
+    this.#tries.delete(index);
     if (!this.holds(index) || this.#finished.has(index)) return false;
     this.#finished.set(index, bytes);
     this.#finishedCount++;
@@ -254,13 +224,16 @@ export class Claim {
     this.#shrinkTo(0);
   }
 
-  /** The index is somebody else's. Nothing happens to one that is cut: its commit will be refused. */
-  giveUp(index: number): void {
-    if (!this.holds(index)) return;
+  /** The index is somebody else's (C5). Returns the cuts that are left of the one that it was in. */
+  giveUp(index: number, attempt: () => string): Cut[] {
+    const cut = this.#cuts.find(({ from, to }) => index >= from && index < to);
+    if (cut !== undefined) return this.recut(cut, around(cut, index), attempt, cut.builds);
+    if (!this.holds(index)) return [];
     this.#holes.add(index);
     this.#finished.delete(index);
     if (index < this.#ready) this.#recount();
     this.#advance();
+    return [];
   }
 
   #shrinkTo(to: number): void {
@@ -310,4 +283,11 @@ export class Claim {
   #skipHoles(): void {
     while (this.#prepared < this.#to && this.#holes.has(this.#prepared)) this.#prepared++;
   }
+}
+
+function around({ from, to }: Interval, hole: number): Interval[] {
+  return [
+    { from, to: hole },
+    { from: hole + 1, to },
+  ].filter((part) => part.from < part.to);
 }

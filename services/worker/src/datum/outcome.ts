@@ -66,6 +66,12 @@ export function failureOf(ended: Ended & { kind: "exited" | "timed-out" }, attem
   return failure(`EXIT_${status}`, `the command exited with code ${status}`, attempted);
 }
 
+/** Of a datum that is not run, because so many distinct workers were lost with it alone in their claim (L9). */
+export function quarantineOf(losses: number): Failure {
+  const message = `${losses} workers, one after another, were lost while they ran this and nothing else; it is not run again`;
+  return { reason: "QUARANTINED", message };
+}
+
 /** Cuts a text to the bytes that a message may have, never inside a character. */
 export function fitMessage(text: string): string {
   const bytes = Buffer.from(text.toWellFormed());

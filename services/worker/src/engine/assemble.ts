@@ -62,7 +62,8 @@ export async function startEngine(
     newAttempt,
     openJob: keepJobs((input) => openJob(store, input, folders.jobs)),
     onFinished: (claim) => engine.finished(claim),
-    onTryFailed: (claim, index, failures) => engine.tryFailed(claim, index, failures),
+    onTryFailed: (claim, index, tries) => engine.tryFailed(claim, index, tries),
+    onRaceFailed: (claim) => engine.raceFailed(claim),
     onCannotGoOn: (claim) => engine.cannotGoOn(claim),
   });
   const solos = {

@@ -8,9 +8,10 @@ import { create } from "@bufbuild/protobuf";
 import { dispatch } from "@sheaf/proto";
 import type { Clock } from "@sheaf/runtime";
 import type { ClaimBook, ClaimCut } from "../claims/book.ts";
-import type { Claim, Cut, Owner, Pace } from "../claims/claim.ts";
+import type { Claim } from "../claims/claim.ts";
+import type { Cut, Owner, Pace } from "../claims/terms.ts";
 import type { Uploads } from "../process/uploads.ts";
-import type { Built, FromEngine } from "./messages.ts";
+import type { Built, Saying } from "./messages.ts";
 import { Serial } from "./serial.ts";
 import type { Solo } from "./solo.ts";
 
@@ -21,7 +22,7 @@ export interface CommitterParts {
   readonly uploads: Uploads;
   readonly solos: Readonly<Record<"plan" | "merge", Solo>>;
   readonly clock: Clock;
-  readonly send: (message: FromEngine) => void;
+  readonly say: (owner: Owner, saying: Saying) => void;
   /** A run is built, or could not be. */
   readonly onBuilt: () => void;
   readonly onBuildFailed: (claim: Claim, error: unknown) => void;
@@ -39,7 +40,7 @@ export class Committer {
 
   cutDue(pace: Pace): void {
     const { book, clock, uploads } = this.#parts;
-    if (![...book.claims].some((claim) => claim.due(clock.now(), pace) !== undefined)) return;
+    if (!book.claims.some((claim) => claim.due(clock.now(), pace) !== undefined)) return;
     void uploads.between(() => {
       for (const { claim, cut } of book.cutDue(clock.now(), pace, (each) => uploads.attemptOf(each))) {
         this.#build(claim, cut);
@@ -68,7 +69,7 @@ export class Committer {
 
   /** Drops what was built for claims and cuts that are gone. */
   forget(): void {
-    const open = new Set([...this.#parts.book.claims].flatMap((claim) => claim.cuts.map(({ attempt }) => attempt)));
+    const open = new Set(this.#parts.book.claims.flatMap((claim) => claim.cuts.map(({ attempt }) => attempt)));
     for (const attempt of this.#built.keys()) if (!open.has(attempt)) this.#built.delete(attempt);
   }
 
@@ -98,6 +99,6 @@ export class Committer {
     if (built === undefined || !claim.cuts.some((cut) => cut.attempt === attempt)) return;
     const { owner, id } = claim.assigned;
     const names = { claim: id, fence: claim.fence, from: BigInt(from), to: BigInt(to), attempt };
-    this.#parts.send({ t: "commit", owner, commit: create(dispatch.CommitSchema, { ...names, ...built }) });
+    this.#parts.say(owner, { case: "commit", value: create(dispatch.CommitSchema, { ...names, ...built }) });
   }
 }

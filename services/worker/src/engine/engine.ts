@@ -3,14 +3,19 @@
  * owners say. It talks to the main thread by messages only, so that beats never wait for it.
  *
  * E3. What it holds is told after every change of the book; how far it is, ten times a second.
+ * E4. What is said to an owner takes its last greeting into account: the main thread drops what was said for an earlier one,
+ *     because a commit under the fence of then would be refused and its claim lost (L3). So all that an owner must know, and
+ *     may not have heard, is said again when a session stands.
  */
+import { create } from "@bufbuild/protobuf";
 import { dispatch } from "@sheaf/proto";
 import { type Clock, type Logger, messageOf, type Timer } from "@sheaf/runtime";
 import type { ClaimBook } from "../claims/book.ts";
-import type { Claim, Interval, Owner, Standing } from "../claims/claim.ts";
+import type { Claim } from "../claims/claim.ts";
+import type { Interval, Owner } from "../claims/terms.ts";
 import type { Floor } from "../process/floor.ts";
 import { Committer } from "./committer.ts";
-import type { FromEngine, ToEngine } from "./messages.ts";
+import type { FromEngine, Saying, ToEngine } from "./messages.ts";
 import type { Solo } from "./solo.ts";
 
 const CUT_BYTES = 64 * 1024 * 1024;
@@ -36,6 +41,7 @@ export class Engine {
   readonly #committer: Committer;
   #cutIntervalMs = CUT_INTERVAL_MS;
   #assigned = 0;
+  readonly #greetings = new Map<Owner, number>();
   #look: Timer | undefined;
   #willTell = false;
   #draining = false;
@@ -48,6 +54,7 @@ export class Engine {
     this.#committer = new Committer({
       ...parts,
       uploads: parts.floor.uploads,
+      say: (owner, saying) => this.#say(owner, saying),
       onBuilt: () => this.changed(),
       onBuildFailed: (claim, error) => this.#onBuildFailed(claim, error),
     });
@@ -83,7 +90,10 @@ export class Engine {
         this.#onCancel(message);
         break;
       case "standing":
-        this.#onStanding(message.owner, message.stand);
+        this.#onStanding(message);
+        break;
+      case "lost":
+        this.#parts.book.sessionLost(message.owner);
         break;
       case "pace":
         this.#cutIntervalMs = message.cutIntervalMs;
@@ -113,76 +123,90 @@ export class Engine {
     else this.#cutDue();
   }
 
-  tryFailed(claim: Claim, index: number, failures: number): void {
-    const { owner, id } = claim.assigned;
-    this.#parts.send({ t: "try-failed", owner, claim: id, index, failures });
+  /** Others follow. */
+  tryFailed(claim: Claim, index: number, tries: number): void {
+    claim.tried(index, tries);
+    this.#sayTryFailed(claim, index, tries);
+  }
+
+  /** What is raced failed here: who holds the claim may fare better. */
+  raceFailed(claim: Claim): void {
+    this.#parts.book.drop(claim);
+    this.changed();
   }
 
   /** A claim cannot go on here, for want of room or of its plan: somebody else may have what was not started. */
   cannotGoOn(claim: Claim): void {
     const { book, clock } = this.#parts;
     this.#pausedUntil = clock.now() + PAUSE_MS;
-    this.#sayReleased(claim, book.release(claim.assigned.id, claim.next));
+    if (claim.assigned.isRace) book.drop(claim);
+    else this.#sayReleased(claim, book.release(claim.assigned.id, claim.next));
     this.changed();
   }
 
   // ---- what owners say
 
   #onRelease({ owner, claim: id, from }: ToEngine & { t: "release" }): void {
-    const { book, send } = this.#parts;
-    send({ t: "released", owner, claim: id, from: book.release(id, from) });
+    this.#say(owner, released(id, this.#parts.book.release(id, from)));
   }
 
   #onCommitted(id: string, interval: Interval): void {
     const { book, floor, solos } = this.#parts;
-    const claim = book.claim(id);
-    if (claim === undefined || !book.committed(id, interval)) return;
+    const claim = book.committed(id, interval);
+    if (claim === undefined) return;
     if (claim.assigned.kind === "process") floor.uploads.committed(claim, interval);
     else solos[claim.assigned.kind].committed(claim, interval);
   }
 
   #onRefused({ claim: id, interval, code, reason, still }: ToEngine & { t: "refused" }): void {
     const { book, log } = this.#parts;
-    const claim = book.claim(id);
-    if (claim === undefined) return;
-    log.warn({ claim: id, ...interval, code, reason }, `a commit was refused: ${reason}`);
-    const after = book.refused(id, interval, code, still);
-    switch (after.kind) {
-      case "again":
-        return this.#committer.sayLater(claim, after.cut);
-      case "recut":
-        return this.#committer.rebuild(after.cuts.map((cut) => ({ claim, cut })));
-      case "given-back":
-        return this.#sayReleased(claim, after.from);
-      case "dropped":
-      case "nothing":
+    for (const claim of book.named(id, interval.from)) {
+      log.warn({ claim: id, ...interval, code, reason }, `a commit was refused: ${reason}`);
+      const after = book.refused(claim, interval, code, still);
+      if (after.kind === "again") this.#committer.sayLater(claim, after.cut);
+      else if (after.kind === "recut") this.#committer.rebuild(after.cuts.map((cut) => ({ claim, cut })));
+      else if (after.kind === "given-back") this.#sayReleased(claim, after.from);
     }
   }
 
   #onCancel({ claim: id, index, reason }: ToEngine & { t: "cancel" }): void {
     const { book, floor } = this.#parts;
-    const claim = book.claim(id);
-    if (claim === undefined) return;
-    if (index === undefined) book.drop(id);
-    else if (reason === dispatch.CancelReason.RESTARTED) floor.restart(claim, index);
-    else book.giveUp(id, index);
+    if (index === undefined) {
+      for (const claim of book.named(id)) book.drop(claim);
+    } else if (reason === dispatch.CancelReason.RESTARTED) {
+      for (const claim of book.named(id, index)) floor.restart(claim, index);
+    } else this.#committer.rebuild(book.giveUp(id, index));
   }
 
-  #onStanding(owner: Owner, stand: ReadonlyMap<string, Standing>): void {
+  /** E4. */
+  #onStanding({ owner, greeting, stand }: ToEngine & { t: "standing" }): void {
     const { book } = this.#parts;
+    this.#greetings.set(owner, greeting);
+    const known = new Set(book.claims.map(({ assigned }) => assigned.id));
     this.#committer.rebuild(book.standing(owner, stand));
+    for (const id of stand.keys()) if (!known.has(id)) this.#say(owner, released(id, 0));
     for (const claim of book.claims) {
+      if (claim.assigned.owner !== owner) continue;
+      for (const [index, tries] of claim.openTries()) this.#sayTryFailed(claim, index, tries);
       // What was given back to a broken stream was not heard.
-      if (claim.assigned.owner === owner && claim.to < claim.assigned.to) this.#sayReleased(claim, claim.to);
+      if (claim.to < claim.assigned.to) this.#sayReleased(claim, claim.to);
     }
     this.#committer.sayAll(owner);
   }
 
-  // ---- giving back
+  // ---- what owners are told
 
-  #sayReleased(claim: Claim, from: number): void {
-    const { owner, id } = claim.assigned;
-    this.#parts.send({ t: "released", owner, claim: id, from });
+  #say(owner: Owner, saying: Saying): void {
+    this.#parts.send({ t: "say", owner, greeting: this.#greetings.get(owner) ?? 0, saying });
+  }
+
+  #sayTryFailed({ assigned: { owner, id } }: Claim, index: number, tries: number): void {
+    const value = create(dispatch.TryFailedSchema, { claim: id, index: BigInt(index), tries });
+    this.#say(owner, { case: "tryFailed", value });
+  }
+
+  #sayReleased({ assigned: { owner, id } }: Claim, from: number): void {
+    this.#say(owner, released(id, from));
   }
 
   #giveBackTails(): void {
@@ -192,8 +216,8 @@ export class Engine {
   /** All that is not committed of the claim is worthless here; somebody else may do it again. */
   #giveBack(claim: Claim): void {
     const { from } = claim;
-    this.#parts.book.drop(claim.assigned.id);
-    this.#sayReleased(claim, from);
+    this.#parts.book.drop(claim);
+    if (!claim.assigned.isRace) this.#sayReleased(claim, from);
   }
 
   // ---- troubles
@@ -204,7 +228,7 @@ export class Engine {
     const { id, kind } = claim.assigned;
     log.error({ err: error, claim: id }, `cannot store results: ${messageOf(error)}`);
     this.#pausedUntil = clock.now() + PAUSE_MS;
-    for (const each of [...book.claims]) if (each.assigned.kind === kind) this.#giveBack(each);
+    for (const each of book.claims) if (each.assigned.kind === kind) this.#giveBack(each);
     if (kind === "process") floor.uploads.reset();
   }
 
@@ -214,7 +238,7 @@ export class Engine {
     const { id, kind, job } = claim.assigned;
     log.error({ err: error, claim: id, job }, `${kind} work failed: ${messageOf(error)}`);
     this.#pausedUntil = clock.now() + PAUSE_MS;
-    if (book.claim(id) === claim) this.#giveBack(claim);
+    if (book.has(claim)) this.#giveBack(claim);
   }
 
   // ---- work
@@ -257,10 +281,14 @@ export class Engine {
     const { book, clock, send } = this.#parts;
     if (clock.now() >= this.#pausedUntil) this.#pausedUntil = 0;
     const capacity = this.#draining || this.#pausedUntil > 0 ? 0 : book.capacity();
-    send({ t: "holds", holds: book.holds(), capacity, assigned: this.#assigned });
+    send({ t: "holds", holds: book.holds(clock.now()), capacity, assigned: this.#assigned });
     this.#committer.forget();
     if (!this.#draining || this.#drained || book.size > 0) return;
     this.#drained = true;
     send({ t: "drained" });
   }
+}
+
+function released(claim: string, from: number): Saying {
+  return { case: "released", value: create(dispatch.ReleasedSchema, { claim, from: BigInt(from) }) };
 }

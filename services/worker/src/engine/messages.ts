@@ -2,7 +2,10 @@
 
 import type { dispatch, store } from "@sheaf/proto";
 import type { ErrorCode } from "@sheaf/runtime";
-import type { Assigned, Hold, Interval, Owner, Standing } from "../claims/claim.ts";
+import type { Assigned, Hold, Interval, Owner, Standing } from "../claims/terms.ts";
+
+/** What a worker says. */
+export type Saying = dispatch.SessionRequest["message"];
 
 /** What the main thread gives to the engine's thread. */
 export interface EngineData {
@@ -34,8 +37,15 @@ export type ToEngine =
       readonly index: number | undefined;
       readonly reason: dispatch.CancelReason;
     }
-  /** A session stands: these of the owner's claims are still ours. */
-  | { readonly t: "standing"; readonly owner: Owner; readonly stand: ReadonlyMap<string, Standing> }
+  /** A session stands, the owner's `greeting`th: these of its claims are still ours. */
+  | {
+      readonly t: "standing";
+      readonly owner: Owner;
+      readonly greeting: number;
+      readonly stand: ReadonlyMap<string, Standing>;
+    }
+  /** The session stands no longer. */
+  | { readonly t: "lost"; readonly owner: Owner }
   | { readonly t: "pace"; readonly cutIntervalMs: number }
   /** Take nothing new; give back what was not started; finish and commit the rest, then say "drained". */
   | { readonly t: "drain" }
@@ -49,15 +59,8 @@ export type FromEngine =
   | { readonly t: "failed"; readonly code: ErrorCode; readonly message: string }
   /** `assigned`: how many assignments this takes into account. */
   | { readonly t: "holds"; readonly holds: readonly Hold[]; readonly capacity: number; readonly assigned: number }
-  | { readonly t: "commit"; readonly owner: Owner; readonly commit: dispatch.Commit }
-  | { readonly t: "released"; readonly owner: Owner; readonly claim: string; readonly from: number }
-  | {
-      readonly t: "try-failed";
-      readonly owner: Owner;
-      readonly claim: string;
-      readonly index: number;
-      readonly failures: number;
-    }
+  /** Words for an owner, to be said only while the greeting stands that they take into account. */
+  | { readonly t: "say"; readonly owner: Owner; readonly greeting: number; readonly saying: Saying }
   | { readonly t: "drained" };
 
 /** The result of an interval, durable. */

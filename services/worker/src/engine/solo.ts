@@ -1,6 +1,7 @@
 // Work that has the engine to itself: plan and merge.
 
-import type { Claim, Cut, Interval } from "../claims/claim.ts";
+import type { Claim } from "../claims/claim.ts";
+import type { Cut, Interval } from "../claims/terms.ts";
 import type { Built } from "./messages.ts";
 
 export interface Solo {

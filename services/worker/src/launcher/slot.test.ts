@@ -69,6 +69,7 @@ async function openSlot(graceMs = 5_000, path = PATH) {
         },
         timeoutMs: wanted.timeoutMs,
         started: () => wanted.onStarted?.(run),
+        exited: () => {},
         output: (stream: Stream, bytes) => {
           text[stream] += bytes.toString();
         },

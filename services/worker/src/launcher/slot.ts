@@ -28,6 +28,8 @@ export interface Run {
   /** Absent: no limit. */
   readonly timeoutMs: number | undefined;
   started(): void;
+  /** It runs no longer; what it wrote may not have been read yet. */
+  exited(): void;
   output(stream: Stream, bytes: Buffer): void;
   ended(ended: Ended): void;
 }
@@ -170,6 +172,7 @@ export class Slot {
   /** Tells the end when the pipes have been read: after one whole turn of the event loop (S1). */
   #end(active: Active, ended: Ended): void {
     this.#forget(active);
+    active.run.exited();
     setImmediate(() =>
       setImmediate(() => {
         if (this.#pairs[active.pair] === active) this.#pairs[active.pair] = undefined;
@@ -222,6 +225,7 @@ export class Slot {
     this.#pairs.fill(undefined);
     if (state.t === "busy") {
       this.#forget(state.active);
+      state.active.run.exited();
       state.active.run.ended(state.active.stop?.ended ?? { kind: "lost", detail });
     }
     void this.#relaunch();

@@ -3,9 +3,12 @@
 import { create } from "@bufbuild/protobuf";
 import { getMessage, mergeShard, putMergeResult, shardRange } from "@sheaf/files";
 import { dispatch, store } from "@sheaf/proto";
-import { type Clock, failsForGood, internal } from "@sheaf/runtime";
+import { type Clock, dataLoss, failsForGood, internal } from "@sheaf/runtime";
 import type { Store } from "@sheaf/storage";
-import type { Claim, Cut, Interval } from "../claims/claim.ts";
+import type { Claim } from "../claims/claim.ts";
+import type { Cut, Interval } from "../claims/terms.ts";
+import { quarantineOf } from "../datum/outcome.ts";
+import { medianMs } from "../engine/median.ts";
 import type { Built } from "../engine/messages.ts";
 import type { Solo } from "../engine/solo.ts";
 
@@ -25,6 +28,8 @@ const FAILURE_CHARS_MAX = 1_000;
 interface Merged {
   readonly shard: store.MergedShard;
   readonly failure: string | null;
+  /** Milliseconds that it took; of no meaning when it failed. */
+  readonly ms: number;
 }
 
 export class MergeWork implements Solo {
@@ -52,7 +57,8 @@ export class MergeWork implements Solo {
     this.#isBusy = true;
     try {
       for (let index = claim.prepare(); index !== undefined; index = claim.prepare()) {
-        if (claim.start(index, this.#clock.now())) await this.#mergeOrFail(claim, index);
+        const began = this.#clock.now();
+        if (claim.start(index, began)) await this.#mergeOrFail(claim, index, began);
       }
     } finally {
       this.#isBusy = false;
@@ -72,6 +78,7 @@ export class MergeWork implements Solo {
     const totals = create(dispatch.TotalsSchema, {
       succeeded: BigInt(shards.length - failed),
       outputBytes,
+      medianMs: medianMs(merged.filter(({ failure }) => failure === null).map(({ ms }) => ms)),
       failed: BigInt(failed),
       firstFailed: BigInt(from + Math.max(first, 0)),
       firstFailedMessage: merged[first]?.failure?.slice(0, FAILURE_CHARS_MAX) ?? "",
@@ -83,12 +90,16 @@ export class MergeWork implements Solo {
     for (let index = from; index < to; index++) this.#shards.get(claim)?.delete(index);
   }
 
-  async #mergeOrFail(claim: Claim, index: number): Promise<void> {
+  async #mergeOrFail(claim: Claim, index: number, began: number): Promise<void> {
+    const { prior, input, isRace } = claim.assigned;
     try {
-      await this.#merge(claim, index, await this.#open(claim.assigned.input));
+      const before = prior.get(index);
+      if (before?.isQuarantined) throw dataLoss("QUARANTINED", quarantineOf(before.losses).message);
+      await this.#merge(claim, index, await this.#open(input), began);
     } catch (error) {
-      if (!failsForGood(error)) throw error;
-      this.#keep(claim, index, { shard: create(store.MergedShardSchema), failure: error.message });
+      // A race ends with its first failure.
+      if (!failsForGood(error) || isRace) throw error;
+      this.#keep(claim, index, { shard: create(store.MergedShardSchema), failure: error.message, ms: 0 });
     }
   }
 
@@ -99,7 +110,7 @@ export class MergeWork implements Solo {
     this.#onFinished();
   }
 
-  async #merge(claim: Claim, index: number, { work, runs, cuts }: MergeJob): Promise<void> {
+  async #merge(claim: Claim, index: number, { work, runs, cuts }: MergeJob, began: number): Promise<void> {
     const unwanted = new AbortController();
     const look = () => {
       if (!claim.holds(index)) unwanted.abort();
@@ -109,7 +120,7 @@ export class MergeWork implements Solo {
     try {
       const range = shardRange(cuts, index);
       const shard = await mergeShard(this.#store, runs, work.spec?.merge, range, { signal: unwanted.signal });
-      this.#keep(claim, index, { shard, failure: null });
+      this.#keep(claim, index, { shard, failure: null, ms: this.#clock.now() - began });
     } catch (error) {
       if (!unwanted.signal.aborted) throw error;
     } finally {

@@ -4,9 +4,12 @@
 import { create } from "@bufbuild/protobuf";
 import { compileGlob, datumId, findMatches, getMessage, PlanWriter, readCommit } from "@sheaf/files";
 import { dispatch, store } from "@sheaf/proto";
-import { type Clock, failsForGood, unimplemented } from "@sheaf/runtime";
+import { type Clock, dataLoss, failsForGood, unimplemented } from "@sheaf/runtime";
 import type { Store } from "@sheaf/storage";
-import type { Claim, Cut } from "../claims/claim.ts";
+import type { Claim } from "../claims/claim.ts";
+import type { Cut } from "../claims/terms.ts";
+import { quarantineOf } from "../datum/outcome.ts";
+import { medianMs } from "../engine/median.ts";
 import type { Built } from "../engine/messages.ts";
 import type { Solo } from "../engine/solo.ts";
 
@@ -17,8 +20,8 @@ export class PlanWork implements Solo {
   readonly #store: Store;
   readonly #worker: string;
   readonly #clock: Clock;
-  /** All datums are in; only the manifest is missing. */
-  readonly #written = new WeakMap<Claim, PlanWriter>();
+  /** All datums are in, after so many milliseconds; only the manifest is missing. */
+  readonly #written = new WeakMap<Claim, { readonly writer: PlanWriter; readonly ms: number }>();
   /** Why a plan can never be made. */
   readonly #failed = new WeakMap<Claim, string>();
   #isBusy = false;
@@ -35,19 +38,24 @@ export class PlanWork implements Solo {
 
   async work(claim: Claim): Promise<void> {
     const index = claim.prepare();
-    if (index === undefined || !claim.start(index, this.#clock.now())) return;
+    const began = this.#clock.now();
+    if (index === undefined || !claim.start(index, began)) return;
     this.#isBusy = true;
+    const { prior, input, isRace } = claim.assigned;
     try {
-      const work = await getMessage(this.#store, store.WorkInputSchema, claim.assigned.input);
+      const before = prior.get(index);
+      if (before?.isQuarantined) throw dataLoss("QUARANTINED", quarantineOf(before.losses).message);
+      const work = await getMessage(this.#store, store.WorkInputSchema, input);
       const writer = new PlanWriter(this.#store);
       for await (const datum of datumsOf(work, this.#store)) {
         if (!claim.holds(index)) return;
         await writer.add(datum);
       }
-      this.#written.set(claim, writer);
+      this.#written.set(claim, { writer, ms: this.#clock.now() - began });
       claim.finish(index, 0);
     } catch (error) {
-      if (!failsForGood(error)) throw error;
+      // A race ends with its first failure.
+      if (!failsForGood(error) || isRace) throw error;
       this.#failed.set(claim, error.message);
       claim.finish(index, 0);
     } finally {
@@ -57,17 +65,16 @@ export class PlanWork implements Solo {
 
   async build(claim: Claim, cut: Cut): Promise<Built> {
     const { job } = claim.assigned;
-    const why = this.#failed.get(claim);
+    const header = { job, attempt: cut.attempt, worker: this.#worker };
+    const written = this.#written.get(claim);
     // A plan that can never be made is committed empty, and as failed.
-    const writer = why === undefined ? (this.#written.get(claim) as PlanWriter) : new PlanWriter(this.#store);
-    const { ref, manifest } = await writer.finish({ job, attempt: cut.attempt, worker: this.#worker });
-    if (why !== undefined) {
-      return {
-        result: ref,
-        totals: create(dispatch.TotalsSchema, { failed: 1n, firstFailedMessage: why.slice(0, FAILURE_CHARS_MAX) }),
-      };
+    const { ref: result, manifest } = await (written?.writer ?? new PlanWriter(this.#store)).finish(header);
+    if (written !== undefined) {
+      const totals = { succeeded: 1n, outputBytes: manifest.bytes, medianMs: medianMs([written.ms]) };
+      return { result, totals: create(dispatch.TotalsSchema, totals) };
     }
-    return { result: ref, totals: create(dispatch.TotalsSchema, { succeeded: 1n, outputBytes: manifest.bytes }) };
+    const firstFailedMessage = this.#failed.get(claim)?.slice(0, FAILURE_CHARS_MAX) ?? "";
+    return { result, totals: create(dispatch.TotalsSchema, { failed: 1n, firstFailedMessage }) };
   }
 
   committed(claim: Claim): void {

@@ -9,7 +9,8 @@ import { RunBuilder, readSegments, type SumOutput } from "@sheaf/files";
 import { api, type store } from "@sheaf/proto";
 import { internal } from "@sheaf/runtime";
 import type { Store } from "@sheaf/storage";
-import type { Claim, Cut, Interval } from "../claims/claim.ts";
+import type { Claim } from "../claims/claim.ts";
+import type { Cut, Interval } from "../claims/terms.ts";
 
 /** What a datum left. */
 export interface DatumResult {

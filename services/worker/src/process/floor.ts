@@ -7,13 +7,14 @@
  *                 +-------------- tries that follow ---------+
  *
  * F1. Whether a datum is still wanted is asked of its claim at every door: claims shrink at any time.
- * F2. What a command did on its own account (exit code, timeout, bad output) is a failure and is counted; what happened to it
- *     (a kill, the death of its launcher) is not (L9).
+ * F2. What a command did on its own account (exit code, timeout, bad output) is a failure and is counted, on from those on
+ *     earlier workers; what happened to it (a kill, the death of its launcher) is not (L9).
+ * F4. A race ends with the first failure: it counts for nobody.
  */
 import { backoff, type Random } from "@sheaf/runtime";
 import type { Claim } from "../claims/claim.ts";
 import { datumEnvironment } from "../datum/environment.ts";
-import { type Failure, fitMessage } from "../datum/outcome.ts";
+import { type Failure, fitMessage, quarantineOf } from "../datum/outcome.ts";
 import type { Ended, Run, Slot } from "../launcher/slot.ts";
 import type { DatumFolder } from "../scratch/datum-folders.ts";
 import { type Item, isWanted, removeFolder } from "./item.ts";
@@ -25,10 +26,11 @@ const LOSSES_MAX = 3;
 const STORE_WAIT_MS = 500;
 const RETRY = { baseMs: 100, capMs: 5_000 };
 
-export interface FloorOptions extends Omit<PrefetchOptions, "onReady" | "onDamaged">, UploadsOptions {
+export interface FloorOptions extends Omit<PrefetchOptions, "onReady" | "onDamaged" | "onQuarantined">, UploadsOptions {
   readonly random: Random;
   /** A try failed and others follow. */
-  readonly onTryFailed: (claim: Claim, index: number, failures: number) => void;
+  readonly onTryFailed: (claim: Claim, index: number, tries: number) => void;
+  readonly onRaceFailed: (claim: Claim) => void;
 }
 
 export class Floor {
@@ -45,6 +47,7 @@ export class Floor {
       ...options,
       onReady: () => this.#pokeSlots(),
       onDamaged: (item, failure) => void this.uploads.between(() => this.#onFailure(item, failure)),
+      onQuarantined: (item) => void this.uploads.between(() => this.#fail(item, quarantineOf(item.losses))),
     });
   }
 
@@ -97,9 +100,12 @@ export class Floor {
         cost.startedAt = clock.now();
         cost.startedWall = clock.wall();
       },
+      exited: () => {
+        cost.processMs = clock.now() - cost.startedAt;
+        item.claim.ended(item.index);
+      },
       output: (stream, bytes) => log.add(stream, item.failures + 1, clock.wall(), bytes),
       ended: (ended) => {
-        cost.processMs = clock.now() - cost.startedAt;
         item.run = undefined;
         this.#running.delete(item);
         this.#onEnded(item, ended);
@@ -122,9 +128,10 @@ export class Floor {
   }
 
   #onLost(item: Item, detail: string): void {
-    if (++item.losses < LOSSES_MAX) return this.#again(item, 0);
-    const message = fitMessage(`the shell that ran the command died ${item.losses} times: ${detail}`);
-    void this.uploads.between(() => this.uploads.fail(item, { reason: "LAUNCHER_LOST", message }));
+    item.losses++;
+    if (++item.launchersLost < LOSSES_MAX) return this.#again(item, 0);
+    const message = fitMessage(`the shell that ran the command died ${item.launchersLost} times: ${detail}`);
+    void this.uploads.between(() => this.#fail(item, { reason: "LAUNCHER_LOST", message }));
   }
 
   async #upload(item: Item, ended: Ended & { kind: "exited" | "timed-out" }): Promise<void> {
@@ -141,11 +148,18 @@ export class Floor {
   /** To be called between uploads. */
   #onFailure(item: Item, failure: Failure): void {
     item.failures++;
-    if (item.failures >= item.job.tries) return this.uploads.fail(item, failure);
+    if (item.claim.assigned.isRace || item.failures >= item.job.tries) return this.#fail(item, failure);
     this.#options.onTryFailed(item.claim, item.index, item.failures);
     const waits = backoff({ ...RETRY, random: this.#options.random });
     const waitsMs = Array.from({ length: item.failures }, () => waits.next());
     this.#again(item, waitsMs.at(-1) ?? 0);
+  }
+
+  /** For good. */
+  #fail(item: Item, failure: Failure): void {
+    if (!item.claim.assigned.isRace) return this.uploads.fail(item, failure);
+    removeFolder(item, this.#options.folders); // F4
+    this.#options.onRaceFailed(item.claim);
   }
 
   /** In a folder as good as new: what the last try left must not help or harm the next. */

@@ -4,7 +4,7 @@ import { create } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { api, store } from "@sheaf/proto";
 import type { Claim } from "../claims/claim.ts";
-import type { LogCapture } from "../datum/log-capture.ts";
+import { LogCapture } from "../datum/log-capture.ts";
 import type { Failure } from "../datum/outcome.ts";
 import type { Run } from "../launcher/slot.ts";
 import type { DatumFolder, DatumFolders } from "../scratch/datum-folders.ts";
@@ -19,10 +19,12 @@ export interface Item {
   readonly log: LogCapture;
   /** Its folder; a new one for each try. */
   folder: DatumFolder | undefined;
-  /** Tries that were the command's own failure. */
+  /** Tries that were the command's own failure, those on earlier workers among them. */
   failures: number;
-  /** Times that the launcher died under it. */
+  /** Times that a worker, or the launcher here, died under it. */
   losses: number;
+  /** Times that the launcher died under it here. */
+  launchersLost: number;
   /** Set while it runs. */
   run: Run | undefined;
   /** A user wants it to begin again: its end, whatever it is, counts for nothing. */
@@ -41,7 +43,14 @@ export interface Cost {
   uploadMs: number;
 }
 
-export function newCost(): Cost {
+/** A datum before its first try here. */
+export function newItem(claim: Claim, job: ProcessJob, index: number, datum: store.Datum): Item {
+  const { tries: failures, losses } = claim.assigned.prior.get(index) ?? { tries: 0, losses: 0 };
+  const none = { folder: undefined, launchersLost: 0, run: undefined, restart: false };
+  return { claim, job, index, datum, log: new LogCapture(), failures, losses, ...none, cost: newCost() };
+}
+
+function newCost(): Cost {
   return { downloadBytes: 0, downloadMs: 0, startedAt: 0, startedWall: 0, processMs: 0, uploadBytes: 0, uploadMs: 0 };
 }
 
@@ -54,7 +63,6 @@ export function rowOf(item: Item, failure: Failure | undefined, log: store.LogRe
     state: failure === undefined ? api.DatumState.SUCCESS : api.DatumState.FAILED,
     tries: item.failures + (failure === undefined ? 1 : 0),
     losses: item.losses,
-    started: timestampFromMs(cost.startedWall),
     stats: {
       downloadTime: durationFromMs(Math.round(cost.downloadMs)),
       processTime: durationFromMs(Math.round(cost.processMs)),
@@ -66,6 +74,7 @@ export function rowOf(item: Item, failure: Failure | undefined, log: store.LogRe
     message: failure?.message ?? "",
     inputs: item.datum.inputs.map(({ path }) => path),
   });
+  if (cost.startedWall > 0) row.started = timestampFromMs(cost.startedWall);
   if (log !== undefined) row.log = log;
   return row;
 }
@@ -73,6 +82,10 @@ export function rowOf(item: Item, failure: Failure | undefined, log: store.LogRe
 /** Whether the datum's outcome still serves its claim. */
 export function isWanted(item: Item): boolean {
   return item.claim.holds(item.index);
+}
+
+export function isQuarantined({ claim, index }: Item): boolean {
+  return claim.assigned.prior.get(index)?.isQuarantined === true;
 }
 
 /** Nothing in the datum's folder is needed any more. Twice is harmless. */

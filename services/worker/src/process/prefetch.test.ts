@@ -10,6 +10,7 @@ import { manualClock, testLogger, unavailable } from "@sheaf/runtime";
 import { memoryStore } from "@sheaf/storage";
 import { ClaimBook } from "../claims/book.ts";
 import type { Claim } from "../claims/claim.ts";
+import type { Prior } from "../claims/terms.ts";
 import type { Failure } from "../datum/outcome.ts";
 import { DatumFolders } from "../scratch/datum-folders.ts";
 import type { ProcessJob } from "./job.ts";
@@ -20,7 +21,7 @@ after(() => rmSync(root, { recursive: true }));
 let count = 0;
 
 /** A prefetch for a claim of `n` datums, each of a file of `bytes`. */
-async function open(n: number, bytes: number) {
+async function open(n: number, bytes: number, prior: ReadonlyMap<number, Prior> = new Map()) {
   const target = memoryStore();
   const packs = new PackWriter(target);
   const files = Array.from({ length: n }, (_, i) => fileEntry(`/f${i}`, packs.add(Buffer.alloc(bytes, i))));
@@ -40,10 +41,21 @@ async function open(n: number, bytes: number) {
   const clock = manualClock();
   const book = new ClaimBook(() => "attempt");
   const input = create(store.ObjectRefSchema, { key: "work/x", size: 1n });
-  book.assign({ owner: "master", id: "a", fence: 1n, job: "j", kind: "process", from: 0, to: n, input });
+  book.assign({
+    owner: "master",
+    id: "a",
+    fence: 1n,
+    job: "j",
+    kind: "process",
+    from: 0,
+    to: n,
+    input,
+    prior,
+    isRace: false,
+  });
   const dir = join(root, String(count++));
   mkdirSync(dir);
-  const seen = { damaged: [] as Failure[], stuck: [] as Claim[] };
+  const seen = { damaged: [] as Failure[], stuck: [] as Claim[], quarantined: [] as number[] };
   const prefetch = new Prefetch({
     store: source as never,
     book,
@@ -53,6 +65,7 @@ async function open(n: number, bytes: number) {
     openJob: async () => job,
     onReady: () => {},
     onDamaged: (_item, failure) => seen.damaged.push(failure),
+    onQuarantined: ({ index }) => seen.quarantined.push(index),
     onCannotGoOn: (claim) => seen.stuck.push(claim),
   });
   const setAway = (times: number) => {
@@ -92,6 +105,28 @@ describe("Prefetch", () => {
     assert.equal(prefetch.shift()?.index, 0);
     assert.equal(prefetch.shift()?.index, 1);
     assert.equal(prefetch.shift(), undefined);
+    prefetch.close();
+    await done;
+  });
+
+  it("counts on from earlier tries, and does not download what is quarantined", async () => {
+    const prior = new Map([
+      [1, { tries: 2, losses: 1, isQuarantined: false }],
+      [2, { tries: 0, losses: 3, isQuarantined: true }],
+    ]);
+    const { prefetch, seen } = await open(4, 10, prior);
+    const done = prefetch.run();
+    await settle();
+    const items = [prefetch.shift(), prefetch.shift(), prefetch.shift()];
+    assert.deepEqual(
+      items.map((item) => [item?.index, item?.failures, item?.losses]),
+      [
+        [0, 0, 0],
+        [1, 2, 1],
+        [3, 0, 0],
+      ],
+    );
+    assert.deepEqual(seen.quarantined, [2]);
     prefetch.close();
     await done;
   });

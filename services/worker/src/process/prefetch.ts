@@ -7,11 +7,10 @@ import type { Store } from "@sheaf/storage";
 import type { ClaimBook } from "../claims/book.ts";
 import type { Claim } from "../claims/claim.ts";
 import { type Downloaded, download } from "../datum/download.ts";
-import { LogCapture } from "../datum/log-capture.ts";
 import { type Failure, fitMessage } from "../datum/outcome.ts";
 import { Bell } from "../engine/bell.ts";
 import type { DatumFolders } from "../scratch/datum-folders.ts";
-import { type Item, isWanted, newCost, removeFolder } from "./item.ts";
+import { type Item, isQuarantined, isWanted, newItem, removeFolder } from "./item.ts";
 import type { ProcessJob } from "./job.ts";
 
 /** Datums that are downloaded ahead. */
@@ -30,6 +29,8 @@ export interface PrefetchOptions {
   readonly onReady: () => void;
   /** What the datum reads is damaged. */
   readonly onDamaged: (item: Item, failure: Failure) => void;
+  /** Too many workers were lost with the datum: it is not to be run. */
+  readonly onQuarantined: (item: Item) => void;
   /** A datum that was not started cannot be prepared here, for want of room or of the plan. It was logged. */
   readonly onCannotGoOn: (claim: Claim) => void;
 }
@@ -58,6 +59,7 @@ export class Prefetch {
       const change = this.#bell.wait();
       const item = this.#hasRoom() ? (this.#again.shift() ?? (await this.#nextItem())) : undefined;
       if (item === undefined) await change;
+      else if (isQuarantined(item)) this.#options.onQuarantined(item);
       else if (isWanted(item)) await this.#download(item);
     }
   }
@@ -110,8 +112,7 @@ export class Prefetch {
     try {
       const job = await openJob(claim.assigned.input);
       const datum = await job.datum(index);
-      const none = { folder: undefined, failures: 0, losses: 0, run: undefined, restart: false };
-      return { claim, job, index, datum, log: new LogCapture(), ...none, cost: newCost() };
+      return newItem(claim, job, index, datum);
     } catch (error) {
       log.error(
         { err: error, claim: claim.assigned.id },

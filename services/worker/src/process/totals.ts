@@ -3,10 +3,12 @@
 import { create } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { dispatch } from "@sheaf/proto";
+import { medianMs } from "../engine/median.ts";
 import { type DatumResult, isFailed } from "./drafts.ts";
 
 export function totalsOf(results: readonly DatumResult[]): dispatch.Totals {
   const totals = create(dispatch.TotalsSchema);
+  const times: number[] = [];
   for (const result of results) {
     const { row, entries } = result;
     if (!isFailed(result)) totals.succeeded++;
@@ -18,9 +20,12 @@ export function totalsOf(results: readonly DatumResult[]): dispatch.Totals {
     totals.uploadBytes += row.stats?.uploadBytes ?? 0n;
     totals.downloadMs += milliseconds(row.stats?.downloadTime);
     totals.processMs += milliseconds(row.stats?.processTime);
+    // What never ran took no time.
+    if (row.started !== undefined) times.push(Number(milliseconds(row.stats?.processTime)));
     totals.uploadMs += milliseconds(row.stats?.uploadTime);
     for (const entry of entries) totals.outputBytes += entry.size;
   }
+  totals.medianMs = medianMs(times);
   return totals;
 }
 

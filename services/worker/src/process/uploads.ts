@@ -8,7 +8,8 @@ import type { store } from "@sheaf/proto";
 import type { Clock } from "@sheaf/runtime";
 import type { Store } from "@sheaf/storage";
 import type { ClaimBook } from "../claims/book.ts";
-import type { Claim, Cut, Interval } from "../claims/claim.ts";
+import type { Claim } from "../claims/claim.ts";
+import type { Cut, Interval } from "../claims/terms.ts";
 import { collect } from "../datum/collector.ts";
 import { lastWordsOf } from "../datum/log-capture.ts";
 import { type Failure, failureOf } from "../datum/outcome.ts";
@@ -106,7 +107,7 @@ export class Uploads {
   wake(): void {
     const { book } = this.#options;
     for (const claim of [...this.#drafts.held]) {
-      if (book.claim(claim.assigned.id) !== claim) this.#drafts.drop(claim);
+      if (!book.has(claim)) this.#drafts.drop(claim);
     }
   }
 

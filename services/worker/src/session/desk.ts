@@ -5,10 +5,12 @@
  *     is freed.
  * D2. One capacity is offered to both owners; an assignment of one lowers the offer to the other. If both assign at the same
  *     time, one claim too many waits in the queue: no harm.
+ * D3. How long an index runs is told as of the beat, though the engine's word is older: the time since is added. A beat never
+ *     waits for the engine.
  */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { dispatch, store } from "@sheaf/proto";
-import type { Assigned, Hold, Kind, Owner, Standing } from "../claims/claim.ts";
+import type { Assigned, Hold, Kind, Owner, Prior, Standing } from "../claims/terms.ts";
 
 const KINDS: Readonly<Record<Kind, store.WorkKind>> = {
   plan: store.WorkKind.PLAN,
@@ -22,18 +24,20 @@ export class Desk {
   #fresh: { readonly hold: Hold; readonly number: number }[] = [];
   #assigned = 0;
   #capacity = 0;
+  #toldAt = 0;
   #draining = false;
 
   /** The engine's word, which takes the first `assigned` assignments into account. */
-  update(holds: readonly Hold[], capacity: number, assigned: number): void {
+  update(holds: readonly Hold[], capacity: number, assigned: number, now: number): void {
     this.#holds = holds;
+    this.#toldAt = now;
     this.#capacity = capacity;
     this.#fresh = this.#fresh.filter(({ number }) => number > assigned);
   }
 
   assigned(claim: Assigned): void {
-    const { owner, id, fence, job, kind, from, to } = claim;
-    const hold = { owner, claim: id, fence, job, kind, from, to, next: from, finished: 0 };
+    const { owner, id, fence, job, kind, from, to, isRace } = claim;
+    const hold = { owner, claim: id, fence, job, kind, from, to, next: from, finished: 0, isRace, running: [] };
     this.#fresh.push({ hold, number: ++this.#assigned });
   }
 
@@ -60,14 +64,17 @@ export class Desk {
       pool: self.pool,
       version: self.version,
       slots: self.slots,
-      holds: this.holds(owner).map(heldClaim),
+      // A race ends with its session.
+      holds: this.holds(owner)
+        .filter(({ isRace }) => !isRace)
+        .map(heldClaim),
     });
   }
 
-  beat(owner: Owner): dispatch.Beat {
+  beat(owner: Owner, now: number): dispatch.Beat {
     const mine = this.holds(owner);
     return create(dispatch.BeatSchema, {
-      claims: mine.map(({ claim, next, finished }) => ({ claim, next: BigInt(next), finished: BigInt(finished) })),
+      claims: mine.map((hold) => heldPosition(hold, now - this.#toldAt)),
       claimsElsewhere: this.#all().length - mine.length,
     });
   }
@@ -77,11 +84,23 @@ export class Desk {
   }
 }
 
+/** Undefined: it is half of one. */
 export function assignedOf(owner: Owner, message: dispatch.Assign): Assigned | undefined {
-  const kind = (Object.keys(KINDS) as Kind[]).find((each) => KINDS[each] === message.kind);
+  const kind = kindOf(message.kind);
   if (kind === undefined || message.input === undefined || message.from >= message.to) return undefined;
   const { claim: id, fence, job, input } = message;
-  return { owner, id, fence, job, kind, from: Number(message.from), to: Number(message.to), input };
+  const [from, to] = [Number(message.from), Number(message.to)];
+  return { owner, id, fence, job, kind, from, to, input, prior: priorOf(message.prior), isRace: false };
+}
+
+/** Undefined: it is half of one. */
+export function raceOf(owner: Owner, message: dispatch.Race): Assigned | undefined {
+  const kind = kindOf(message.kind);
+  if (kind === undefined || message.input === undefined) return undefined;
+  const { claim: id, fence, job, input } = message;
+  const from = Number(message.index);
+  const prior = priorOf(message.prior === undefined ? [] : [message.prior]);
+  return { owner, id, fence, job, kind, from, to: from + 1, input, prior, isRace: true };
 }
 
 export function standOf(stand: readonly dispatch.HeldClaim[]): Map<string, Standing> {
@@ -90,4 +109,27 @@ export function standOf(stand: readonly dispatch.HeldClaim[]): Map<string, Stand
 
 function heldClaim({ job, kind, claim, fence, from, to }: Hold): MessageInitShape<typeof dispatch.HeldClaimSchema> {
   return { job, kind: KINDS[kind], claim, fence, from: BigInt(from), to: BigInt(to) };
+}
+
+/** `sinceMs`: the age of what is known. */
+function heldPosition({ claim, next, finished, running }: Hold, sinceMs: number) {
+  return {
+    claim,
+    next: BigInt(next),
+    finished: BigInt(finished),
+    running: running.map(({ index, ms }) => ({ index: BigInt(index), runningMs: BigInt(Math.round(ms + sinceMs)) })),
+  };
+}
+
+function kindOf(kind: store.WorkKind): Kind | undefined {
+  return (Object.keys(KINDS) as Kind[]).find((each) => KINDS[each] === kind);
+}
+
+function priorOf(prior: readonly dispatch.PriorTries[]): Map<number, Prior> {
+  return new Map(
+    prior.map(({ index, tries, losses, quarantined }) => [
+      Number(index),
+      { tries, losses, isQuarantined: quarantined },
+    ]),
+  );
 }

@@ -3,8 +3,10 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { type SessionAct, type SessionEvent, type SessionState, SILENCE_MS, step } from "./machine.ts";
 
+type Script = readonly (readonly [number, SessionEvent])[];
+
 /** Feeds events; returns what was done. */
-function play(...script: readonly (readonly [number, SessionEvent])[]): { acts: string[]; state: SessionState } {
+function play(...script: Script): { acts: string[]; state: SessionState } {
   let state: SessionState = { t: "waiting", until: 0 };
   let address = 0;
   const acts: string[] = [];
@@ -76,7 +78,34 @@ describe("a session", () => {
       [2 * SILENCE_MS - 1, tick],
     );
     assert.equal(silent.acts.at(-1), `gave-up: m0 was silent for ${SILENCE_MS} ms`);
-    assert.equal(play([0, tick], [5_000, tick]).acts.at(-1), "gave-up: no welcome from m0 in 5000 ms");
+    const answered = play([0, tick], [900, { t: "connected" }], [5_899, tick], [5_900, tick]);
+    assert.equal(answered.acts.at(-1), "gave-up: no welcome from m0 in 5000 ms");
+  });
+
+  it("loses a second at most to an address that is dead", () => {
+    const { acts } = play([0, tick], [999, tick], [1_000, tick], [1_100, tick], [1_110, { t: "connected" }]);
+    assert.deepEqual(acts, ["connect m0", "disconnect", "gave-up: no answer from m0 in 1000 ms", "connect m1"]);
+  });
+
+  it("tries the owner of a session that broke first, and one that was silent in its turn", () => {
+    const connects = (...script: Script) => play(...script).acts.filter((act) => act.startsWith("connect"));
+    const lost: SessionEvent = { t: "lost", detail: "broken" };
+    assert.deepEqual(
+      connects(
+        [0, tick],
+        [1, { t: "elsewhere", address: "o" }],
+        [2, welcome],
+        [9, lost],
+        [109, tick],
+        [110, lost],
+        [210, tick],
+      ),
+      ["connect m0", "connect o", "connect o", "connect m1"],
+    );
+    assert.deepEqual(connects([0, tick], [1, welcome], [SILENCE_MS + 1, tick], [SILENCE_MS + 101, tick]), [
+      "connect m0",
+      "connect m1",
+    ]);
   });
 
   it("says good-bye when it stands, and never comes back", () => {
@@ -90,6 +119,7 @@ describe("a session", () => {
     const event: fc.Arbitrary<SessionEvent> = fc.oneof(
       fc.constant(tick),
       fc.constant(welcome),
+      fc.constant<SessionEvent>({ t: "connected" }),
       fc.constant<SessionEvent>({ t: "heard" }),
       fc.constant<SessionEvent>({ t: "elsewhere", address: "x" }),
       fc.constant<SessionEvent>({ t: "elsewhere", address: "" }),

@@ -13,14 +13,24 @@
 
 /** An owner that has said nothing for this long is gone, or cannot be reached. */
 export const SILENCE_MS = 6_000;
-/** How long a greeting may take. */
+/** How long an address may take to answer at all: what is dead or cut off shall not keep us from those that live. */
+const CONNECT_MS = 1_000;
+/** How long a greeting may take from then on: an owner may have many to greet. */
 const GREETING_MS = 5_000;
 /** Owners that only know of each other: after so many hops one waits. */
 const HOPS_MAX = 3;
 
 export type SessionState =
-  | { readonly t: "waiting"; readonly until: number }
-  | { readonly t: "greeting"; readonly address: string; readonly since: number; readonly hops: number }
+  /** `first`: the owner of a session that broke. It is tried before the others, for often it is still there. */
+  | { readonly t: "waiting"; readonly until: number; readonly first?: string }
+  | {
+      readonly t: "greeting";
+      readonly address: string;
+      /** Of the greeting, or of the connection once it is there. */
+      readonly since: number;
+      readonly isConnected: boolean;
+      readonly hops: number;
+    }
   | {
       readonly t: "standing";
       readonly address: string;
@@ -32,6 +42,8 @@ export type SessionState =
 
 export type SessionEvent =
   | { readonly t: "tick" }
+  /** The address answers. */
+  | { readonly t: "connected" }
   | { readonly t: "welcome"; readonly beatMs: number }
   | { readonly t: "elsewhere"; readonly address: string }
   /** Any other message of the owner. */
@@ -67,6 +79,9 @@ export function step(state: SessionState, event: SessionEvent, around: Surroundi
   switch (event.t) {
     case "tick":
       return onTick(state, around);
+    case "connected":
+      if (state.t !== "greeting") return { state, acts: [] };
+      return { state: { ...state, since: around.now, isConnected: true }, acts: [] };
     case "welcome":
       return onWelcome(state, event.beatMs, around);
     case "elsewhere":
@@ -74,7 +89,8 @@ export function step(state: SessionState, event: SessionEvent, around: Surroundi
     case "heard":
       return state.t === "standing" ? { state: { ...state, heardAt: around.now }, acts: [] } : { state, acts: [] };
     case "lost":
-      return state.t === "waiting" ? { state, acts: [] } : giveUp(event.detail, around);
+      if (state.t === "waiting") return { state, acts: [] };
+      return giveUp(event.detail, around, state.t === "standing" ? state.address : undefined);
     case "leave":
       return { state: { t: "closed" }, acts: state.t === "standing" ? [{ t: "leaving" }] : [{ t: "disconnect" }] };
   }
@@ -84,11 +100,9 @@ function onTick(state: SessionState, around: Surroundings): Step {
   const { now } = around;
   switch (state.t) {
     case "waiting":
-      return now < state.until ? { state, acts: [] } : greet(around.nextAddress(), 0, around);
+      return now < state.until ? { state, acts: [] } : greet(state.first ?? around.nextAddress(), 0, around);
     case "greeting":
-      return now - state.since < GREETING_MS
-        ? { state, acts: [] }
-        : giveUp(`no welcome from ${state.address} in ${GREETING_MS} ms`, around);
+      return onGreetingTick(state, around);
     case "standing":
       if (now - state.heardAt >= SILENCE_MS) return giveUp(`${state.address} was silent for ${SILENCE_MS} ms`, around);
       if (now < state.beatAt) return { state, acts: [] };
@@ -96,6 +110,13 @@ function onTick(state: SessionState, around: Surroundings): Step {
     case "closed":
       return { state, acts: [] };
   }
+}
+
+function onGreetingTick(state: SessionState & { t: "greeting" }, around: Surroundings): Step {
+  const { address, since, isConnected } = state;
+  const limit = isConnected ? GREETING_MS : CONNECT_MS;
+  if (around.now - since < limit) return { state, acts: [] };
+  return giveUp(`no ${isConnected ? "welcome" : "answer"} from ${address} in ${limit} ms`, around);
 }
 
 function onWelcome(state: SessionState, beatMs: number, { now }: Surroundings): Step {
@@ -112,12 +133,12 @@ function onElsewhere(state: SessionState, address: string, around: Surroundings)
 }
 
 function greet(address: string, hops: number, { now }: Surroundings): Step {
-  return { state: { t: "greeting", address, since: now, hops }, acts: [{ t: "connect", address }] };
+  return { state: { t: "greeting", address, since: now, isConnected: false, hops }, acts: [{ t: "connect", address }] };
 }
 
-function giveUp(why: string, around: Surroundings): Step {
+function giveUp(why: string, around: Surroundings, first?: string): Step {
   return {
-    state: { t: "waiting", until: around.now + around.wait() },
+    state: { t: "waiting", until: around.now + around.wait(), ...(first !== undefined && { first }) },
     acts: [{ t: "disconnect" }, { t: "gave-up", why }],
   };
 }

@@ -4,7 +4,8 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { dispatch } from "@sheaf/proto";
 import type { CallStream } from "@sheaf/rpc";
 import { type Backoff, type Clock, type Logger, messageOf, type Timer } from "@sheaf/runtime";
-import type { Owner } from "../claims/claim.ts";
+import type { Owner } from "../claims/terms.ts";
+import type { Saying } from "../engine/messages.ts";
 import { type SessionAct, type SessionEvent, type SessionState, step } from "./machine.ts";
 
 /** Beats are kept to about this. */
@@ -17,11 +18,8 @@ export type SessionStream = CallStream<
   MessageInitShape<typeof dispatch.SessionRequestSchema>
 >;
 
-/** What the worker says. */
-export type Saying = dispatch.SessionRequest["message"];
-
-/** Opens a stream; `close` frees the connection. */
-export type Connect = (address: string) => { readonly stream: SessionStream; close(): void };
+/** Opens a stream; `connected` resolves when the peer has answered at all; `close` frees the connection. */
+export type Connect = (address: string) => Line;
 
 export interface SessionOptions {
   readonly owner: Owner;
@@ -34,12 +32,15 @@ export interface SessionOptions {
   readonly hello: () => dispatch.Hello;
   readonly beat: () => dispatch.Beat;
   readonly onStands: (welcome: dispatch.Welcome) => void;
+  /** It stands no longer. */
+  readonly onLost: () => void;
   /** Anything but Welcome and Elsewhere. */
   readonly onMessage: (message: dispatch.SessionResponse["message"]) => void;
 }
 
 interface Line {
   readonly stream: SessionStream;
+  readonly connected: Promise<void>;
   close(): void;
 }
 
@@ -90,7 +91,8 @@ export class Session {
   }
 
   #on(event: SessionEvent): void {
-    const { clock, addresses, backoff } = this.#options;
+    const { clock, addresses, backoff, onLost } = this.#options;
+    const stood = this.isStanding;
     const { state, acts } = step(this.#state, event, {
       now: clock.now(),
       nextAddress: () => addresses[this.#address++ % addresses.length] as string,
@@ -98,6 +100,7 @@ export class Session {
     });
     this.#state = state;
     for (const act of acts) this.#act(act);
+    if (stood && !this.isStanding) onLost();
   }
 
   #act(act: SessionAct): void {
@@ -129,6 +132,9 @@ export class Session {
     this.#line = line;
     this.#write(line, { case: "hello", value: this.#options.hello() });
     void this.#listen(line);
+    void line.connected.then(() => {
+      if (this.#line === line) this.#on({ t: "connected" });
+    });
   }
 
   #disconnect(): void {

@@ -25,6 +25,7 @@ export interface FakeLedger {
 interface FakeClaim {
   readonly id: string;
   readonly ledger: FakeLedger;
+  fence: bigint;
   from: number;
   to: number;
 }
@@ -34,6 +35,7 @@ export interface TakenCommit {
   readonly to: number;
   readonly result: store.TableRef;
   readonly totals: dispatch.Totals;
+  readonly claim: string;
 }
 
 export class FakeOwner {
@@ -44,6 +46,10 @@ export class FakeOwner {
   readonly taken: TakenCommit[] = [];
   cutIntervalMs = 1_000;
   beatMs = 100;
+  /** Told with the assignments of these indexes. */
+  prior: dispatch.PriorTries[] = [];
+  /** Of the claims that are made next. */
+  fence = 7n;
   /** Instead of the rules: what to answer to a commit; undefined for the rules, null for silence. */
   onCommit: (commit: dispatch.Commit, owner: FakeOwner) => Response | null | undefined = () => undefined;
   /** Instead of a Welcome. */
@@ -57,11 +63,12 @@ export class FakeOwner {
   #stream: Stream | undefined;
   #hangUp: (() => void) | undefined;
   #server: RpcServer | undefined;
-  #port = 0;
+  #port: number;
   readonly #waiters: { readonly test: () => boolean; readonly resolve: () => void }[] = [];
 
-  constructor(source: Store) {
+  constructor(source: Store, port = 0) {
     this.#store = source;
+    this.#port = port;
   }
 
   get address(): string {
@@ -81,8 +88,9 @@ export class FakeOwner {
     await this.#server?.stop();
   }
 
-  /** Breaks the stream. */
+  /** Breaks the stream. What is still on its way is not heard. */
   hangUp(): void {
+    this.#stream = undefined;
     this.#hangUp?.();
   }
 
@@ -93,6 +101,43 @@ export class FakeOwner {
     this.#free.length = 0;
     this.taken.length = 0;
     this.#handOut();
+  }
+
+  /** What another owner knew becomes this one's, and every claim gets another fence. */
+  takeOver(other: FakeOwner): void {
+    this.#ledger = other.#ledger;
+    this.#given = other.#given;
+    this.taken.push(...other.taken);
+    this.markDone(...other.#done);
+    this.#free.push(...other.#free);
+    this.#claimCount = other.#claimCount;
+    for (const [id, claim] of other.claims) this.claims.set(id, claim);
+    this.refence(other.fence + 1n);
+  }
+
+  refence(fence: bigint): void {
+    this.fence = fence;
+    for (const claim of this.claims.values()) claim.fence = fence;
+  }
+
+  /** Has an index of another worker's claim raced. The claim is held by nobody here. */
+  race(id: string, index: number, ledger: FakeLedger, prior?: dispatch.PriorTries): void {
+    const { fence } = this;
+    if (!this.claims.has(id)) this.claims.set(id, { id, ledger, fence, from: 0, to: ledger.n });
+    const { job, kind, input } = ledger;
+    const value = create(dispatch.RaceSchema, { claim: id, fence, job, kind, input, index: BigInt(index) });
+    if (prior !== undefined) value.prior = prior;
+    this.say({ case: "race", value });
+  }
+
+  cancel(claim: string, reason: dispatch.CancelReason, index?: number): void {
+    const value = create(dispatch.CancelSchema, { claim, reason });
+    if (index !== undefined) value.index = BigInt(index);
+    this.say({ case: "cancel", value });
+  }
+
+  release(claim: string, from: number): void {
+    this.say({ case: "release", value: create(dispatch.ReleaseSchema, { claim, from: BigInt(from) }) });
   }
 
   say(message: Response): void {
@@ -130,6 +175,7 @@ export class FakeOwner {
     const beat = setInterval(() => this.say({ case: "beat", value: create(dispatch.OwnerBeatSchema) }), this.beatMs);
     const listen = async () => {
       for await (const { message } of stream.messages) {
+        if (this.#stream !== stream) return;
         this.heard.push(message);
         await this.#onMessage(message);
         this.#wake();
@@ -161,7 +207,10 @@ export class FakeOwner {
   }
 
   #welcome(hello: dispatch.Hello): Response {
-    const stand = hello.holds.filter(({ claim }) => this.claims.has(claim));
+    const stand = hello.holds.flatMap((held) => {
+      const claim = this.claims.get(held.claim);
+      return claim === undefined ? [] : [create(dispatch.HeldClaimSchema, { ...held, fence: claim.fence })];
+    });
     const { beatMs: beatIntervalMs, cutIntervalMs } = this;
     return {
       case: "welcome",
@@ -176,10 +225,12 @@ export class FakeOwner {
       if (interval === undefined || ledger === undefined) return;
       this.#wanted--;
       const [from, to] = interval;
-      const claim = { id: `claim-${++this.#claimCount}-${from}`, ledger, from, to };
+      const { fence } = this;
+      const claim = { id: `claim-${++this.#claimCount}-${from}`, ledger, fence, from, to };
       this.claims.set(claim.id, claim);
       const { job, kind, input } = ledger;
-      const value = { claim: claim.id, fence: 7n, job, kind, from: BigInt(from), to: BigInt(to), input };
+      const prior = this.prior.filter(({ index }) => index >= from && index < to);
+      const value = { claim: claim.id, fence, job, kind, from: BigInt(from), to: BigInt(to), input, prior };
       this.say({ case: "assign", value: create(dispatch.AssignSchema, value) });
     }
   }
@@ -219,14 +270,16 @@ export class FakeOwner {
       const value = { claim: commit.claim, from: commit.from, to: commit.to, code, reason, ...still };
       return { case: "refused", value: create(dispatch.RefusedSchema, value) };
     };
-    if (claim === undefined || commit.fence !== 7n) return refuse(dispatch.RefusedCode.CLAIM_LOST, "no such claim");
+    if (claim === undefined) return refuse(dispatch.RefusedCode.CLAIM_LOST, "no such claim");
+    if (commit.fence !== claim.fence) return refuse(dispatch.RefusedCode.WRONG_FENCE, "another fence");
     if (from < claim.from || to > claim.to) return refuse(dispatch.RefusedCode.OUTSIDE_CLAIM, "outside");
     const indexes = Array.from({ length: to - from }, (_, i) => from + i);
     if (indexes.some((index) => this.#done.has(index))) return refuse(dispatch.RefusedCode.ALREADY_DONE, "done");
     const problem = await this.#problemOf(commit, claim);
     if (problem !== undefined) return refuse(dispatch.RefusedCode.BAD_RESULT, problem);
     this.markDone(...indexes);
-    this.taken.push({ from, to, result: commit.result as store.TableRef, totals: commit.totals as dispatch.Totals });
+    const { result, totals } = commit as { result: store.TableRef; totals: dispatch.Totals };
+    this.taken.push({ from, to, result, totals, claim: claim.id });
     while (claim.from < claim.to && this.#done.has(claim.from)) claim.from++;
     while (claim.to > claim.from && this.#done.has(claim.to - 1)) claim.to--;
     if (claim.from >= claim.to) this.claims.delete(claim.id);

@@ -35,7 +35,10 @@ export interface Bench extends AsyncDisposable {
 }
 
 export async function openBench(
-  options: Partial<Pick<WorkerOptions, "slots" | "graceMs" | "id">> = {},
+  options: Partial<Pick<WorkerOptions, "slots" | "graceMs" | "id">> & {
+    /** Addresses of masters, from that of the owner. */
+    readonly masters?: (owner: string) => string[];
+  } = {},
 ): Promise<Bench> {
   const dir = mkdtempSync(join(tmpdir(), "sheaf-worker-test-"));
   const url = pathToFileURL(join(dir, "store")).href;
@@ -45,15 +48,15 @@ export async function openBench(
   const worker = new Worker({
     id: "worker-1",
     pool: "edges",
-    addresses: { master: [owner.address], merge: [] },
+    addresses: { master: options.masters?.(owner.address) ?? [owner.address], merge: [] },
     store: url,
     data: join(dir, "scratch"),
     slots: 1,
     graceMs: 500,
     thread: newEngineThread(),
     connect: (address) => {
-      const { rpc, close } = grpcClient(address, dispatch.DispatchService);
-      return { stream: rpc.session(), close };
+      const { rpc, connected, close } = grpcClient(address, dispatch.DispatchService);
+      return { stream: rpc.session(), connected: connected(), close };
     },
     clock: systemClock,
     random: systemRandom,
@@ -111,6 +114,8 @@ export async function openBench(
     await source.close();
     // Leaves no process and no folder.
     assert.deepEqual(readdirSync(join(dir, "scratch")), []);
+    // What was killed may take a moment to be gone.
+    for (let i = 0; i < 100 && processesOf(dir).length > 0; i++) await systemClock.sleep(20);
     assert.deepEqual(processesOf(dir), []);
     rmSync(dir, { recursive: true });
   }
