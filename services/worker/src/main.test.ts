@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
 import { objectOf } from "@sheaf/files";
-import { store } from "@sheaf/proto";
+import { type dispatch, store } from "@sheaf/proto";
 import { systemClock } from "@sheaf/runtime";
 import { openStore, type Store } from "@sheaf/storage";
 import { FakeOwner } from "./testing/fake-owner.ts";
@@ -89,7 +89,9 @@ describe("the worker process", () => {
     await using cell = await openCell();
     const worker = start(cell.args);
     await giveJob(cell.source, cell.owner, "sleep 0.5; echo done >$SHEAF_OUT/x");
-    await cell.owner.until(() => cell.owner.heardOf("beat").some(({ claims }) => claims.some(({ next }) => next > 0n)));
+    // Of the datums' claim: that of the plan may have been told late.
+    const runs = ({ claim, running }: dispatch.HeldPosition) => running.length > 0 && cell.owner.claims.has(claim);
+    await cell.owner.until(() => cell.owner.heardOf("beat").some(({ claims }) => claims.some(runs)));
     worker.child.kill("SIGTERM");
     assert.equal(await worker.exit, 0);
     assert.equal(cell.owner.taken.length, 1);
