@@ -6,7 +6,7 @@ import { Socket } from "node:net";
 import { join } from "node:path";
 import type { Clock, Timer } from "@sheaf/runtime";
 
-const NAMES = ["requests", "control", "events", "out0", "out1", "err0", "err1"] as const;
+const NAMES = ["requests", "control", "events", "out0", "out1", "err0", "err1", "start"] as const;
 
 export type FifoName = (typeof NAMES)[number];
 

@@ -14,8 +14,11 @@ const DIES_WITH_PARENT = ["setpriv", "--pdeathsig", "KILL"];
 const NAMESPACE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"];
 const OWN_USER_NAMESPACE = ["unshare", "--user", "--map-current-user", ...NAMESPACE.slice(1)];
 
-/** The shell opens the FIFO itself: a descriptor from us would have a writer in it, and would never end. */
-const SHELL = ["sh", "-c", 'exec sh <"$1"', "sheaf-launcher"];
+/**
+ * The shell opens the FIFO itself: a descriptor from us would have a writer in it, and would never end. It opens it for both
+ * directions first: to open it for reading alone would wait for a worker that is gone.
+ */
+const SHELL = ["sh", "-c", 'exec sh 3<>"$1" <"$1" 3>&-', "sheaf-launcher"];
 
 export function isolations(requests: string, isRoot: boolean): readonly Isolation[] {
   const unshare = isRoot ? NAMESPACE : OWN_USER_NAMESPACE;

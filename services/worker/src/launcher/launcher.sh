@@ -3,19 +3,23 @@
 #
 # It reads its own standard input, the FIFO `requests`: shell commands that the worker wrote, so that the shell's parser is
 # the protocol and argv arrives untouched. Other FIFOs in the shared folder $box:
-#   control   worker -> killer     "term <n>", "kill <n>"
-#   events    launcher -> worker   "ready <mode>", "exit <n> <status> <why>", "did <order> <n>"
+#   control   worker -> killer     "term <serial>", "kill <serial>"
+#   events    launcher -> worker   "ready <mode>", "exit <n> <status> <why>", "did <serial> <hit or missed>"
 #   out, err  command -> worker    its two streams
-# The end of `requests` and `control` means that the worker is gone: everything ends.
+#   start     launcher -> command  "<n>", in mode group
+# The end of `requests` and `control` means that the worker is gone: everything ends. The worker may go at any moment, and
+# to open a FIFO waits for its other end: one that is opened for both directions first does not.
 #
 # Nothing of a datum is alive when its exit is told. Modes:
 #   namespace  this shell is process 1 of a PID namespace of its own: it may kill all others, daemons too
-#   group      elsewhere: the command's process group (setsid), which a process can leave
+#   group      elsewhere: the command's process group (setsid), which a process can leave. Until the file `group` names
+#              that group, the command stays in this shell's own (`gate`). So who kills this shell's group first and then
+#              the one in the file misses no command, however young it is.
 # A kill of everybody outside a namespace would end the machine's other processes: `everybody` alone does it, and asks.
 
 umask 022
 ulimit -c 0
-exec 4>"$box/events"
+exec 4<>"$box/events" 5<>"$box/start"
 
 if [ "$$" = 1 ] && [ -d /proc/1 ]; then mode=namespace; else mode=group; fi
 setsid=$(command -v setsid)
@@ -27,25 +31,40 @@ everybody() {
   [ "$$" = 1 ] && kill "-$1" -1 2>/dev/null
 }
 
-# Sends signal $1 to all that the datum left or runs.
+# Signal $1 to the command's group. Fails when there is none: no command yet, no setsid, or nothing is left.
+signal_group() {
+  target=
+  read -r target 2>/dev/null <"$box/group" && [ "${target:-0}" -gt 1 ] && kill "-$1" "-$target" 2>/dev/null
+}
+
+# Signal $1 to all that the datum runs. Fails when that is nothing.
 signal_all() {
-  if [ "$mode" = namespace ]; then
-    everybody "$1"
-  elif read -r target 2>/dev/null <"$box/group" && [ "${target:-0}" -gt 1 ]; then
-    if [ -n "$setsid" ]; then kill "-$1" "-$target" 2>/dev/null; else kill "-$1" "$target" 2>/dev/null; fi
-  fi
+  case $mode in
+    namespace) everybody "$1" ;;
+    # A command that is not a group yet is one process.
+    *) signal_group "$1" || { [ "${target:-0}" -gt 1 ] && kill "-$1" "$target" 2>/dev/null; } ;;
+  esac
 }
 
 # A process of its own, because this shell waits for the command in the foreground.
 killer() {
-  while read -r order n; do
+  while read -r order serial; do
     case $order in
       term) signal_all TERM ;;
       kill) signal_all KILL ;;
-    esac
-    echo "did $order $n" >&4
-  done <"$box/control"
+      *) continue ;; # The tail of a line that an earlier killer was reading when it was swept away.
+    esac && answer=hit || answer=missed
+    echo "did $serial $answer" >&4
+  done 3<>"$box/control" <"$box/control" 3>&-
+  if [ "$mode" = namespace ]; then
+    everybody KILL
+    return
+  fi
+  # This process must outlive the group that it belongs to, and then go with what is left of it.
+  trap '' TERM
+  kill -TERM "-$$" 2>/dev/null
   signal_all KILL
+  kill -KILL "-$$" 2>/dev/null
 }
 
 # Whether a process other than this shell and its killer lives; zombies do not.
@@ -67,7 +86,7 @@ start_killer() {
 # Ends what the datum left alive. In a namespace the killer goes with the rest, so it is started again.
 sweep() {
   if [ "$mode" = group ]; then
-    signal_all KILL
+    signal_group KILL
     : >"$box/group"
     return
   fi
@@ -116,10 +135,18 @@ begin() {
   }
 }
 
-# Waits for the command that was started in the background (mode group).
+# In the process of command $1 (mode group): waits for `watch`. A number of an earlier command is of one that died here.
+gate() {
+  while read -r number <&5; do
+    [ "$number" != "$1" ] || return 0
+  done
+}
+
+# watch <n> <pid>: lets the command begin, and waits for its end (mode group).
 watch() {
-  echo "$1" >"$box/group"
-  wait "$1"
+  echo "$2" >"$box/group"
+  echo "$1" >&5
+  wait "$2"
 }
 
 # end <n> <status>

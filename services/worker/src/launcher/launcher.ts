@@ -3,7 +3,7 @@
  * no opinion about it; timeouts, kills and new lives are the slot's (slot.ts).
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "@sheaf/runtime";
 import { FifoReader, FifoWriter, makeFifos } from "./fifos.ts";
@@ -20,12 +20,15 @@ const STDERR_KEPT = 2_048;
 /** Why the shell could not start the command: nothing of that name, no right to run it, a folder is not there. */
 export type NotStarted = "" | "missing" | "denied" | "no-folder" | "no-working-dir";
 
+export type Answer = "hit" | "missed";
+
 export type Stream = "stdout" | "stderr";
 
 /** What a launcher tells. */
 export type LauncherEvent =
   | { readonly kind: "exit"; readonly n: number; readonly status: number; readonly why: NotStarted }
-  | { readonly kind: "did"; readonly order: "term" | "kill"; readonly n: number }
+  /** The order was carried out. Missed: there was nobody to signal. */
+  | { readonly kind: "did"; readonly serial: number; readonly answer: Answer }
   | { readonly kind: "output"; readonly pair: number; readonly stream: Stream; readonly bytes: Buffer }
   | { readonly kind: "lost"; readonly detail: string };
 
@@ -71,6 +74,7 @@ export class Launcher {
   #sought = "";
   #closed = false;
   #isReady = false;
+  #orders = 0;
 
   constructor(options: LauncherOptions, isolation: Isolation, way: number) {
     this.#options = options;
@@ -101,9 +105,11 @@ export class Launcher {
     this.#sought = seek;
   }
 
-  /** Signals all that runs. It is confirmed by "did". */
-  order(order: "term" | "kill", n: number): void {
-    this.#control.write(`${order} ${n}\n`);
+  /** Signals all that runs. A "did" with the number that this returns confirms it, and all orders before it. */
+  order(order: "term" | "kill"): number {
+    const serial = this.#orders++;
+    this.#control.write(`${order} ${serial}\n`);
+    return serial;
   }
 
   /** Ends it and all that it runs, and removes its folder. */
@@ -111,27 +117,25 @@ export class Launcher {
     if (this.#closed) return;
     this.#closed = true;
     this.#settleReady("closed");
-    this.#child.kill("SIGKILL");
-    // In a namespace all else died with process 1. In a group the killer would see to it, at the end of its FIFO, but it
-    // would look for the group's id in a folder that is removed here.
-    if (this.mode === "group") this.#killGroup();
+    this.#killAll();
     this.#control.close();
     this.#requests.close();
     for (const reader of this.#readers) reader.close();
     // Nothing that it may have left behind keeps this process from ending.
     this.#child.stderr?.destroy();
     this.#child.unref();
-    rmSync(this.#options.box, { recursive: true, force: true });
+    // What has just been killed may still end a system call that creates a file here: then the removal starts over.
+    rmSync(this.#options.box, { recursive: true, force: true, maxRetries: 10, retryDelay: 1 });
   }
 
-  #killGroup(): void {
-    try {
-      const group = Number(readFileSync(join(this.#options.box, "group"), "utf8"));
-      // Never 0 or 1: they stand for far too many processes.
-      if (Number.isInteger(group) && group > 1) process.kill(-group, "SIGKILL");
-    } catch {
-      // Nothing runs, or it has just ended.
-    }
+  /**
+   * The launcher's own group first: with it dies a command that has not begun. One that has begun died with process 1 of its
+   * namespace, or is in the group that the file names (launcher.sh).
+   */
+  #killAll(): void {
+    if (this.#child.pid !== undefined) killGroup(this.#child.pid);
+    const file = join(this.#options.box, "group");
+    if (this.mode === "group" && existsSync(file)) killGroup(Number(readFileSync(file, "utf8")));
   }
 
   #spawn(): ChildProcess {
@@ -179,8 +183,8 @@ export class Launcher {
       this.#settleReady(undefined);
     } else if (what === "exit") {
       this.#tell({ kind: "exit", n: Number(first), status: Number(second), why: (third ?? "") as NotStarted });
-    } else if (what === "did" && (first === "term" || first === "kill")) {
-      this.#tell({ kind: "did", order: first, n: Number(second) });
+    } else if (what === "did" && (second === "hit" || second === "missed")) {
+      this.#tell({ kind: "did", serial: Number(first), answer: second });
     }
   }
 
@@ -191,5 +195,16 @@ export class Launcher {
 
   #tell(event: LauncherEvent): void {
     if (!this.#closed) this.#options.onEvent(event);
+  }
+}
+
+function killGroup(group: number): void {
+  // Never 0 or 1: they stand for far too many processes.
+  if (!Number.isInteger(group) || group <= 1) return;
+  try {
+    process.kill(-group, "SIGKILL");
+  } catch (error) {
+    // It has ended.
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
   }
 }

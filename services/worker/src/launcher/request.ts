@@ -32,9 +32,9 @@ export function seekLine(name: string, path: string): string {
 /** Runs the command as number `n`, with streams `pair` (0 or 1). The program was named by the last `seekLine`. */
 export function runLine(n: number, pair: number, command: Command, mode: Mode): string {
   const begin = `begin ${n} ${quote(command.folder)} ${quote(command.workingDir)}`;
-  const streams = `<${quote(command.stdin)} >"$box/out${pair}" 2>"$box/err${pair}" 4>&-`;
+  const streams = `<${quote(command.stdin)} >"$box/out${pair}" 2>"$box/err${pair}" 4>&- 5>&-`;
   const run = (prefix: string) => `${assignments(command.env)}${prefix}${words(command)} ${streams}`;
-  const body = mode === "namespace" ? run("") : `{ ${run("$setsid ")} & watch $!; }`;
+  const body = mode === "namespace" ? run("") : `{ { gate ${n} && ${run("exec $setsid ")}; } & watch ${n} $!; }`;
   return `${begin} && ${body}; end ${n} $?\n`;
 }
 

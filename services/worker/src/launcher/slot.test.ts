@@ -1,86 +1,9 @@
 import assert from "node:assert/strict";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { systemClock } from "@sheaf/runtime";
-import type { Stream } from "./launcher.ts";
-import { type Ended, type Run, Slot } from "./slot.ts";
-
-const root = mkdtempSync(join(tmpdir(), "sheaf-slot-test-"));
-after(() => rmSync(root, { recursive: true }));
-
-interface Result {
-  readonly ended: Ended;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-interface Wanted {
-  readonly argv: readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
-  readonly stdin?: string;
-  readonly timeoutMs?: number;
-  readonly workingDir?: string;
-  readonly onStarted?: (run: Run) => void;
-}
-
-const PATH = process.env.PATH ?? "";
-let slots = 0;
-
-/** A slot, and a function that runs a command in it. */
-async function openSlot(graceMs = 5_000, path = PATH) {
-  const folder = join(root, String(slots++));
-  const data = join(folder, "data");
-  mkdirSync(data, { recursive: true });
-  const troubles: string[] = [];
-  const queue: Run[] = [];
-  const slot = new Slot({
-    folder,
-    env: { PATH: path },
-    isRoot: process.getuid?.() === 0,
-    clock: systemClock,
-    graceMs,
-    next: () => queue.shift(),
-    onTrouble: (detail) => troubles.push(detail),
-  });
-  const isolation = await slot.start();
-  const run = (wanted: Wanted): Promise<Result> => {
-    const stdin = join(folder, "stdin");
-    if (wanted.stdin !== undefined) writeFileSync(stdin, wanted.stdin);
-    const text = { stdout: "", stderr: "" };
-    return new Promise((resolve) => {
-      const run: Run = {
-        command: {
-          folder: data,
-          workingDir: wanted.workingDir ?? "",
-          argv: wanted.argv,
-          env: new Map(Object.entries(wanted.env ?? {})),
-          stdin: wanted.stdin === undefined ? "/dev/null" : stdin,
-        },
-        timeoutMs: wanted.timeoutMs,
-        started: () => wanted.onStarted?.(run),
-        exited: () => {},
-        output: (stream: Stream, bytes) => {
-          text[stream] += bytes.toString();
-        },
-        ended: (ended) => resolve({ ended, ...text }),
-      };
-      queue.push(run);
-      slot.poke();
-    });
-  };
-  return { slot, run, data, isolation, troubles, [Symbol.dispose]: () => slot.close() };
-}
+import { alive, openSlot, PATH, poorPath, slowPath, until } from "./slot.test-kit.ts";
 
 const exited = (status: number) => ({ kind: "exited", status, why: "" }) as const;
 const nodeArgs = (...args: string[]) => [
@@ -90,24 +13,6 @@ const nodeArgs = (...args: string[]) => [
   "--",
   ...args,
 ];
-
-/** Processes whose command line holds the text. */
-function alive(text: string): number {
-  let count = 0;
-  for (const entry of readdirSync("/proc")) {
-    if (!/^\d+$/.test(entry) || Number(entry) === process.pid) continue;
-    try {
-      if (readFileSync(`/proc/${entry}/cmdline`, "utf8").includes(text)) count++;
-    } catch {
-      // It has just ended.
-    }
-  }
-  return count;
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await systemClock.sleep(10);
-}
 
 describe("Slot", () => {
   it("delivers argv untouched", async () => {
@@ -256,6 +161,13 @@ describe("Slot", () => {
     assert.equal(alive(mark), 0);
   });
 
+  it("tells a command to end once, and waits for the grace", async () => {
+    using slot = await openSlot(1_500);
+    const script = "trap 'echo told' TERM; while :; do sleep 0.05; done";
+    const result = await slot.run({ argv: ["sh", "-c", script], timeoutMs: 300 });
+    assert.deepEqual(result, { ended: { kind: "timed-out" }, stdout: "told\n", stderr: result.stderr });
+  });
+
   it("kills on demand", async () => {
     using slot = await openSlot(300);
     const mark = `313.${process.pid}`;
@@ -266,6 +178,15 @@ describe("Slot", () => {
     assert.deepEqual(result.ended, { kind: "killed" });
     assert.equal(result.stdout, "on\n");
     assert.equal(alive(mark), 0);
+  });
+
+  it("stops a command gently that is killed before the launcher has begun it", async () => {
+    // Who missed SIGTERM would be alive until the grace is over.
+    for (const path of [PATH, poorPath()]) {
+      using slot = await openSlot(3_600_000, path);
+      const result = await slot.run({ argv: ["sleep", "316"], onStarted: (run) => slot.slot.kill(run) });
+      assert.deepEqual(result.ended, { kind: "killed" });
+    }
   });
 
   it("goes on with a new launcher when the old one dies", async () => {
@@ -296,19 +217,6 @@ describe("Slot", () => {
 });
 
 describe("Slot, where there are no namespaces", () => {
-  /** A PATH without unshare and setpriv. */
-  function poorPath(): string {
-    const bin = join(root, "bin");
-    mkdirSync(bin, { recursive: true });
-    for (const name of ["sh", "sleep", "setsid", "env", "true", "echo", "mkfifo", "cat"]) {
-      const from = PATH.split(":")
-        .map((folder) => join(folder, name))
-        .find(existsSync);
-      if (from !== undefined && !existsSync(join(bin, name))) symlinkSync(from, join(bin, name));
-    }
-    return bin;
-  }
-
   it("runs commands all the same, and ends their process group", async () => {
     using slot = await openSlot(300, poorPath());
     assert.equal(slot.isolation, "process group, without setpriv");
@@ -332,7 +240,75 @@ describe("Slot, where there are no namespaces", () => {
     slot.slot.close();
     await until(() => alive(mark) === 0);
   });
+
+  it("ends a command that has not left the launcher's group yet when the worker goes", async () => {
+    const slot = await openSlot(300, slowPath());
+    const mark = `323.${process.pid}`;
+    void slot.run({ argv: ["sleep", mark] });
+    await until(() => alive(mark) > 0);
+    slot.slot.close();
+    await until(() => alive(mark) === 0);
+  });
+
+  it("ends a command at whatever moment the worker goes, and removes its folder", async () => {
+    const mark = `324.${process.pid}`;
+    const path = poorPath();
+    for (let step = 0; step < 50; step++) {
+      const slot = await openSlot(300, path);
+      void slot.run({ argv: ["sleep", mark] });
+      // No timer of the event loop is as fine as what is looked for.
+      const from = performance.now();
+      while (performance.now() < from + step * 0.06);
+      slot.slot.close();
+      assert.equal(existsSync(join(slot.data, "..", "0")), false);
+    }
+    await until(() => alive(mark) === 0);
+  });
+
+  it("starts no command before the last order to stop the one before is confirmed", async () => {
+    using slot = await openSlot(60_000, poorPath());
+    const mark = `325.${process.pid}`;
+    const box = join(slot.data, "..", "0");
+    const killers = readersOf(join(box, "control"));
+    assert.equal(killers.length, 1);
+    const killer = killers[0] as number;
+    let isStopped = false;
+    let isNextStarted = false;
+    const first = slot.run({
+      argv: ["sleep", mark],
+      onStarted: (run) =>
+        void until(() => alive(mark) > 0).then(() => {
+          process.kill(killer, "SIGSTOP");
+          isStopped = true;
+          slot.slot.kill(run);
+        }),
+    });
+    const next = slot.run({ argv: ["true"], onStarted: () => (isNextStarted = true) });
+    await until(() => isStopped);
+    await systemClock.sleep(800); // The order is repeated meanwhile.
+    // A killer that was held up between the two would say the one, and the launcher the other.
+    appendFileSync(join(box, "events"), "did 0 hit\nexit 0 143 \n");
+    await systemClock.sleep(100);
+    assert.equal(isNextStarted, false);
+    process.kill(killer, "SIGCONT");
+    assert.deepEqual((await first).ended, { kind: "killed" });
+    assert.deepEqual((await next).ended, exited(0));
+  });
 });
+
+/** The processes, other than this one, that have a file open. */
+function readersOf(file: string): number[] {
+  return readdirSync("/proc")
+    .filter((entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid)
+    .filter((pid) => {
+      try {
+        return readdirSync(`/proc/${pid}/fd`).some((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`) === file);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
 
 /** The processes that wait for the launcher of this slot. */
 function launcherPids(data: string): number[] {

@@ -6,11 +6,18 @@
  *     has been read.
  * S2. The next command starts as soon as the launcher is free, before the last one's end is told: the pipes come in two
  *     pairs, and a pair is used again only when it has been read (S1).
- * S3. A stop is SIGTERM to all, a grace, SIGKILL to all. An order is repeated until it is confirmed, and nothing new starts
- *     before that: it could hit the wrong command.
+ * S3. A stop is SIGTERM to all, a grace, SIGKILL to all. An order is repeated until it has hit somebody, and nothing new
+ *     starts before the last repetition is confirmed: it could hit the wrong command.
  */
 import { type Clock, messageOf, type Timer } from "@sheaf/runtime";
-import { type Launcher, type LauncherEvent, type NotStarted, type Stream, startLauncher } from "./launcher.ts";
+import {
+  type Answer,
+  type Launcher,
+  type LauncherEvent,
+  type NotStarted,
+  type Stream,
+  startLauncher,
+} from "./launcher.ts";
 import type { Command } from "./request.ts";
 
 /** How a command ended. */
@@ -65,7 +72,9 @@ interface Active {
 interface Stop {
   readonly ended: Ended;
   order: "term" | "kill";
-  confirmed: boolean;
+  /** The number of its last repetition, and what came of that; undefined: it is under way. */
+  serial: number;
+  answer: Answer | undefined;
   killAt: number;
   timer: Timer | undefined;
 }
@@ -152,18 +161,24 @@ export class Slot {
       if (event.kind === "lost") this.#onLost(event.detail);
       return;
     }
-    const { active } = this.#state;
+    const { active, launcher } = this.#state;
     if (event.kind === "lost") return this.#onLost(event.detail);
-    if (event.n !== active.n) return;
-    if (event.kind === "exit") active.exit = { status: event.status, why: event.why };
-    else if (active.stop?.order === event.order) active.stop.confirmed = true;
+    if (event.kind === "did") {
+      if (active.stop?.serial === event.serial) active.stop.answer = event.answer;
+    } else if (event.n === active.n) {
+      active.exit = { status: event.status, why: event.why };
+      // The order may be lost: the sweep at the end of a command takes the killer with it, and starts another.
+      if (active.stop !== undefined && active.stop.answer === undefined)
+        active.stop.serial = launcher.order(active.stop.order);
+    }
     this.#settle(active);
   }
 
   /** The launcher is free when the command has ended and no order is under way (S3). */
   #settle(active: Active): void {
     const { exit, stop } = active;
-    if (this.#state.t !== "busy" || exit === undefined || stop?.confirmed === false) return;
+    if (this.#state.t !== "busy" || exit === undefined) return;
+    if (stop !== undefined && stop.answer === undefined) return;
     this.#state = { t: "idle", launcher: this.#state.launcher };
     this.#end(active, stop?.ended ?? { kind: "exited", ...exit });
     this.poke(); // S2
@@ -192,8 +207,9 @@ export class Slot {
     const { active, launcher } = state;
     if (this.#state !== state || active.stop !== undefined || active.exit !== undefined) return;
     const { clock, graceMs } = this.#options;
-    active.stop = { ended, order: "term", confirmed: false, killAt: clock.now() + graceMs, timer: undefined };
-    launcher.order("term", active.n);
+    const serial = launcher.order("term");
+    const killAt = clock.now() + graceMs;
+    active.stop = { ended, order: "term", serial, answer: undefined, killAt, timer: undefined };
     this.#repeat(state, active.stop);
   }
 
@@ -201,16 +217,17 @@ export class Slot {
   #repeat(state: State & { t: "busy" }, stop: Stop): void {
     const { clock } = this.#options;
     const left = stop.killAt - clock.now();
-    const wait = stop.order === "term" && stop.confirmed ? left : Math.min(REPEAT_MS, Math.max(left, 0) || REPEAT_MS);
+    const wait = Math.min(REPEAT_MS, Math.max(left, 0) || REPEAT_MS);
     stop.timer = clock.timer(Math.max(wait, 1), () => {
       if (this.#state !== state) return;
       if (clock.now() > stop.killAt + STUCK_MS) return this.#onLost("it did not end a command after SIGKILL");
       // A command that has ended needs no stronger order, only the confirmation of the one under way.
-      if (clock.now() >= stop.killAt && stop.order === "term" && state.active.exit === undefined) {
-        stop.order = "kill";
-        stop.confirmed = false;
+      if (clock.now() >= stop.killAt && state.active.exit === undefined) stop.order = "kill";
+      // Whoever has had SIGTERM shall not get it twice: many programs take the second for a demand to end at once.
+      if (stop.order === "kill" || stop.answer !== "hit") {
+        stop.serial = state.launcher.order(stop.order);
+        stop.answer = undefined;
       }
-      state.launcher.order(stop.order, state.active.n);
       this.#repeat(state, stop);
     });
   }
