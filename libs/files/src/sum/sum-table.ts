@@ -1,9 +1,10 @@
 /**
  * Adds numbers up by key: a hash table over bytes, because a string per line costs several times as much as the rest.
  *
- * The bytes of all keys stand one after another in one buffer; entry i has its key at start[i], of length[i], its hash and
- * its sum. `slots` is the hash table: entry number + 1, 0 when free; a collision goes on to the next slot. A sum that is
- * not a safe integer is NaN in `sums` and stands in `big`.
+ * The bytes of all keys stand one after another in one buffer; entry i has its key from starts[i] to starts[i + 1], and its
+ * sum. `slots` is the hash table, two numbers a slot: entry number + 1 (0 when free), and the hash, so that a slot that is
+ * not the right one costs one look at memory; a collision goes on to the next slot. A sum that is not a safe integer is NaN
+ * in `sums` and stands in `big`.
  *
  * Memory: about 40 bytes per key beside the key itself; see `memory`. It doubles when it grows.
  */
@@ -15,6 +16,10 @@ import { addValues, formatNumber, parseNumber, SAFE_DIGITS, type Value } from ".
 const KEYS_AT_FIRST = 64;
 const KEY_BYTES_AT_FIRST = 1024;
 const LONGEST_NUMBER = 24;
+
+/** Which half of 64 bits counts less, on this machine. */
+const LOW = new Uint32Array(BigUint64Array.of(1n).buffer)[0] === 1 ? 0 : 1;
+const HIGH = 1 - LOW;
 
 type Bytes = Buffer<ArrayBuffer>;
 
@@ -30,11 +35,10 @@ export class SumTable {
   #count = 0;
   #keyBytes: Bytes = Buffer.allocUnsafeSlow(KEY_BYTES_AT_FIRST);
   #keyEnd = 0;
-  #starts = new Uint32Array(KEYS_AT_FIRST);
-  #lengths = new Uint32Array(KEYS_AT_FIRST);
-  #hashes = new Int32Array(KEYS_AT_FIRST);
+  /** One more than there are entries: where the last key ends. */
+  #starts = new Uint32Array(KEYS_AT_FIRST + 1);
   #sums = new Float64Array(KEYS_AT_FIRST);
-  #slots = new Uint32Array(KEYS_AT_FIRST * 2);
+  #slots = new Int32Array(KEYS_AT_FIRST * 2 * 2);
   readonly #big = new Map<number, Value>();
 
   /** Keys so far. */
@@ -49,7 +53,7 @@ export class SumTable {
 
   /** Bytes that the table holds, about. */
   get memory(): number {
-    return this.#keyBytes.length + this.#starts.length * 28 + this.#big.size * 100;
+    return this.#keyBytes.length + this.#sums.length * 28 + this.#big.size * 100;
   }
 
   /**
@@ -102,10 +106,10 @@ export class SumTable {
     let first = 0;
     for (let i = 0; i < order.length; i++) {
       const entry = order[i] as number;
-      const length = this.#lengths[entry] as number;
+      const start = this.#starts[entry] as number;
+      const length = (this.#starts[entry + 1] as number) - start;
       const number = formatNumber(this.#valueOf(entry));
       if (used + length + number.length + 2 > out.length) out = grown(out, used + length + number.length + 2);
-      const start = this.#starts[entry] as number;
       this.#keyBytes.copy(out, used, start, start + length);
       used += length;
       out[used++] = TAB;
@@ -128,18 +132,20 @@ export class SumTable {
   #entryOf(lines: Uint8Array, from: number, to: number, rawHash: number): number {
     // FNV's low bits alone are not well mixed.
     const hash = rawHash ^ (rawHash >>> 15);
-    const mask = this.#slots.length - 1;
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const found = this.#slots[slot] as number;
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    for (let slot = (hash << 1) & mask; ; slot = (slot + 2) & mask) {
+      const found = slots[slot] as number;
       if (found === 0) return this.#insert(lines, from, to, hash, slot);
-      if (this.#hashes[found - 1] === hash && this.#isKey(found - 1, lines, from, to)) return found - 1;
+      if (slots[slot + 1] === hash && this.#isKey(found - 1, lines, from, to)) return found - 1;
     }
   }
 
   #isKey(entry: number, lines: Uint8Array, from: number, to: number): boolean {
-    if (this.#lengths[entry] !== to - from) return false;
+    const start = this.#starts[entry] as number;
+    if ((this.#starts[entry + 1] as number) - start !== to - from) return false;
     const keys = this.#keyBytes;
-    for (let i = from, k = this.#starts[entry] as number; i < to; i++, k++) {
+    for (let i = from, k = start; i < to; i++, k++) {
       if (keys[k] !== lines[i]) return false;
     }
     return true;
@@ -149,40 +155,37 @@ export class SumTable {
     const entry = this.#count++;
     const length = to - from;
     if (this.#keyEnd + length > this.#keyBytes.length) this.#keyBytes = grown(this.#keyBytes, this.#keyEnd + length);
-    if (entry === this.#starts.length) this.#growEntries();
-    this.#keyBytes.set(lines.subarray(from, to), this.#keyEnd);
-    this.#starts[entry] = this.#keyEnd;
-    this.#lengths[entry] = length;
-    this.#hashes[entry] = hash;
+    if (entry === this.#sums.length) this.#growEntries();
+    for (let i = from, k = this.#keyEnd; i < to; i++, k++) this.#keyBytes[k] = lines[i] as number;
     this.#keyEnd += length;
+    this.#starts[entry + 1] = this.#keyEnd;
     this.#slots[slot] = entry + 1;
-    if (this.#count * 2 > this.#slots.length) this.#growSlots();
+    this.#slots[slot + 1] = hash;
+    if (this.#count * 4 > this.#slots.length) this.#growSlots();
     return entry;
   }
 
   #growEntries(): void {
-    const size = this.#starts.length * 2;
-    const starts = new Uint32Array(size);
-    const lengths = new Uint32Array(size);
-    const hashes = new Int32Array(size);
+    const size = this.#sums.length * 2;
+    const starts = new Uint32Array(size + 1);
     const sums = new Float64Array(size);
     starts.set(this.#starts);
-    lengths.set(this.#lengths);
-    hashes.set(this.#hashes);
     sums.set(this.#sums);
     this.#starts = starts;
-    this.#lengths = lengths;
-    this.#hashes = hashes;
     this.#sums = sums;
   }
 
   #growSlots(): void {
-    const slots = new Uint32Array(this.#slots.length * 2);
+    const old = this.#slots;
+    const slots = new Int32Array(old.length * 2);
     const mask = slots.length - 1;
-    for (let entry = 0; entry < this.#count; entry++) {
-      let slot = (this.#hashes[entry] as number) & mask;
-      while (slots[slot] !== 0) slot = (slot + 1) & mask;
-      slots[slot] = entry + 1;
+    for (let i = 0; i < old.length; i += 2) {
+      if (old[i] === 0) continue;
+      const hash = old[i + 1] as number;
+      let slot = (hash << 1) & mask;
+      while (slots[slot] !== 0) slot = (slot + 2) & mask;
+      slots[slot] = old[i] as number;
+      slots[slot + 1] = hash;
     }
     this.#slots = slots;
   }
@@ -204,27 +207,49 @@ export class SumTable {
   }
 
   #key(entry: number): Uint8Array {
-    const start = this.#starts[entry] as number;
-    return new Uint8Array(this.#keyBytes.subarray(start, start + (this.#lengths[entry] as number)));
+    return new Uint8Array(this.#keyBytes.subarray(this.#starts[entry], this.#starts[entry + 1]));
   }
 
   /**
-   * Entries by the bytes of their keys. The first six bytes, as a number, decide nearly always. New keys mostly arrive in
-   * sorted rows (from sorted tables), which the sort of V8 finds and merges.
+   * Entries by the bytes of their keys. Entry and the first four bytes in which keys differ stand together in 64 bits, which
+   * V8 sorts natively, several times faster than with a function that compares; what these bytes leave open is sorted after.
    */
-  #order(): number[] {
-    const heads = new Float64Array(this.#count);
-    for (let entry = 0; entry < this.#count; entry++) heads[entry] = this.#head(entry);
-    const order = Array.from({ length: this.#count }, (_, i) => i);
-    return order.sort((a, b) => (heads[a] as number) - (heads[b] as number) || this.#compare(a, b));
+  #order(): Uint32Array {
+    const packed = new BigUint64Array(this.#count);
+    const halves = new Uint32Array(packed.buffer);
+    const skip = this.#commonPrefix();
+    for (let entry = 0; entry < this.#count; entry++) {
+      halves[2 * entry + LOW] = entry;
+      halves[2 * entry + HIGH] = this.#head(entry, skip);
+    }
+    packed.sort();
+    const order = new Uint32Array(this.#count);
+    for (let i = 0; i < order.length; i++) order[i] = halves[2 * i + LOW] as number;
+    for (let from = 0, to = 1; from < order.length; from = to++) {
+      while (to < order.length && halves[2 * to + HIGH] === halves[2 * from + HIGH]) to++;
+      if (to - from > 1) order.subarray(from, to).sort((a, b) => this.#compare(a, b));
+    }
+    return order;
   }
 
-  /** First six bytes as a number, zeros after a shorter key. */
-  #head(entry: number): number {
-    const start = this.#starts[entry] as number;
-    const length = this.#lengths[entry] as number;
+  /** Bytes that all keys begin with. */
+  #commonPrefix(): number {
+    const keys = this.#keyBytes;
+    let common = this.#starts[1] as number;
+    for (let entry = 1; entry < this.#count; entry++) {
+      const start = this.#starts[entry] as number;
+      const length = Math.min(common, (this.#starts[entry + 1] as number) - start);
+      for (common = 0; common < length && keys[start + common] === keys[common]; common++);
+    }
+    return common;
+  }
+
+  /** Four bytes after the first `skip` as a number, zeros after a shorter key. */
+  #head(entry: number, skip: number): number {
+    const end = this.#starts[entry + 1] as number;
     let head = 0;
-    for (let i = 0; i < 6; i++) head = head * 256 + (i < length ? (this.#keyBytes[start + i] as number) : 0);
+    for (let i = 0, at = (this.#starts[entry] as number) + skip; i < 4; i++, at++)
+      head = head * 256 + (at < end ? (this.#keyBytes[at] as number) : 0);
     return head;
   }
 
@@ -232,8 +257,8 @@ export class SumTable {
     const keys = this.#keyBytes;
     const startA = this.#starts[a] as number;
     const startB = this.#starts[b] as number;
-    const lengthA = this.#lengths[a] as number;
-    const lengthB = this.#lengths[b] as number;
+    const lengthA = (this.#starts[a + 1] as number) - startA;
+    const lengthB = (this.#starts[b + 1] as number) - startB;
     const length = Math.min(lengthA, lengthB);
     for (let i = 0; i < length; i++) {
       const difference = (keys[startA + i] as number) - (keys[startB + i] as number);

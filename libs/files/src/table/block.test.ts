@@ -8,7 +8,7 @@ import { blockRef, packBlock, unpackBlock } from "./block.ts";
 const AT = { firstKey: NO_BYTES, offset: 7, count: 1 };
 
 test("a block comes back, packed or not", () => {
-  const repetitive = fc.tuple(fc.uint8Array({ minLength: 1, maxLength: 9 }), fc.integer({ min: 1, max: 300 }));
+  const repetitive = fc.tuple(fc.uint8Array({ minLength: 1, maxLength: 9 }), fc.integer({ min: 1, max: 5_000 }));
   const bytes = fc.oneof(
     fc.uint8Array({ maxLength: 600 }),
     repetitive.map(([part, times]) => new Uint8Array(Buffer.concat(Array.from({ length: times }, () => part)))),
