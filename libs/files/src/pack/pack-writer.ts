@@ -94,8 +94,11 @@ export class PackWriter {
   beginFile(): FileWriter {
     const segments: store.Segment[] = [];
     let open: { readonly segment: store.Segment; readonly hash: Hash; length: number } | undefined;
+    /** Of the whole file. The first segment's hash is the begin of it: a file of one segment is not hashed twice. */
+    let whole: Hash | undefined;
     const endSegment = (): void => {
       if (open === undefined) return;
+      if (segments.length === 0) whole = open.hash.copy();
       segments.push(this.#endSegment(open.segment, open.length, new Uint8Array(open.hash.digest())));
       open = undefined;
     };
@@ -106,6 +109,7 @@ export class PackWriter {
           const part = piece.subarray(at, at + this.#segmentBytes - open.length);
           this.#append(part);
           open.hash.update(part);
+          whole?.update(part);
           open.length += part.length;
           at += part.length;
           if (open.length === this.#segmentBytes) endSegment();
@@ -113,7 +117,7 @@ export class PackWriter {
       },
       end: () => {
         endSegment();
-        return contentOf(segments);
+        return { ...contentOf(segments), sha256: new Uint8Array((whole ?? createHash("sha256")).digest()) };
       },
     };
   }
@@ -195,7 +199,12 @@ export class PackWriter {
 /** See PackWriter.beginFile. */
 export interface FileWriter {
   write(piece: Uint8Array): void;
-  end(): Content;
+  end(): WrittenFile;
+}
+
+/** A file that was written piece by piece, with the hash of all its bytes. */
+export interface WrittenFile extends Content {
+  readonly sha256: Uint8Array;
 }
 
 /** Cuts the last chunk to what is used of it, and hashes it if that was not done. */

@@ -58,6 +58,16 @@ test("files come back whole, however they were added and read", async () => {
   );
 });
 
+test("a file that is written piece by piece knows the hash of all its bytes", () => {
+  fc.assert(
+    fc.property(fc.array(fc.uint8Array({ maxLength: 20 }), { maxLength: 6 }), (pieces) => {
+      const file = new PackWriter(memoryStore(), SMALL).beginFile();
+      for (const piece of pieces) file.write(piece);
+      assert.equal(hex(file.end().sha256), hex(sha256(Buffer.concat(pieces))));
+    }),
+  );
+});
+
 test("the same bytes have the same hash, wherever the packs end", async () => {
   const bytes = Buffer.from("0123456789abcdefghijklmnopqrstuvwxyz");
   const hashes = [];

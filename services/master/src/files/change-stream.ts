@@ -3,7 +3,7 @@
 //
 //     open, then any of: batch | delete | begin chunk* end, then finish
 
-import { createHash, type Hash } from "node:crypto";
+import { createHash } from "node:crypto";
 import { type Content, type FileWriter, fileEntry, PackWriter, parsePath } from "@sheaf/files";
 import type { api } from "@sheaf/proto";
 import { dataLoss, invalidArgument, resourceExhausted } from "@sheaf/runtime";
@@ -20,7 +20,6 @@ interface BigFile {
   readonly path: string;
   readonly executable: boolean;
   readonly writer: FileWriter;
-  readonly hash: Hash;
 }
 
 export class ChangeStream {
@@ -86,14 +85,13 @@ export class ChangeStream {
 
   #begin({ path, executable }: api.FileBegin): void {
     checkPath("begin.path", path);
-    this.#big = { path, executable, writer: this.#pack.beginFile(), hash: createHash("sha256") };
+    this.#big = { path, executable, writer: this.#pack.beginFile() };
   }
 
   async #takeChunk(chunk: Uint8Array): Promise<void> {
     if (this.#big === undefined) throw disorder("a chunk came without a begin");
     if (chunk.length > MESSAGE_BYTES_MAX) throw tooLong("chunk", chunk.length);
     this.#big.writer.write(chunk);
-    this.#big.hash.update(chunk);
     await this.#pack.ready();
   }
 
@@ -103,13 +101,13 @@ export class ChangeStream {
     if (sha256.length !== 0 && sha256.length !== SHA256_BYTES) {
       throw invalid("end.sha256", `has ${sha256.length} bytes: it must have ${SHA256_BYTES}, or none`);
     }
-    const hash = big.hash.digest();
-    if (sha256.length > 0 && Buffer.compare(hash, sha256) !== 0) {
-      const text = `the bytes of ${shown(big.path)} came with SHA-256 ${hash.toString("hex")}, not ${Buffer.from(sha256).toString("hex")}`;
+    const content = big.writer.end();
+    if (sha256.length > 0 && Buffer.compare(content.sha256, sha256) !== 0) {
+      const text = `the bytes of ${shown(big.path)} came with SHA-256 ${hex(content.sha256)}, not ${hex(sha256)}`;
       throw dataLoss("CHECKSUM_MISMATCH", `${text}: nothing was stored; send all again`);
     }
     this.#big = undefined;
-    await this.#put(big.path, big.executable, big.writer.end());
+    await this.#put(big.path, big.executable, content);
   }
 
   #takeDelete({ path }: api.DeletePath): void {
@@ -126,7 +124,7 @@ export class ChangeStream {
 
   async #put(path: string, executable: boolean, content: Content): Promise<void> {
     this.#pending.push({ path, executable, content });
-    this.#note(executable ? "put x" : "put", path, Buffer.from(content.hash).toString("hex"));
+    this.#note(executable ? "put x" : "put", path, hex(content.hash));
     if (this.#pending.length >= PENDING_MAX) await this.#flush();
   }
 
@@ -158,4 +156,8 @@ function disorder(text: string): Error {
 
 function tooLong(field: string, bytes: number): Error {
   return invalid(field, `has ${bytes} bytes: at most ${MESSAGE_BYTES_MAX} in a message`);
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
 }
