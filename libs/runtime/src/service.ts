@@ -7,7 +7,9 @@
  * E3. A stop is bounded: a second signal (half a second or more after the first), or the drain deadline and 5 s, end the process at once.
  * E4. Without its parent it ends: quickly, without a drain, because those it would hand over to die as well.
  */
+
 import { type Clock, systemClock, type Timer } from "./clock.ts";
+import { keepCompiled } from "./compiled.ts";
 import { type Definitions, defineSettings, readSettings, type SettingsOf, wantsHelp } from "./config.ts";
 import { messageOf, type SheafError, toSheafError } from "./errors.ts";
 import { helpText } from "./help.ts";
@@ -155,6 +157,7 @@ class Service<D extends Definitions> {
     try {
       await this.#lifecycle.start();
       this.#log.debug("started");
+      keepCompiled();
     } catch (error) {
       // Told to stop while it started: that is no failure.
       if (!this.#stopAsked) throw error;

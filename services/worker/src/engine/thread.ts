@@ -1,7 +1,7 @@
 // The engine's thread. Everything that may take long happens here, never in the main thread.
 
 import { type MessagePort, parentPort } from "node:worker_threads";
-import { createLogger, systemClock } from "@sheaf/runtime";
+import { createLogger, keepCompiled, systemClock } from "@sheaf/runtime";
 import { openStore } from "@sheaf/storage";
 import { failedWith, type RunningEngine, startEngine } from "./assemble.ts";
 import type { EngineData, FromEngine, ToEngine } from "./messages.ts";
@@ -28,6 +28,7 @@ async function open(port: MessagePort, data: EngineData): Promise<RunningEngine 
     const source = await openStore(data.store);
     const running = await startEngine(data, source, { clock: systemClock, log, env: process.env, send });
     send({ t: "started", isolation: running.isolation });
+    keepCompiled();
     return running;
   } catch (error) {
     send(failedWith(error));
