@@ -15,6 +15,11 @@ import { firstBytes } from "./sniff.ts";
 /** A connection that says nothing is closed after this. */
 const FIRST_BYTES_MS = 5_000;
 const LAST_WORDS_MS = 500;
+/**
+ * Bytes that may be under way on a connection, and in one of its uploads. Node's 64 KiB for a connection make whoever sends
+ * and whoever takes wait for each other in turn.
+ */
+const WINDOW_BYTES = 4 * 1024 * 1024;
 
 /** FAILED_PRECONDITION from `start`: PORT_IN_USE, LISTEN_NOT_LOOPBACK. */
 export function servePublic(options: RpcServerOptions): RpcServer {
@@ -43,7 +48,7 @@ class PublicServer implements RpcServer {
     this.#http1 = createHttp1({ requestTimeout: 0, headersTimeout: 10_000 }, listener);
     this.#http2 = createHttp2(
       {
-        settings: { maxConcurrentStreams: 256, initialWindowSize: 1024 * 1024 },
+        settings: { maxConcurrentStreams: 256, initialWindowSize: WINDOW_BYTES },
         maxSessionMemory: 64, // megabytes of one connection
       },
       listener,
@@ -101,6 +106,7 @@ class PublicServer implements RpcServer {
 
   #onSession(session: ServerHttp2Session): void {
     this.#sessions.add(session);
+    session.setLocalWindowSize(WINDOW_BYTES);
     session.once("close", () => this.#sessions.delete(session));
     session.on("error", (error) => this.#rules.log.debug({ err: error }, "a connection broke"));
     if (this.#rules.draining.aborted) session.close();
