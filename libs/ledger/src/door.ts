@@ -103,6 +103,8 @@ export interface Ownership {
   deleteLedgers(job: string): Promise<void>;
   /** Resolves when the pipeline is not owned any more: drop all memory of it. */
   readonly lost: Promise<void>;
+  /** Resolves when another replica shall have it: end what runs in order, then `release` it. */
+  readonly recalled: Promise<void>;
 }
 
 /** A worker that has a session here. */
@@ -118,6 +120,14 @@ export interface ConnectedWorker {
   readonly since: number;
 }
 
+/** A replica that lives, and where it is reached. */
+export interface Replica {
+  readonly id: string;
+  readonly dispatchAddress: string;
+  /** Empty for merge replicas. */
+  readonly apiAddress: string;
+}
+
 /** A worker's stream, as the RPC layer gives it. */
 export interface SessionStream {
   readonly requests: AsyncIterable<dispatch.SessionRequest>;
@@ -131,8 +141,9 @@ export interface SessionStream {
 export interface Dispatcher {
   /** Handles one stream of DispatchService.Session; resolves when it is over. */
   session(stream: SessionStream): Promise<void>;
+  /** Lists this replica: from now on it has a share of the pipelines. Its servers listen. */
   start(): Promise<void>;
-  /** Campaigns for a pipeline until it is owned or `signal` aborts. */
+  /** Waits until a pipeline falls to this replica, and owns it; or until `signal` aborts. */
   own(pipeline: string, signal: AbortSignal): Promise<Ownership>;
   /** Gives a pipeline up: seals nothing, closes its sessions, deletes the owner key. */
   release(pipeline: string): Promise<void>;
@@ -143,6 +154,14 @@ export interface Dispatcher {
   workers(pool?: string): ConnectedWorker[];
   /** Calls back when a worker comes or goes. */
   onWorkers(callback: () => void): void;
+  /** The replica that owns a pipeline; undefined: none that lives, as far as is known here. */
+  owner(pipeline: string): Replica | undefined;
+  /** Id of this replica. */
+  readonly replica: string;
+  /** Calls back when a pipeline has changed hands, or a replica comes or goes; until what it returns is called. */
+  onOwners(callback: () => void): () => void;
+  /** Takes this replica off the list: it gets no pipeline more, and what it releases goes to others at once. */
+  withdraw(): Promise<void>;
   /** Hands everything over at once: owner keys are deleted, sessions closed. */
   stop(): Promise<void>;
 }

@@ -16,10 +16,10 @@ export type {
   LedgerName,
   LedgerProgress,
   Ownership,
+  Replica,
   SessionStream,
 } from "./door.ts";
 export { decodeDone, sumTotals } from "./ledger-records.ts";
-export { type ReplicaInfo, ReplicaKey, type ReplicaKeyOptions } from "./owner/replica-key.ts";
 export {
   absent,
   type Kept,

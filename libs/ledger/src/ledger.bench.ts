@@ -68,6 +68,7 @@ try {
   const dispatcher = createDispatcher({
     ...{ etcd, keys: keysOf("bench"), log, clock: systemClock, random: systemRandom, replica: "r" },
     ...{ role: "master", version: "0.1.0" },
+    addresses: () => ({ dispatchAddress: "127.0.0.1:1", apiAddress: "" }),
     verify: async (_kind, { object }) => headers.get(object?.key ?? "") as store.ResultHeader,
   });
   const owner = await dispatcher.own("p", new AbortController().signal);

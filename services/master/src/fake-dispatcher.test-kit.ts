@@ -3,7 +3,7 @@
 
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { Change, ChangeOutcome, Etcd, Keys, Revision } from "@sheaf/etcd";
-import type { ConnectedWorker, Dispatcher, Ledger, LedgerKind, LedgerName, Ownership } from "@sheaf/ledger";
+import type { ConnectedWorker, Dispatcher, Ledger, LedgerKind, LedgerName, Ownership, Replica } from "@sheaf/ledger";
 import { state, type store } from "@sheaf/proto";
 import { FakeLedger } from "./fake-ledger.test-kit.ts";
 
@@ -13,6 +13,7 @@ export class FakeDispatcher implements Dispatcher {
   readonly #owned = new Map<string, FakeOwnership>();
   readonly #ledgers = new Map<string, PromiseWithResolvers<FakeLedger>>();
   readonly #onWorkers: (() => void)[] = [];
+  readonly replica = "this";
   /** By pool. */
   connected: ConnectedWorker[] = [];
   readonly drained: string[] = [];
@@ -88,6 +89,15 @@ export class FakeDispatcher implements Dispatcher {
     this.exited.push(worker);
   }
 
+  owner(pipeline: string): Replica | undefined {
+    return this.#owned.has(pipeline) ? { id: this.replica, dispatchAddress: "", apiAddress: "" } : undefined;
+  }
+
+  onOwners(): () => void {
+    return () => {};
+  }
+
+  async withdraw(): Promise<void> {}
   async session(): Promise<void> {}
   async start(): Promise<void> {}
   async stop(): Promise<void> {
@@ -111,6 +121,7 @@ export class FakeOwnership implements Ownership {
   readonly #closed: string[];
   readonly #ledgers = new Map<string, FakeLedger>();
   readonly #lost = Promise.withResolvers<void>();
+  readonly #recalled = Promise.withResolvers<void>();
   #line: Promise<unknown> = Promise.resolve();
   serves = false;
 
@@ -132,6 +143,15 @@ export class FakeOwnership implements Ownership {
 
   get lost(): Promise<void> {
     return this.#lost.promise;
+  }
+
+  get recalled(): Promise<void> {
+    return this.#recalled.promise;
+  }
+
+  /** Another replica shall have it. */
+  recall(): void {
+    this.#recalled.resolve();
   }
 
   lose(): void {

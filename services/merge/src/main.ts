@@ -2,7 +2,7 @@
 // sheaf-merge: cuts the output of jobs into shards, has them merged by the workers, and publishes the result.
 
 import { connectEtcd, keysOf } from "@sheaf/etcd";
-import { createDispatcher, DEFAULT_TIMING, dispatchHandlers, ReplicaKey, resultVerifier } from "@sheaf/ledger";
+import { createDispatcher, dispatchHandlers, resultVerifier } from "@sheaf/ledger";
 
 import { dispatch } from "@sheaf/proto";
 import { implement, serveGrpc } from "@sheaf/rpc";
@@ -34,19 +34,12 @@ await runService({
       role: "merge",
       version: VERSION,
       verify: resultVerifier(store),
+      addresses: () => ({ dispatchAddress: address(), apiAddress: "" }),
     });
     const { host, port } = config.dispatchListen;
     const services = [implement(dispatch.DispatchService, dispatchHandlers(dispatcher))];
     const server = serveGrpc({ host, port, services, log });
     const address = () => formatAddress(server.address);
-    const self = new ReplicaKey({
-      etcd,
-      clock,
-      log,
-      key: keys.merger(replica),
-      ttlSeconds: DEFAULT_TIMING.ownerTtlSeconds,
-      info: () => ({ dispatchAddress: address(), apiAddress: "", programVersion: VERSION }),
-    });
     const merges = new Merges({
       etcd,
       store,
@@ -61,10 +54,11 @@ await runService({
       start: async () => void process.stdout.write(`${JSON.stringify({ ready: true, address: address() })}\n`),
       // First of all: merges go to another replica at once, not when the last stream has ended.
       drain: async () => {
+        await dispatcher.withdraw();
         await merges.stop();
         await dispatcher.stop();
       },
-      stop: async () => {},
+      stop: () => dispatcher.withdraw(),
     };
     const closing: Component = {
       start: async () => {},
@@ -73,6 +67,6 @@ await runService({
         await store.close();
       },
     };
-    return [closing, dispatcher, server, self, merges, tellReady];
+    return [closing, server, dispatcher, merges, tellReady];
   },
 });

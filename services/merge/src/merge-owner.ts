@@ -17,7 +17,7 @@ const RETRY = { baseMs: 100, capMs: 5_000 };
 
 /**
  * Owns the merges of one pipeline: campaigns, goes on with every job that is merging, and takes those that come. When the
- * ownership is lost it drops all of it and campaigns anew. Resolves when `signal` aborts.
+ * ownership is lost, or handed over to a replica that came, it drops all of it and campaigns anew. Resolves when `signal` aborts.
  */
 export async function ownMerges(deps: MergeOwnerDeps, pipeline: string, signal: AbortSignal): Promise<void> {
   const waits = backoff({ ...RETRY, random: deps.random });
@@ -25,6 +25,7 @@ export async function ownMerges(deps: MergeOwnerDeps, pipeline: string, signal: 
     try {
       const owner = await deps.dispatcher.own(pipeline, signal);
       await new MergeOwner(deps, owner, signal).run();
+      if (!signal.aborted) await deps.dispatcher.release(pipeline);
     } catch (error) {
       if (signal.aborted) return;
       deps.log.warn({ pipeline, err: error }, "cannot own the merges of a pipeline; trying again");
@@ -43,9 +44,9 @@ class MergeOwner {
   constructor(deps: MergeOwnerDeps, owner: Ownership, signal: AbortSignal) {
     this.#deps = deps;
     this.#owner = owner;
-    const lost = new AbortController();
-    void owner.lost.then(() => lost.abort());
-    this.#stop = AbortSignal.any([signal, lost.signal]);
+    const over = new AbortController();
+    void Promise.race([owner.lost, owner.recalled]).then(() => over.abort());
+    this.#stop = AbortSignal.any([signal, over.signal]);
   }
 
   async run(): Promise<void> {

@@ -1,13 +1,16 @@
 import { create } from "@bufbuild/protobuf";
-import type { Lease } from "@sheaf/etcd";
+import type { KeyValue, Lease, Revision } from "@sheaf/etcd";
 import { dispatch } from "@sheaf/proto";
-import { invalidArgument, messageOf, SheafError } from "@sheaf/runtime";
-import type { ConnectedWorker, Dispatcher, LedgerName, NewLedgerMeta, Ownership, SessionStream } from "../door.ts";
-import { decodeMeta } from "../ledger-records.ts";
-import { campaign, LeaseGone } from "../owner/campaign.ts";
+import { invalidArgument, SheafError } from "@sheaf/runtime";
+import type { ConnectedWorker, Dispatcher, Ownership, Replica, SessionStream } from "../door.ts";
+import { campaign } from "../owner/campaign.ts";
 import type { LedgerDeps } from "../owner/etcd-ledger.ts";
-import { openLedger } from "../owner/open-ledger.ts";
 import type { OwnerKey } from "../owner/ownership.ts";
+import { decideTurn, handsOver } from "../owner/placement.ts";
+import { type ReplicaAddresses, ReplicaKey } from "../owner/replica-key.ts";
+import { Replicas } from "../owner/replicas.ts";
+import { Elsewhere } from "./elsewhere.ts";
+import { OwnedPipeline } from "./owned-pipeline.ts";
 import { Pool, type PoolDeps } from "./pool.ts";
 import type { VerifyResult } from "./take-commit.ts";
 import { DEFAULT_TIMING, type Timing } from "./timing.ts";
@@ -16,51 +19,103 @@ export interface DispatcherOptions extends LedgerDeps {
   /** A master owns pipelines (plan and process ledgers), a merge replica their merges. */
   readonly role: "master" | "merge";
   readonly verify: VerifyResult;
+  /** Where this replica is reached; asked when it is started, and again when its key must be put anew. */
+  readonly addresses: () => ReplicaAddresses;
   /** Version of this program: workers must have the same major and minor. */
   readonly version: string;
   readonly timing?: Timing;
 }
 
-/** Pause before a replica that lost its lease grants another. */
-const LEASE_RETRY_MS = 500;
-/** Pause before a deletion whose outcome is unknown is sent again: deleting twice is deleting once. */
-const DELETE_RETRY_MS = 500;
+interface Owned {
+  readonly pool: Pool;
+  readonly owner: OwnerKey;
+  /** The revision as of which the replicas were known when it was taken. */
+  readonly knownAt: Revision;
+  readonly recall: () => void;
+}
 
-/** A replica's dispatcher: owner keys under one lease, and a pool of workers per owned pipeline. */
+/** A replica's dispatcher: its own key and its owner keys under one lease, and a pool of workers per owned pipeline. */
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   return new ReplicaDispatcher(options);
 }
 
 class ReplicaDispatcher implements Dispatcher {
+  readonly replica: string;
   readonly #options: DispatcherOptions;
   readonly #timing: Timing;
-  readonly #pools = new Map<string, { pool: Pool; owner: OwnerKey }>();
+  readonly #pools = new Map<string, Owned>();
   readonly #callbacks: (() => void)[] = [];
-  #lease: Promise<Lease> | null = null;
-  #stopped = false;
+  readonly #replicas: Replicas;
+  readonly #self: ReplicaKey;
+  readonly #elsewhere: Elsewhere;
+  /** The revision of `#replicas` by which the pipelines were last looked at. */
+  #recalledAt: Revision = 0n;
+  #started: Promise<void> | null = null;
+  #stopped: Promise<void> | null = null;
 
   constructor(options: DispatcherOptions) {
+    const { etcd, keys, clock, log, role, replica, version, addresses } = options;
+    this.replica = replica;
     this.#options = options;
     this.#timing = options.timing ?? DEFAULT_TIMING;
+    this.#replicas = new Replicas({ etcd, keys, clock, log, role });
+    this.#self = new ReplicaKey({
+      ...{ etcd, clock, log, addresses },
+      key: role === "master" ? keys.master(replica) : keys.merger(replica),
+      programVersion: version,
+      ttlSeconds: this.#timing.ownerTtlSeconds,
+    });
+    this.#elsewhere = new Elsewhere(replica, this.#replicas, clock);
+    this.#replicas.onChange(() => this.#recall());
   }
 
-  async start(): Promise<void> {
-    await this.#ownerLease();
+  start(): Promise<void> {
+    this.#started ??= this.#replicas.start().then(() => this.#self.start());
+    return this.#started;
   }
 
   async own(pipeline: string, signal: AbortSignal): Promise<Ownership> {
-    const { keys, role, clock } = this.#options;
-    const key = role === "master" ? keys.owner(pipeline) : keys.mergeOwner(pipeline);
+    const { keys, role } = this.#options;
+    await this.start();
+    let knownAt: Revision = 0n;
+    const candidacy = {
+      key: role === "master" ? keys.owner(pipeline) : keys.mergeOwner(pipeline),
+      turn: async (until: AbortSignal) => {
+        knownAt = await this.#turn(pipeline, until);
+      },
+      taken: (by: KeyValue) => this.#replicas.learn(by),
+      lease: () => this.#self.lease(),
+      leaseGone: (lease: Lease) => this.#self.gone(lease),
+    };
+    const owner = await campaign(this.#options, candidacy, signal);
+    return this.#owned(pipeline, owner, knownAt);
+  }
+
+  /** H1, H2 of placement.ts: resolves when this replica may take the pipeline, with the revision as of which it knew the others. */
+  async #turn(pipeline: string, signal: AbortSignal): Promise<Revision> {
+    const { clock } = this.#options;
+    let absentSinceMs: number | null = null;
     for (;;) {
-      try {
-        const owner = await campaign(this.#options, key, await this.#ownerLease(), signal);
-        return this.#owned(pipeline, owner);
-      } catch (error) {
-        if (!(error instanceof LeaseGone)) throw error;
-        this.#lease = null;
-        await clock.sleep(LEASE_RETRY_MS, signal);
-      }
+      const nowMs = clock.now();
+      absentSinceMs = this.#replicas.ownerId(pipeline) === undefined ? (absentSinceMs ?? nowMs) : null;
+      const replicas = this.#replicas.live.map(({ id }) => id);
+      const turn = decideTurn({ pipeline, self: this.replica, replicas, absentSinceMs, nowMs });
+      if (turn.kind === "now") return this.#replicas.liveRevision;
+      await this.#replicas.changed(pipeline, turn.kind === "at" ? turn.ms - nowMs : undefined, signal);
     }
+  }
+
+  /** H3: what belongs to a replica that has come is handed over to it. */
+  #recall(): void {
+    const { liveRevision } = this.#replicas;
+    if (liveRevision === this.#recalledAt) return;
+    this.#recalledAt = liveRevision;
+    for (const pipeline of this.#pools.keys()) this.#recallOne(pipeline);
+  }
+
+  #recallOne(pipeline: string): void {
+    const owned = this.#pools.get(pipeline);
+    if (owned && handsOver(pipeline, this.replica, owned.knownAt, this.#replicas.live)) owned.recall();
   }
 
   async release(pipeline: string): Promise<void> {
@@ -68,6 +123,14 @@ class ReplicaDispatcher implements Dispatcher {
     this.#pools.delete(pipeline);
     owned?.pool.close();
     await owned?.owner.resign();
+  }
+
+  owner(pipeline: string): Replica | undefined {
+    return this.#replicas.owner(pipeline);
+  }
+
+  onOwners(callback: () => void): () => void {
+    return this.#replicas.onChange(callback);
   }
 
   drainWorker(pool: string, worker: string): void {
@@ -93,42 +156,42 @@ class ReplicaDispatcher implements Dispatcher {
       const first = await requests.next();
       if (first.done) return;
       const hello = this.#helloOf(first.value);
-      const owned = this.#pools.get(hello.pool);
-      if (owned?.pool.serves) return await owned.pool.run(stream, hello, { [Symbol.asyncIterator]: () => requests });
-      // Nobody serves it yet, or another replica does: the worker tries again, or elsewhere.
-      const message = { case: "elsewhere" as const, value: create(dispatch.ElsewhereSchema) };
+      const here = () => {
+        const pool = this.#pools.get(hello.pool)?.pool;
+        return pool?.serves === true ? pool : undefined;
+      };
+      const address = await this.#elsewhere.find(hello.worker, hello.pool, () => here() !== undefined);
+      const pool = here();
+      if (pool !== undefined) return await pool.run(stream, hello, { [Symbol.asyncIterator]: () => requests });
+      const message = {
+        case: "elsewhere" as const,
+        value: create(dispatch.ElsewhereSchema, { address: address ?? "" }),
+      };
       await stream.send(create(dispatch.SessionResponseSchema, { message }));
     } finally {
       stream.close();
     }
   }
 
-  async stop(): Promise<void> {
-    if (this.#stopped) return;
-    this.#stopped = true;
+  withdraw(): Promise<void> {
+    return this.#self.withdraw();
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    await this.#started?.catch(() => {});
+    this.#elsewhere.close();
+    await this.withdraw(); // first, so that what is released now goes to those that stay
     await Promise.all([...this.#pools.keys()].map((pipeline) => this.release(pipeline)));
-    const lease = await this.#lease;
-    await lease
-      ?.revoke()
-      .catch((error) => this.#options.log.info({ error: messageOf(error) }, "owner lease expires by itself"));
+    await this.#self.stop();
+    await this.#replicas.stop();
   }
 
-  /** The one lease of all owner keys of this replica. */
-  #ownerLease(): Promise<Lease> {
-    this.#lease ??= this.#options.etcd.grantLease(this.#timing.ownerTtlSeconds).then((lease) => {
-      // Its keys are lost with it (each OwnerKey sees to itself); the next campaign grants another.
-      void lease.lost.then(() => {
-        this.#lease = null;
-      });
-      return lease;
-    });
-    this.#lease.catch(() => {
-      this.#lease = null;
-    });
-    return this.#lease;
-  }
-
-  #owned(pipeline: string, owner: OwnerKey): Ownership {
+  #owned(pipeline: string, owner: OwnerKey, knownAt: Revision): Ownership {
     const deps: PoolDeps = {
       ...this.#options,
       timing: this.#timing,
@@ -138,13 +201,18 @@ class ReplicaDispatcher implements Dispatcher {
       },
     };
     const pool = new Pool(deps, pipeline, owner);
-    const owned = { pool, owner };
+    const recalled = Promise.withResolvers<void>();
+    const owned = { pool, owner, knownAt, recall: recalled.resolve };
     this.#pools.set(pipeline, owned);
     void owner.lost.then(() => {
       if (this.#pools.get(pipeline) === owned) this.#pools.delete(pipeline);
     });
     this.#options.log.info({ pipeline, role: this.#options.role, epoch: String(owner.epoch) }, "owner");
-    return new OwnedPipeline(this.#options, pipeline, owner, pool);
+    this.#recallOne(pipeline); // a replica may have come while it was being taken
+    return new OwnedPipeline(this.#options, {
+      ...{ pipeline, owner, pool, recalled: recalled.promise },
+      serving: () => this.#replicas.wake(pipeline),
+    });
   }
 
   #helloOf(request: dispatch.SessionRequest): dispatch.Hello {
@@ -163,74 +231,4 @@ class ReplicaDispatcher implements Dispatcher {
 
 function minor(version: string): string {
   return version.split(".").slice(0, 2).join(".");
-}
-
-class OwnedPipeline implements Ownership {
-  readonly pipeline: string;
-  readonly #deps: LedgerDeps;
-  readonly #owner: OwnerKey;
-  readonly #pool: Pool;
-
-  constructor(deps: LedgerDeps, pipeline: string, owner: OwnerKey, pool: Pool) {
-    this.#deps = deps;
-    this.pipeline = pipeline;
-    this.#owner = owner;
-    this.#pool = pool;
-  }
-
-  get lost(): Promise<void> {
-    return this.#owner.lost;
-  }
-
-  guard() {
-    return this.#owner.guard();
-  }
-
-  epoch() {
-    return this.#owner.epoch;
-  }
-
-  submit: Ownership["submit"] = (change) => this.#owner.submit(change);
-
-  async openLedger(name: LedgerName, meta: NewLedgerMeta) {
-    const open = this.#pool.ledger(name);
-    if (open !== undefined) return open;
-    const made = { giveUpAfterFailed: Number.POSITIVE_INFINITY, speculation: false, ...meta };
-    const ledger = await openLedger(this.#deps, this.#owner, name, made);
-    this.#pool.add(ledger);
-    return ledger;
-  }
-
-  async ledgerMeta({ job, kind }: LedgerName) {
-    const kv = await this.#deps.etcd.get(this.#deps.keys.ledgerMeta(job, kind));
-    return kv === null ? null : decodeMeta(kv);
-  }
-
-  serve(): void {
-    this.#pool.serve();
-  }
-
-  closeLedger(name: LedgerName, reason: "stopped" | "done"): Promise<void> {
-    return this.#pool.remove(name, reason === "stopped" ? dispatch.CancelReason.STOPPED : dispatch.CancelReason.LOST);
-  }
-
-  /**
-   * Meta keys first: from then on no write of a late batch can apply to these ledgers (L8). The rest is nobody's any more, so its
-   * deletion need not go through the group commit, which knows single keys only.
-   */
-  async deleteLedgers(job: string): Promise<void> {
-    const { keys, etcd, clock } = this.#deps;
-    const ops = (["plan", "process", "merge"] as const).map((kind) => ({ delete: keys.ledgerMeta(job, kind) }));
-    for (;;) {
-      const outcome = await this.#owner.submit({ name: `delete the ledgers of ${job}`, compare: [], ops });
-      if (outcome.kind === "lost") return;
-      if (outcome.kind === "applied") break;
-    }
-    for (;;) {
-      const outcome = await etcd.txn({ compare: this.guard(), then: [{ deletePrefix: keys.ledgers(job) }] });
-      // Refused: the epoch was sealed meanwhile, or is lost; whoever owns the pipeline then deletes what is left.
-      if (outcome.kind !== "unknown") return;
-      await clock.sleep(DELETE_RETRY_MS);
-    }
-  }
 }

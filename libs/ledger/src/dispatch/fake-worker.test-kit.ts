@@ -17,7 +17,7 @@ export class FakeWorker {
   #ended = false;
   readonly over: Promise<void>;
 
-  constructor(dispatcher: Dispatcher, id: string, hello: { holds?: dispatch.HeldClaim[] } = {}) {
+  constructor(dispatcher: Dispatcher, id: string, hello: { holds?: dispatch.HeldClaim[]; pool?: string } = {}) {
     this.id = id;
     this.say({
       case: "hello",

@@ -63,6 +63,7 @@ export function world(t: { after(fn: () => Promise<void>): void }): World {
       role: "master",
       version: "0.1.0",
       verify: verifyFake,
+      addresses: () => ({ dispatchAddress: "127.0.0.1:1", apiAddress: "" }),
       timing: TIMING,
     });
     t.after(() => dispatcher.stop());

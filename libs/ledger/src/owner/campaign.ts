@@ -1,4 +1,4 @@
-import type { Etcd, KeyValue, Lease } from "@sheaf/etcd";
+import type { KeyValue, Lease } from "@sheaf/etcd";
 import { newId } from "@sheaf/runtime";
 import { encodeOwner, ownerNonce } from "../ledger-records.ts";
 import { type OwnerDeps, OwnerKey } from "./ownership.ts";
@@ -6,15 +6,31 @@ import { type OwnerDeps, OwnerKey } from "./ownership.ts";
 /** Pause after a try whose outcome is unknown. */
 const RETRY_MS = 200;
 
+export interface Candidacy {
+  readonly key: string;
+  /** Resolves when the key seems to be absent and is this replica's to take (placement.ts). */
+  readonly turn: (signal: AbortSignal) => Promise<void>;
+  /** Somebody holds the key. */
+  readonly taken: (by: KeyValue) => void;
+  /** The lease of what this replica has. */
+  readonly lease: () => Promise<Lease>;
+  /** The lease is gone from etcd. */
+  readonly leaseGone: (lease: Lease) => void;
+}
+
 /**
- * Waits until the owner key is absent, creates it, and returns the ownership. Creating it seals against every earlier owner
- * (L2). Rejects with the signal's reason when `signal` aborts.
+ * Waits for its turn, creates the owner key, and returns the ownership. Creating it seals against every earlier owner (L2).
+ * Rejects with the signal's reason when `signal` aborts.
  */
-export async function campaign(deps: OwnerDeps, key: string, lease: Lease, signal: AbortSignal): Promise<OwnerKey> {
+export async function campaign(deps: OwnerDeps, candidacy: Candidacy, signal: AbortSignal): Promise<OwnerKey> {
   const { etcd, random, clock, replica } = deps;
+  const { key } = candidacy;
   const nonces = new Set<string>();
-  for (;;) {
+  for (let unsure = false; ; ) {
+    // After an unknown outcome the key that is seen may be our own.
+    if (!unsure) await candidacy.turn(signal);
     signal.throwIfAborted();
+    const lease = await candidacy.lease();
     const nonce = newId(random, clock);
     nonces.add(nonce);
     const outcome = await etcd.txn({
@@ -23,7 +39,8 @@ export async function campaign(deps: OwnerDeps, key: string, lease: Lease, signa
       else: [{ get: key }],
     });
     if (outcome.kind === "applied") return new OwnerKey(deps, key, lease, outcome.revision);
-    if (outcome.kind === "lease-not-found") throw new LeaseGone();
+    unsure = outcome.kind !== "refused" && outcome.kind !== "lease-not-found";
+    if (outcome.kind === "lease-not-found") candidacy.leaseGone(lease);
     if (outcome.kind !== "refused") {
       await clock.sleep(RETRY_MS, signal);
       continue;
@@ -33,27 +50,6 @@ export async function campaign(deps: OwnerDeps, key: string, lease: Lease, signa
       // A try of ours applied after its outcome was unknown.
       return new OwnerKey(deps, key, lease, now.modRevision);
     }
-    if (now !== null) await untilGone(etcd, now, signal);
-  }
-}
-
-/** The replica's lease is gone: grant another, then campaign again. */
-export class LeaseGone extends Error {}
-
-async function untilGone(etcd: Etcd, seen: KeyValue, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const watch = etcd.watch(seen.key, {
-    snapshot: (kvs) => {
-      if (!kvs.some((kv) => kv.key === seen.key)) resolve();
-    },
-    events: (events) => {
-      if (events.some((event) => event.type === "delete" && event.key === seen.key)) resolve();
-    },
-  });
-  signal.addEventListener("abort", () => resolve(), { once: true });
-  try {
-    await promise;
-  } finally {
-    await watch.close();
+    if (now !== null) candidacy.taken(now);
   }
 }

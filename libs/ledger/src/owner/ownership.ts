@@ -95,8 +95,12 @@ export class OwnerKey {
   async resign(): Promise<void> {
     if (this.#state.tag === "lost") return;
     await this.#group.close();
-    // An unknown outcome is harmless: the key goes with the lease at the latest.
-    await this.#deps.etcd.txn({ compare: this.guard(), then: [{ delete: this.#key }] });
+    // Until it is known to be gone: the replica may live on, and with its lease the key. What was sent before changes nothing
+    // when it applies late, because it compares the epoch as well. Without a lease the key goes by itself.
+    const gone = { compare: this.guard(), then: [{ delete: this.#key }] };
+    while ((await this.#deps.etcd.txn(gone)).kind === "unknown" && this.#lease.valid()) {
+      await this.#deps.clock.sleep(SEAL_RETRY_MS);
+    }
     this.#lose("it was given up");
   }
 

@@ -63,11 +63,13 @@ export class PipelineOwner {
           .start()
           .catch((error) => world.log.warn({ err: error, pipeline: this.#pipeline }, "a term began badly"));
         waits.reset();
-        await Promise.race([ownership.lost, aborted(signal)]);
+        await Promise.race([ownership.lost, ownership.recalled, aborted(signal)]);
         this.#term = undefined;
         this.#changed();
         await started;
         await term.stop();
+        // To a replica that came; when it was lost there is nothing to give, and after an abort `stop` does it.
+        if (!signal.aborted) await dispatcher.release(this.#pipeline);
       } catch (error) {
         if (signal.aborted) return;
         world.log.warn(

@@ -78,3 +78,17 @@ describe("jobs of a pipeline", () => {
     assert.equal(next.kept.record.inputs[0]?.commit, kept.record.outputCommit);
   });
 });
+
+describe("a pipeline that another replica shall have", () => {
+  it("is released when its term has ended, and campaigned for anew", async () => {
+    await using cluster = await etcd.cluster();
+    const { master } = await firstJob(cluster);
+    await master.owners.term("words");
+    const first = master.dispatcher.ownership("words") ?? assert.fail();
+    first.recall();
+    await first.lost;
+    assert.equal(master.owners.owns("words"), false, "nothing of it runs any more");
+    await master.owners.term("words");
+    assert.notEqual(master.dispatcher.ownership("words"), first);
+  });
+});
