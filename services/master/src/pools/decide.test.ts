@@ -15,6 +15,7 @@ import {
 
 const worker = (id: string, fields: Partial<WorkerView> = {}): WorkerView => ({
   id,
+  ours: true,
   leaving: false,
   toldMs: undefined,
   connected: true,
@@ -95,6 +96,31 @@ const rows: readonly [string, PoolView, Partial<PoolStep>][] = [
     pool(1, [worker("a", { connected: false, sinceMs: 900 })]),
     { create: 0, remove: [] },
   ],
+  [
+    "P5: connected workers of another master count",
+    pool(2, [worker("a"), worker("b", { ours: false })]),
+    { create: 0, drain: [], remove: [], reason: "" },
+  ],
+  [
+    "P5: and so do those that are expected, until their keys are gone",
+    pool(3, [worker("a"), worker("b", { ours: false, connected: false })]),
+    { create: 1, drain: [], remove: [], atMs: 2_000 },
+  ],
+  [
+    "P5: nobody goes because one more is expected",
+    pool(1, [worker("a"), worker("b", { ours: false, connected: false })]),
+    { create: 0, drain: [], remove: [] },
+  ],
+  [
+    "P5: what is too much is drained wherever it runs; of two that hold as much the one that runs elsewhere goes",
+    pool(1, [worker("a"), worker("b", { ours: false })]),
+    { drain: ["b"], remove: [] },
+  ],
+  [
+    "P5: another master's worker is not ended by force",
+    pool(0, [worker("a", { ours: false, leaving: true, toldMs: 500 })], { nowMs: 500 + 2 * DRAIN_MS_MAX }),
+    { drain: [], remove: [], atMs: undefined },
+  ],
 ];
 
 describe("decide() for a pool", () => {
@@ -108,6 +134,7 @@ describe("decide() for a pool", () => {
   it("never wants more or fewer than are wanted, and never tells a worker twice", () => {
     const any: fc.Arbitrary<WorkerView> = fc.record({
       id: fc.uuid(),
+      ours: fc.boolean(),
       leaving: fc.boolean(),
       toldMs: fc.option(fc.integer({ min: 0, max: 100_000 }), { nil: undefined }),
       connected: fc.boolean(),
@@ -118,14 +145,18 @@ describe("decide() for a pool", () => {
     fc.assert(
       fc.property(fc.nat(10), workers, fc.integer({ min: 0, max: 200_000 }), (wanted, some, nowMs) => {
         const told = some.map((each) => (each.leaving ? each : { ...each, toldMs: undefined }));
+        const isExpected = (each: WorkerView) => !each.ours && !each.connected;
+        const expected = told.filter(isExpected).length;
         const step = decide({ wanted, workers: told, failures: null, nowMs });
         const gone = new Set([
           ...step.drain,
           ...step.remove,
           ...told.filter((each) => each.leaving).map((each) => each.id),
         ]);
-        const left = told.filter((each) => !gone.has(each.id)).length;
-        assert.equal(left + step.create, wanted);
+        const left = told.filter((each) => !gone.has(each.id) && !isExpected(each)).length;
+        assert.ok(left <= wanted);
+        assert.equal(step.create, Math.max(0, wanted - left - expected));
+        assert.ok(step.remove.every((id) => told.some((each) => each.id === id && each.ours)));
         assert.equal(
           new Set(step.drain).size + new Set(step.remove).size,
           new Set([...step.drain, ...step.remove]).size,

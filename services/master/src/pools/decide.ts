@@ -6,6 +6,9 @@
 // P3. What is too much is drained by name: it gives back or commits what it holds, and goes by itself. Idle ones go first.
 //     It is ended by force when it takes too long, or is not connected and so cannot be told.
 // P4. A worker that never connects is as good as dead: it is ended and replaced.
+// P5. Workers that another master started count like this one's own, as soon as they are connected; and while the key of their
+//     session with the last owner stands they are expected, so that a takeover starts nobody twice. They are drained like the
+//     others, and ended by force by nobody but the master that started them.
 
 /** A worker that dies younger than this died young. */
 export const YOUNG_MS = 10_000;
@@ -13,12 +16,16 @@ const BACKOFF_BASE_MS = 500;
 const BACKOFF_MAX_MS = 30_000;
 /** From so many young deaths on the pipeline is said to fail. */
 const FAILING_AFTER = 3;
+/** How soon to look again whether expected workers have come, or their keys have gone. */
+const EXPECTED_LOOK_MS = 1_000;
 /** A drained worker finishes a claim of some seconds, cuts and commits. */
 export const DRAIN_MS_MAX = 60_000;
 export const CONNECT_MS_MAX = 60_000;
 
 export interface WorkerView {
   readonly id: string;
+  /** A process of this master; else it is connected here, or expected (P5). */
+  readonly ours: boolean;
   /** It was told to go: by us before, or by whoever runs the place. */
   readonly leaving: boolean;
   /** When it was told, by this master; undefined: it was not, or not by us. Milliseconds since 1970. */
@@ -27,7 +34,7 @@ export interface WorkerView {
   readonly connected: boolean;
   /** Claims that it holds, at both owners. */
   readonly claims: number;
-  /** Since when it could have connected: its creation, or the start of this master. Milliseconds since 1970. */
+  /** Since when it could have connected: its creation, or when this master took the pipeline. Milliseconds since 1970. */
   readonly sinceMs: number;
 }
 
@@ -63,18 +70,22 @@ export interface PoolStep {
 
 export function decide(view: PoolView): PoolStep {
   const lost = view.workers.filter((worker) => isLost(worker, view.nowMs)); // P4
-  const staying = view.workers.filter((worker) => !worker.leaving && !lost.includes(worker));
+  const expected = view.workers.filter(isExpected).length; // P5
+  const staying = view.workers.filter((worker) => !worker.leaving && !lost.includes(worker) && !isExpected(worker));
   const surplus = staying.toSorted(idleFirst).slice(0, Math.max(0, staying.length - view.wanted)); // P1
   const overdue = view.workers.filter((worker) => isOverdue(worker, view.nowMs)); // P3
-  const missing = Math.max(0, view.wanted - staying.length);
+  const missing = Math.max(0, view.wanted - staying.length - expected);
   const waitUntilMs = missing > 0 ? pausedUntil(view.failures) : undefined; // P2
   const paused = waitUntilMs !== undefined && waitUntilMs > view.nowMs;
   return {
     create: paused ? 0 : missing,
     drain: surplus.filter((worker) => worker.connected).map((worker) => worker.id),
-    remove: [...lost, ...overdue, ...surplus.filter((worker) => !worker.connected)].map((worker) => worker.id),
-    atMs: earliest([...(paused ? [waitUntilMs] : []), ...view.workers.flatMap(deadlines)], view.nowMs),
-    reason: reasonOf(view, missing, paused, staying.length - surplus.length),
+    remove: [...lost, ...overdue, ...surplus.filter((worker) => worker.ours && !worker.connected)].map(({ id }) => id),
+    atMs: earliest(
+      [...(paused ? [waitUntilMs] : []), ...view.workers.flatMap((worker) => deadlines(worker, view.nowMs))],
+      view.nowMs,
+    ),
+    reason: reasonOf(view, missing, paused, Math.min(view.wanted, staying.length + expected)),
     failing: view.wanted > 0 ? failingOf(view.failures) : undefined,
   };
 }
@@ -85,17 +96,24 @@ export function afterExit(before: Failures | null, livedMs: number, why: string,
   return { count: (before?.count ?? 0) + 1, lastMs: nowMs, why };
 }
 
+/** P5: it is on its way here, as far as etcd knows. */
+function isExpected(worker: WorkerView): boolean {
+  return !worker.ours && !worker.connected;
+}
+
 function isLost(worker: WorkerView, nowMs: number): boolean {
-  return !worker.connected && !worker.leaving && nowMs >= worker.sinceMs + CONNECT_MS_MAX;
+  return worker.ours && !worker.connected && !worker.leaving && nowMs >= worker.sinceMs + CONNECT_MS_MAX;
 }
 
-function isOverdue({ toldMs, connected }: WorkerView, nowMs: number): boolean {
+function isOverdue({ ours, toldMs, connected }: WorkerView, nowMs: number): boolean {
   // A session that is gone is not always a process that is gone: what was told to go has had its say.
-  return toldMs !== undefined && (!connected || nowMs >= toldMs + DRAIN_MS_MAX);
+  return ours && toldMs !== undefined && (!connected || nowMs >= toldMs + DRAIN_MS_MAX);
 }
 
+/** Of two that hold as much the one goes whose process is elsewhere: its end would not be seen here. */
 function idleFirst(a: WorkerView, b: WorkerView): number {
-  return Number(a.connected) - Number(b.connected) || a.claims - b.claims || (a.id < b.id ? -1 : 1);
+  const order = Number(a.connected) - Number(b.connected) || a.claims - b.claims || Number(a.ours) - Number(b.ours);
+  return order || (a.id < b.id ? -1 : 1);
 }
 
 /** The first replacement comes at once; so does that of the first young death. */
@@ -116,7 +134,9 @@ function reasonOf(view: PoolView, missing: number, paused: boolean, staying: num
   return here < staying ? `${staying - here} of ${view.wanted} workers are starting` : "";
 }
 
-function deadlines(worker: WorkerView): number[] {
+function deadlines(worker: WorkerView, nowMs: number): number[] {
+  if (isExpected(worker)) return [nowMs + EXPECTED_LOOK_MS];
+  if (!worker.ours) return [];
   if (worker.toldMs !== undefined) return [worker.toldMs + DRAIN_MS_MAX];
   return worker.connected || worker.leaving ? [] : [worker.sinceMs + CONNECT_MS_MAX];
 }

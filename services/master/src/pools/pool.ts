@@ -1,6 +1,6 @@
 // The loop of one pool: looks at what is there, decides, applies. Woken by whatever changes what it looks at.
 
-import type { Dispatcher } from "@sheaf/ledger";
+import type { ConnectedWorker, Dispatcher } from "@sheaf/ledger";
 import type { Provisioner, WorkerExit, WorkerHandle } from "@sheaf/provision";
 import { messageOf } from "@sheaf/runtime";
 import type { World } from "../context.ts";
@@ -12,22 +12,28 @@ export interface Addresses {
   readonly mergers: readonly string[];
 }
 
+export interface Wanted {
+  readonly workers: number;
+  /** Since when it is this master's to say: no worker can have connected before. Milliseconds since 1970. */
+  readonly sinceMs: number;
+}
+
 export interface PoolDeps {
   readonly world: World;
   readonly provisioner: Provisioner;
-  readonly dispatcher: Pick<Dispatcher, "workers" | "drainWorker">;
-  /** Workers that the pool shall have; undefined: not this master's to say, now. */
-  readonly wanted: (pool: string) => Promise<number | undefined>;
+  readonly dispatcher: Pick<Dispatcher, "workers" | "drainWorker" | "workerExited">;
+  /** What the pool shall be; undefined: not this master's to say, now. */
+  readonly wanted: (pool: string) => Promise<Wanted | undefined>;
   /** Where workers find masters and merge replicas. */
   readonly addresses: () => Addresses;
-  /** When this master began: no worker of its predecessor can have connected before. Milliseconds since 1970. */
-  readonly startedMs: number;
   readonly changed: (pool: string) => void;
 }
 
 /** How long a worker that is ended by force has for its last words. */
 const GRACE_MS = 5_000;
 const WORKER_ID_BYTES = 16;
+/** The keys of workers' sessions outlive their owner by the TTL of a session's lease, 15 s, and no longer. */
+const EXPECTED_MS_MAX = 20_000;
 
 export class Pool {
   readonly name: string;
@@ -73,10 +79,11 @@ export class Pool {
 
   exited(exit: WorkerExit): void {
     const nowMs = this.#nowMs();
-    const livedMs = nowMs - (this.#createdMs.get(exit.id) ?? this.#deps.startedMs);
+    const livedMs = nowMs - (this.#createdMs.get(exit.id) ?? 0);
     this.#createdMs.delete(exit.id);
     const told = this.#told.delete(exit.id);
     if (!exit.asked && !told) {
+      this.#deps.dispatcher.workerExited(this.name, exit.id); // L9: it is gone for certain
       const why = describeExit(exit);
       this.#failures = afterExit(this.#failures, livedMs, why, nowMs);
       this.#deps.world.log.warn({ pool: this.name, worker: exit.id, livedMs }, `a worker ended: ${why}`);
@@ -88,11 +95,14 @@ export class Pool {
     const wanted = await this.#deps.wanted(this.name);
     if (wanted === undefined) return undefined;
     const here = (await this.#deps.provisioner.list()).filter((worker) => worker.pool === this.name);
-    const workers = this.#views(here);
+    const sessions = new Map(this.#deps.dispatcher.workers(this.name).map((each) => [each.worker, each]));
+    const there = new Set([...here.map(({ id }) => id), ...sessions.keys()]);
+    const expected = there.size < wanted.workers ? await this.#expected(wanted.sinceMs) : [];
+    const workers = this.#views(here, sessions, expected, wanted.sinceMs);
     if (workers.some((worker) => worker.connected && !worker.leaving)) this.#failures = null; // P2
     const nowMs = this.#nowMs();
-    const step = decide({ wanted, workers, failures: this.#failures, nowMs });
-    this.#empty = wanted === 0 && here.length === 0;
+    const step = decide({ wanted: wanted.workers, workers, failures: this.#failures, nowMs });
+    this.#empty = wanted.workers === 0 && here.length === 0;
     const known = this.#deps.addresses();
     const blind = step.create > 0 && known.mergers.length === 0;
     this.#tell(blind ? "waiting for a merge replica, to tell workers where it is" : step.reason, step.failing);
@@ -100,20 +110,45 @@ export class Pool {
     return step.atMs === undefined ? undefined : Math.max(0, step.atMs - nowMs);
   }
 
-  #views(here: readonly WorkerHandle[]): WorkerView[] {
-    const sessions = new Map(this.#deps.dispatcher.workers(this.name).map((each) => [each.worker, each]));
-    return here.map(({ id, state, createdAt }) => {
+  /** Workers whose session with the last owner still has its key: they are on their way here (P5). */
+  async #expected(sinceMs: number): Promise<string[]> {
+    if (this.#nowMs() > sinceMs + EXPECTED_MS_MAX) return [];
+    const { etcd, keys } = this.#deps.world;
+    const { kvs } = await etcd.list(keys.workers(this.name), { keysOnly: true });
+    return kvs.flatMap(({ key }) => {
+      const parsed = keys.parse(key);
+      return parsed?.of === "worker" ? [parsed.worker] : [];
+    });
+  }
+
+  #views(
+    here: readonly WorkerHandle[],
+    sessions: ReadonlyMap<string, ConnectedWorker>,
+    expected: readonly string[],
+    sinceMs: number,
+  ): WorkerView[] {
+    const ours = here.map(({ id, state, createdAt }): WorkerView => {
       const session = sessions.get(id);
       this.#createdMs.set(id, createdAt);
       return {
         id,
+        ours: true,
         leaving: state === "stopping" || this.#told.has(id),
         toldMs: state === "stopping" ? undefined : this.#told.get(id),
         connected: session !== undefined,
-        claims: (session?.claims ?? 0) + (session?.claimsElsewhere ?? 0),
-        sinceMs: Math.max(createdAt, this.#deps.startedMs),
+        claims: claimsOf(session),
+        sinceMs: Math.max(createdAt, sinceMs),
       };
     });
+    const known = new Set(here.map(({ id }) => id));
+    const others = new Set([...sessions.keys(), ...expected].filter((id) => !known.has(id)));
+    for (const id of this.#told.keys()) if (!known.has(id) && !others.has(id)) this.#told.delete(id);
+    const elsewhere = [...others].map((id): WorkerView => {
+      const [session, toldMs] = [sessions.get(id), this.#told.get(id)];
+      const [connected, claims] = [session !== undefined, claimsOf(session)];
+      return { id, ours: false, leaving: toldMs !== undefined, toldMs, connected, claims, sinceMs };
+    });
+    return [...ours, ...elsewhere];
   }
 
   async #apply({ create, drain, remove }: PoolStep, known: Addresses): Promise<void> {
@@ -161,6 +196,10 @@ export class Pool {
   #nowMs(): number {
     return Math.floor(this.#deps.world.clock.wall());
   }
+}
+
+function claimsOf(session: ConnectedWorker | undefined): number {
+  return (session?.claims ?? 0) + (session?.claimsElsewhere ?? 0);
 }
 
 /** "exit code 2: the port is in use": code, and the last line that it wrote. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { keysOf } from "@sheaf/etcd";
 import { api, state } from "@sheaf/proto";
 import type { Provisioner, WorkerExit, WorkerHandle, WorkerSpec } from "@sheaf/provision";
 import { resourceExhausted, testLogger } from "@sheaf/runtime";
@@ -93,7 +94,6 @@ async function begun(cluster: TestCluster, place = new FakeProvisioner()) {
     pipelines: master.pipelinesMirror,
     mergers,
     addresses: () => ({ masters: ["127.0.0.1:1"], mergers: ["127.0.0.1:2"] }),
-    startedMs: Date.now(),
     changed: () => {},
   });
   await pools.start();
@@ -105,6 +105,17 @@ const three = { parallelismSpec: { constant: 3n } as never };
 async function piped(master: TestMaster, name: string, parts = {}) {
   await master.createRepo(`${name}-in`);
   await master.createPipeline(name, `${name}-in`, parts);
+}
+
+/** Gives the pipeline "words" another number of workers. */
+function update(master: TestMaster, constant: bigint) {
+  const spec = {
+    pipeline: { name: "words" },
+    transform: { cmd: ["true"] },
+    input: { pfs: { repo: "words-in", glob: "/*" } },
+    parallelismSpec: { constant },
+  };
+  return master.pipelines.updatePipeline(message(api.UpdatePipelineRequestSchema, { spec }));
 }
 
 describe("pools", () => {
@@ -132,6 +143,7 @@ describe("pools", () => {
     all.place.end(id ?? "", { signal: "SIGKILL", code: undefined });
     const now = await all.place.has("words", 3);
     assert.ok(!now.includes(id ?? ""));
+    assert.deepEqual(all.master.dispatcher.exited, [id], "the ledgers are told");
   });
 
   it("wait longer and longer for workers that die young, and say why", async () => {
@@ -177,6 +189,7 @@ describe("pools", () => {
     assert.deepEqual(all.master.dispatcher.drained, [id]);
     all.master.dispatcher.disconnect(id);
     all.place.end(id);
+    assert.deepEqual(all.master.dispatcher.exited, [], "it was told to go: no loss");
     await all.place.has("words", 0);
     await all.master.pipelines.startPipeline(message(api.StartPipelineRequestSchema, { name: "words" }));
     await all.place.has("words", 1);
@@ -189,19 +202,10 @@ describe("pools", () => {
     await piped(all.master, "words", three);
     const ids = await all.place.has("words", 3);
     ids.forEach((id, i) => all.master.dispatcher.connect("words", id, { claims: i === 1 ? 0 : 1 }));
-    const spec = {
-      pipeline: { name: "words" },
-      transform: { cmd: ["true"] },
-      input: { pfs: { repo: "words-in", glob: "/*" } },
-    };
-    const update = (constant: bigint) =>
-      all.master.pipelines.updatePipeline(
-        message(api.UpdatePipelineRequestSchema, { spec: { ...spec, parallelismSpec: { constant } } }),
-      );
-    await update(2n);
+    await update(all.master, 2n);
     await settled();
     assert.deepEqual(all.master.dispatcher.drained, [ids[1]]);
-    await update(5n);
+    await update(all.master, 5n);
     await all.place.has("words", 6); // the drained one is still on its way out
   });
 
@@ -234,6 +238,29 @@ describe("pools", () => {
     assert.equal(place.of("words").length, 3);
     assert.equal(place.created, made, "no doubles");
     void after;
+  });
+
+  it("after a takeover, workers that another master started are waited for, counted, and drained by name", async () => {
+    await using cluster = await etcd.cluster();
+    {
+      await using before = await begun(cluster);
+      await piped(before.master, "words", three);
+      await before.pools.stop();
+      await before.master.stop();
+    }
+    const [one, two] = ["1".repeat(32), "2".repeat(32)];
+    const keys = keysOf(cluster.name);
+    const record = { put: keys.worker("words", one), value: new Uint8Array() };
+    await cluster.etcd.txn({ compare: [], then: [record, { ...record, put: keys.worker("words", two) }] });
+    await using after = await begun(cluster);
+    await after.place.has("words", 1); // of three
+    for (const id of [one, two]) after.master.dispatcher.connect("words", id, { claims: 0 });
+    const [own = ""] = await after.place.has("words", 1);
+    after.master.dispatcher.connect("words", own, { claims: 1 });
+    await update(after.master, 1n);
+    await settled();
+    assert.deepEqual(after.master.dispatcher.drained.toSorted(), [one, two]);
+    assert.equal(after.place.created, 1);
   });
 
   it("a worker that lived long enough is no young death", async () => {

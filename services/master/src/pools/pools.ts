@@ -6,7 +6,7 @@ import type { Component } from "@sheaf/runtime";
 import type { Mirror } from "../mirror/mirror.ts";
 import type { Owners } from "../pipelines/owners.ts";
 import { specOf } from "../pipelines/spec.ts";
-import { Pool, type PoolDeps } from "./pool.ts";
+import { Pool, type PoolDeps, type Wanted } from "./pool.ts";
 
 export interface PoolsDeps extends Omit<PoolDeps, "wanted" | "dispatcher"> {
   readonly dispatcher: PoolDeps["dispatcher"] & { onWorkers(callback: () => void): void };
@@ -18,6 +18,8 @@ export interface PoolsDeps extends Omit<PoolDeps, "wanted" | "dispatcher"> {
 export class Pools implements Component {
   readonly #deps: PoolsDeps;
   readonly #pools = new Map<string, Pool>();
+  /** Since when each pipeline that is owned here is, in milliseconds since 1970. */
+  readonly #ownedMs = new Map<string, number>();
   #unlisten: (() => void) | undefined;
   #stopped = false;
 
@@ -29,10 +31,10 @@ export class Pools implements Component {
     const { provisioner, pipelines, mergers, owners, dispatcher } = this.#deps;
     this.#unlisten = provisioner.onExit((exit) => this.#pools.get(exit.pool)?.exited(exit));
     pipelines.onChange((key) => this.#wake(this.#nameOf(key)));
-    owners.onOwned((pipeline) => this.#wake(pipeline));
+    owners.onOwned((pipeline) => this.#noteOwned(pipeline));
     mergers.onChange(() => this.#wakeAll());
     dispatcher.onWorkers(() => this.#wakeAll());
-    for (const { key } of pipelines.values()) this.#wake(this.#nameOf(key));
+    for (const { key } of pipelines.values()) this.#noteOwned(this.#nameOf(key));
     for (const { pool } of await provisioner.list()) this.#wake(pool);
   }
 
@@ -49,6 +51,13 @@ export class Pools implements Component {
 
   failing(pipeline: string): string | undefined {
     return this.#pools.get(pipeline)?.failing;
+  }
+
+  #noteOwned(pipeline: string | undefined): void {
+    if (pipeline === undefined) return;
+    if (!this.#deps.owners.owns(pipeline)) this.#ownedMs.delete(pipeline);
+    else if (!this.#ownedMs.has(pipeline)) this.#ownedMs.set(pipeline, Math.floor(this.#deps.world.clock.wall()));
+    this.#wake(pipeline);
   }
 
   #wake(name: string | undefined): void {
@@ -71,14 +80,16 @@ export class Pools implements Component {
     return pool;
   }
 
-  async #wanted(name: string): Promise<number | undefined> {
-    const { pipelines, owners, world } = this.#deps;
+  async #wanted(name: string): Promise<Wanted | undefined> {
+    const { pipelines, world } = this.#deps;
     const kept = pipelines.get(world.keys.pipeline(name));
-    if (kept === undefined) return 0;
+    if (kept === undefined) return { workers: 0, sinceMs: 0 };
     // Whoever owns the pipeline sees its workers' sessions, and so can tell the living from the dead.
-    if (!owners.owns(name)) return undefined;
-    if (kept.record.stopped) return 0;
-    return Number((await specOf(world.store, kept.record)).parallelismSpec?.constant ?? 1n);
+    const sinceMs = this.#ownedMs.get(name);
+    if (sinceMs === undefined) return undefined;
+    if (kept.record.stopped) return { workers: 0, sinceMs };
+    const workers = Number((await specOf(world.store, kept.record)).parallelismSpec?.constant ?? 1n);
+    return { workers, sinceMs };
   }
 
   #nameOf(key: string): string | undefined {
