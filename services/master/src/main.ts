@@ -4,13 +4,14 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { connectEtcd, keysOf } from "@sheaf/etcd";
-import { createDispatcher, DEFAULT_TIMING, dispatchHandlers, ReplicaKey, resultVerifier } from "@sheaf/ledger";
+import { createDispatcher, dispatchHandlers, resultVerifier } from "@sheaf/ledger";
 import { dispatch } from "@sheaf/proto";
 import { localProvisioner } from "@sheaf/provision";
 import { implement, serveGrpc, servePublic } from "@sheaf/rpc";
 import { type Component, formatAddress, newId, runService, systemRandom } from "@sheaf/runtime";
 import { openStore } from "@sheaf/storage";
 import { JobViews } from "./api/job-views.ts";
+import { OwnerCalls } from "./api/owner-calls.ts";
 import { Requests } from "./api/requests.ts";
 import { apiServices } from "./api/services.ts";
 import { settings } from "./config.ts";
@@ -46,6 +47,7 @@ await runService({
       role: "master",
       version: VERSION,
       verify: resultVerifier(store),
+      addresses: () => ({ dispatchAddress: dispatchAddress(), apiAddress: apiAddress() }),
     });
     const dispatchServer = serveGrpc({
       ...config.dispatchListen,
@@ -68,7 +70,6 @@ await runService({
       pipelines,
       mergers,
       owners,
-      startedMs: clock.wall(),
       addresses: () => {
         // This one first: it owns what it starts workers for.
         const known = [dispatchAddress(), ...Mirrors.dispatchAddresses(masters)];
@@ -81,11 +82,16 @@ await runService({
       },
     });
 
+    const ownerCalls = new OwnerCalls({
+      clock,
+      dispatcher,
+      exists: async (pipeline) => pipeline !== "" && (await etcd.get(keys.pipeline(pipeline))) !== null,
+    });
     const apiServer = servePublic({
       ...config.listen,
       log,
       services: apiServices({
-        ...{ world, pipelines, heads, masters, mergers, jobs, live, owners, dispatcher },
+        ...{ world, pipelines, heads, masters, mergers, jobs, live, owners, dispatcher, ownerCalls },
         requests: new Requests(world),
         views: new JobViews({ owners, dispatcher, mergers, poolReason: (name) => pools.reason(name) }),
         cluster: config.cluster,
@@ -97,21 +103,10 @@ await runService({
 
     const apiAddress = () => formatAddress(apiServer.address);
     const dispatchAddress = () => formatAddress(dispatchServer.address);
-    const self = new ReplicaKey({
-      etcd,
-      clock,
-      log,
-      key: keys.master(replica),
-      ttlSeconds: DEFAULT_TIMING.ownerTtlSeconds,
-      info: () => ({
-        dispatchAddress: dispatchAddress(),
-        apiAddress: apiAddress(),
-        programVersion: VERSION,
-      }),
-    });
     const closing: Component = {
       start: async () => {},
       stop: async () => {
+        ownerCalls.close();
         await provisioner.close();
         await etcd.close();
         await store.close();
@@ -125,12 +120,13 @@ await runService({
       // Before anything else: pipelines go to another replica at once, not when the last call has ended.
       drain: async () => {
         apiServer.health.setAll(false);
+        await dispatcher.withdraw();
         await pools.stop();
         await owners.stop();
         await dispatcher.stop();
       },
-      stop: async () => {},
+      stop: () => dispatcher.withdraw(),
     };
-    return [...[closing, mirrors, dispatcher, dispatchServer, owners], ...[apiServer, self, pools, handOver]];
+    return [...[closing, mirrors, dispatchServer, apiServer], ...[dispatcher, owners, pools, handOver]];
   },
 });

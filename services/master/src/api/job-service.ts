@@ -73,6 +73,7 @@ export class JobService implements Handlers<typeof api.JobService> {
     const { world, jobs, live } = this.#deps;
     const { clock } = world;
     const { id, kept } = await findJob(this.#deps, request);
+    jobs.mirror.learn(kept);
     const change = new Change();
     const ends = [jobs.mirror.changes.listen(kept.key, change.happened), live.listen(kept.key, change.happened)];
     const over = AbortSignal.any([context.signal, context.draining]);
@@ -89,7 +90,9 @@ export class JobService implements Handlers<typeof api.JobService> {
         }
         if (isTerminal(job.state) || context.signal.aborted) return;
         if (context.draining.aborted)
-          throw unavailable("DRAINING", "this master stops: watch again", { retryDelayMs: 500 });
+          throw unavailable("DRAINING", "this master stops, or gives the pipeline to another: watch again", {
+            retryDelayMs: 500,
+          });
         await change.next(isNew && waitMs > 0 ? { clock, ms: waitMs } : undefined);
       }
     } finally {

@@ -7,13 +7,19 @@ import { ClusterService, type ClusterServiceDeps } from "./cluster-service.ts";
 import { DatumService, type DatumServiceDeps } from "./datum-service.ts";
 import { FileService } from "./file-service.ts";
 import { JobService, type JobServiceDeps } from "./job-service.ts";
+import type { OwnerCalls } from "./owner-calls.ts";
 import { PipelineService, type PipelineServiceDeps } from "./pipeline-service.ts";
 import { RepoService } from "./repo-service.ts";
+import { routed } from "./routes.ts";
 
-export type ApiDeps = ClusterServiceDeps & CommitDeps & DatumServiceDeps & JobServiceDeps & PipelineServiceDeps;
+export type ApiDeps = ClusterServiceDeps &
+  CommitDeps &
+  DatumServiceDeps &
+  JobServiceDeps &
+  PipelineServiceDeps & { readonly ownerCalls: OwnerCalls };
 
 export function apiServices(deps: ApiDeps): MountedService[] {
-  return [
+  const services = [
     implement(api.RepoService, new RepoService(deps.world, deps.requests)),
     implement(api.FileService, new FileService(deps)),
     implement(api.PipelineService, new PipelineService(deps)),
@@ -21,4 +27,5 @@ export function apiServices(deps: ApiDeps): MountedService[] {
     implement(api.DatumService, new DatumService(deps)),
     implement(api.ClusterService, new ClusterService(deps)),
   ];
+  return services.map((service) => routed(service, deps.ownerCalls));
 }
