@@ -1,5 +1,5 @@
-// A real cluster for a test: etcd, master and merge as processes on free loopback ports, workers as the master starts them. Each of
-// them can be killed and started again. `stop` fails the test when anything is left.
+// A real cluster for a test: etcd, masters and merge replicas as processes on free loopback ports, workers as the masters start
+// them. Each of them can be killed and started again. `stop` fails the test when anything is left.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -8,14 +8,31 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { publicConnection } from "@sheaf/rpc";
 
-export type ServiceName = "etcd" | "master" | "merge";
+/** The second replica of a kind is "master-2", "merge-2", and so on. */
+export type ServiceName = "etcd" | ReplicaName;
+export type ReplicaName = "master" | "merge" | `master-${number}` | `merge-${number}`;
+
+export interface ClusterOptions {
+  /** Settings for the services, for example SHEAF_SHARD_BYTES_MIN. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** etcd syncs its log, for measurements; tests of anything but lost power need it not. */
+  readonly fsync?: boolean;
+  /** How many of each kind. Default 1. */
+  readonly masters?: number;
+  readonly merges?: number;
+}
 
 const ROOT = join(import.meta.dirname, "..", "..");
 
 /** What a service says when it serves, or null when that is to be asked over HTTP (etcd). */
 const READY_LINE = '"ready":true';
 
-type Ports = Readonly<Record<"api" | "dispatch" | "merge" | "etcd" | "peer", number>>;
+interface Ports {
+  readonly etcd: number;
+  readonly peer: number;
+  /** Of each replica: where its dispatch listens, and the API of a master. */
+  readonly replicas: ReadonlyMap<ReplicaName, { readonly dispatch: number; readonly api: number }>;
+}
 
 export class TestCluster {
   readonly folder: string;
@@ -24,23 +41,28 @@ export class TestCluster {
   readonly #env: Readonly<Record<string, string>>;
   readonly #fsync: boolean;
 
-  private constructor(ports: Ports, env: Readonly<Record<string, string>>, fsync: boolean) {
+  private constructor(ports: Ports, { env = {}, fsync = false }: ClusterOptions) {
     this.folder = mkdtempSync(join(tmpdir(), "sheaf-test-"));
     this.#ports = ports;
     this.#env = env;
     this.#fsync = fsync;
   }
 
-  /**
-   * Starts all of it. `env`: settings for the services, for example SHEAF_SHARD_BYTES_MIN. `fsync`: etcd syncs its log, for
-   * measurements; tests of anything but lost power need it not.
-   */
-  static async start(env: Readonly<Record<string, string>> = {}, fsync = false): Promise<TestCluster> {
-    const [api = 0, dispatch = 0, merge = 0, etcd = 0, peer = 0] = await freePorts(5);
-    const cluster = new TestCluster({ api, dispatch, merge, etcd, peer }, env, fsync);
+  /** Starts all of it: one master and one merge replica, with these settings for them. */
+  static start(env: Readonly<Record<string, string>> = {}, fsync = false): Promise<TestCluster> {
+    return TestCluster.startMany({ env, fsync });
+  }
+
+  /** Starts all of it. */
+  static async startMany(options: ClusterOptions): Promise<TestCluster> {
+    const { masters = 1, merges = 1 } = options;
+    const names = [...namesOf("master", masters), ...namesOf("merge", merges)];
+    const [etcd = 0, peer = 0, ...rest] = await freePorts(2 + 2 * names.length);
+    const replicas = new Map(names.map((name, i) => [name, { dispatch: rest[2 * i] ?? 0, api: rest[2 * i + 1] ?? 0 }]));
+    const cluster = new TestCluster({ etcd, peer, replicas }, options);
     try {
       await cluster.run("etcd");
-      await Promise.all([cluster.run("master"), cluster.run("merge")]);
+      await Promise.all(names.map((name) => cluster.run(name)));
       return cluster;
     } catch (error) {
       await cluster.stop();
@@ -48,17 +70,31 @@ export class TestCluster {
     }
   }
 
-  /** Address of the public API. */
+  /** Address of the public API of the first master. */
   get address(): string {
-    return `127.0.0.1:${this.#ports.api}`;
+    return this.addressOf("master");
+  }
+
+  /** Address of the public API of a master. */
+  addressOf(master: ReplicaName): string {
+    return `127.0.0.1:${this.#ports.replicas.get(master)?.api}`;
+  }
+
+  /** Where workers open their sessions with a replica. */
+  dispatchOf(replica: ReplicaName): string {
+    return `127.0.0.1:${this.#ports.replicas.get(replica)?.dispatch}`;
+  }
+
+  get replicas(): ReplicaName[] {
+    return [...this.#ports.replicas.keys()];
   }
 
   get etcdAddress(): string {
     return `127.0.0.1:${this.#ports.etcd}`;
   }
 
-  connection() {
-    return publicConnection(this.address);
+  connection(master: ReplicaName = "master") {
+    return publicConnection(this.addressOf(master));
   }
 
   pid(name: ServiceName): number {
@@ -99,7 +135,7 @@ export class TestCluster {
   /** Ends everything, workers too, and removes the folder. */
   async stop(): Promise<void> {
     // etcd last: the services give their keys back.
-    await Promise.all([this.end("master", "SIGTERM"), this.end("merge", "SIGTERM")]);
+    await Promise.all(this.replicas.map((name) => this.end(name, "SIGTERM")));
     await this.end("etcd", "SIGTERM");
     for (const pid of this.workerPids()) process.kill(pid, "SIGKILL");
     await eventually(() => processesWith("", this.folder).length === 0, "every process of the cluster is gone");
@@ -107,18 +143,21 @@ export class TestCluster {
   }
 
   #command(name: ServiceName): [string, string[]] {
-    const { dispatch, merge, etcd, peer } = this.#ports;
+    const { etcd, peer, replicas } = this.#ports;
     const shared = ["--etcd", this.etcdAddress, "--store", `file://${this.folder}/store`];
     if (name === "etcd")
       return [
         etcdBinary(),
         [...etcdFlags(join(this.folder, "etcd"), etcd, peer), ...(this.#fsync ? [] : ["--unsafe-no-fsync"])],
       ];
-    const program = join(ROOT, "services", name, "src", "main.ts");
-    if (name === "merge") return [process.execPath, [program, ...shared, "--dispatch-listen", `127.0.0.1:${merge}`]];
-    const flags = ["--listen", this.address, "--dispatch-listen", `127.0.0.1:${dispatch}`];
-    const data = ["--data", join(this.folder, "data"), "--merge-dispatch", `127.0.0.1:${merge}`];
-    return [process.execPath, [program, ...shared, ...flags, ...data]];
+    const service = name.startsWith("merge") ? "merge" : "master";
+    const program = join(ROOT, "services", service, "src", "main.ts");
+    const dispatch = ["--dispatch-listen", this.dispatchOf(name)];
+    if (service === "merge") return [process.execPath, [program, ...shared, ...dispatch]];
+    const merges = [...replicas.keys()].filter((each) => each.startsWith("merge"));
+    const data = ["--data", join(this.folder, name.replace("master", "data"))];
+    const found = ["--merge-dispatch", merges.map((each) => this.dispatchOf(each)).join(",")];
+    return [process.execPath, [program, ...shared, "--listen", this.addressOf(name), ...dispatch, ...data, ...found]];
   }
 
   #environment(): Record<string, string> {
@@ -132,6 +171,10 @@ export class TestCluster {
       return answer?.ok === true && (await answer.text()).includes("true");
     }, "etcd is healthy");
   }
+}
+
+function namesOf(service: "master" | "merge", count: number): ReplicaName[] {
+  return Array.from({ length: count }, (_, i) => (i === 0 ? service : (`${service}-${i + 1}` as const)));
 }
 
 function etcdBinary(): string {
