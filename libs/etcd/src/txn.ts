@@ -24,7 +24,7 @@ export async function sendTxn(members: Members, txn: Txn, deadlineMs: number): P
   }
 }
 
-function describeTooLarge(txn: Txn): string | undefined {
+export function describeTooLarge(txn: Txn): string | undefined {
   for (const op of [...txn.then, ...(txn.else ?? [])]) {
     if ("put" in op && op.value.length > VALUE_BYTES_MAX) {
       return `the value of ${op.put} has ${op.value.length} bytes, above the limit of ${VALUE_BYTES_MAX}`;

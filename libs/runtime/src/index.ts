@@ -3,7 +3,7 @@
 export type { Backoff, BackoffOptions, RetryOptions } from "./backoff.ts";
 export { backoff, orAborted, retry } from "./backoff.ts";
 export type { Clock, Timer } from "./clock.ts";
-export { systemClock } from "./clock.ts";
+export { cancellable, sleepOn, systemClock } from "./clock.ts";
 export { keepCompiled } from "./compiled.ts";
 export type { Definitions, Environment, Setting, SettingsOf } from "./config.ts";
 export { defineSettings, readSettings, wantsHelp } from "./config.ts";

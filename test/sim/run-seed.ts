@@ -1,0 +1,131 @@
+/** One history, from its seed: faults for a while, then a healed world in which everything must finish, then a clean end. */
+import { put } from "@sheaf/ledger";
+import { state } from "@sheaf/proto";
+import { JobChecks } from "./checks/job-checks.ts";
+import { MemoryChecks } from "./checks/memory-checks.ts";
+import { Cluster, type Shape } from "./cluster.ts";
+import { type JobPlan, JobState, newJob, PIPELINE, stateName } from "./jobs.ts";
+import { startNemesis } from "./nemesis.ts";
+import { Process } from "./process.ts";
+import { Sim, type Violation } from "./sim.ts";
+import { TIMING } from "./timing.ts";
+import { startUser } from "./user.ts";
+
+export interface Result {
+  readonly seed: number;
+  /** What was broken first; null: nothing. */
+  readonly violation: Violation | null;
+  readonly events: number;
+  /** Virtual milliseconds. */
+  readonly ms: number;
+  /** Of all that happened: the same for the same seed. */
+  readonly hash: number;
+  readonly faults: readonly string[];
+  /** Empty unless the history was to be told. */
+  readonly history: string;
+  /** How the jobs ended. */
+  readonly ends: readonly string[];
+}
+
+/** Within so long after the last fault everything is done. */
+const LIVENESS_MS = 90_000;
+
+export async function runSeed(seed: number, isTold = false): Promise<Result> {
+  const sim = new Sim(seed, isTold);
+  const cluster = new Cluster(sim, shapeOf(sim));
+  const jobs = new JobChecks(sim, cluster.ledgers);
+  const memory = new MemoryChecks(sim, cluster.ledgers);
+  const { world, faults } = sim;
+  sim.history.note("world", () => `${JSON.stringify(cluster.shape)}, faults: ${[...faults.on].join(", ")}`);
+  world.onTaken = () => {
+    for (const owner of cluster.owners) memory.check(owner);
+  };
+  createJobs(sim, cluster.shape.plans);
+  cluster.start();
+  startUser(cluster);
+  startNemesis(cluster);
+
+  const isBroken = () => sim.violations.length > 0;
+  const onUnhandled = (error: unknown) => sim.violated("I15", `nobody handles ${error instanceof Error ? error.stack : error}`);
+  process.on("unhandledRejection", onUnhandled);
+  try {
+    await run(cluster, jobs, isBroken);
+  } finally {
+    process.off("unhandledRejection", onUnhandled);
+  }
+  return {
+    seed,
+    violation: sim.violations[0] ?? null,
+    events: world.taken,
+    ms: world.now,
+    hash: world.hash,
+    faults: [...faults.on],
+    history: sim.history.toString(),
+    ends: [...jobs.states.values()].map(stateName),
+  };
+}
+
+async function run(cluster: Cluster, jobs: JobChecks, isBroken: () => boolean): Promise<void> {
+  const { sim } = cluster;
+  const { world, faults } = sim;
+  await world.run(faults.between(1_000, 12_000), isBroken);
+  heal(cluster);
+  const isClean = () => jobs.areOver && [...cluster.ledgers.ledgers].every(({ isOpen }) => !isOpen);
+  await world.run(world.now + LIVENESS_MS, () => isBroken() || isClean());
+  if (!isBroken() && !isClean()) sim.violated("I7", `not finished ${LIVENESS_MS} ms after the last fault: ${open(jobs, cluster)}`);
+  if (!isBroken()) await endCleanly(cluster);
+}
+
+function shapeOf(sim: Sim): Shape {
+  const { random } = sim;
+  const plans: JobPlan[] = Array.from({ length: random.float() < 0.75 ? 1 : 2 }, (_, i) => ({
+    id: `job${i + 1}`,
+    datums: 1 + random.int(30),
+    shards: 1 + random.int(3),
+    giveUpAfterFailed: random.float() < 0.5 ? 1 : 1_000,
+  }));
+  return { replicas: { master: 2, merge: 1 + random.int(2) }, workers: 1 + random.int(4), plans };
+}
+
+function createJobs(sim: Sim, plans: readonly JobPlan[]): void {
+  const process = new Process(sim.world, "creator", sim.random, { hasPromises: false, wallSkewMs: 0 });
+  for (const { id } of plans) {
+    const then = [put(sim.keys.job(PIPELINE, id), state.JobRecordSchema, newJob(JobState.PROCESSING))];
+    sim.server.apply({ process, txn: { compare: [], then }, sentAt: 0n, answered: true });
+  }
+}
+
+function heal(cluster: Cluster): void {
+  const { faults, server, history } = cluster.sim;
+  history.note("world", () => "is healed");
+  faults.heal();
+  server.down = false;
+  cluster.resumeAll();
+}
+
+function open(jobs: JobChecks, { ledgers }: Cluster): string {
+  const told = [...ledgers.ledgers].map(({ job, kind, n, dones, claims, isOpen }) => {
+    const done = [...dones.values()].map(({ start, end }) => `[${start}, ${end})`);
+    return `${job}/${kind} ${isOpen ? "open" : "closed"} of ${n}, done ${done.join(" ")}, ${claims.size} claims`;
+  });
+  return `${[...jobs.states].map(([job, at]) => `${job} ${stateName(at)}`).join(", ")}; ${told.join("; ")}`;
+}
+
+/** I8: nothing is left when all are gone. */
+async function endCleanly(cluster: Cluster): Promise<void> {
+  const { sim } = cluster;
+  cluster.end();
+  const replicas = [...cluster.owners];
+  const longestTtlMs = 1_000 * TIMING.sessionTtlSeconds;
+  await sim.world.run(sim.world.now + 30_000 + longestTtlMs, () => sim.violations.length > 0);
+  if (sim.violations.length > 0) return;
+  const left = sim.server.model.all().filter(({ key }) => !key.startsWith(sim.keys.allJobs()) && !key.startsWith(sim.keys.allHeads()) && !key.includes("/commits/"));
+  if (left.length > 0) sim.violated("I8", `left in etcd: ${left.map(({ key }) => key).join(", ")}`);
+  if (sim.server.leases().length > 0) sim.violated("I8", `leases left: ${sim.server.leases().join(", ")}`);
+  if (sim.server.watchers.size > 0) sim.violated("I8", `${sim.server.watchers.size} watches left`);
+  if (cluster.owners.size > 0) sim.violated("I8", `replicas that do not end: ${[...cluster.owners].map((one) => one.process.name)}`);
+  if (cluster.openLinks > 0) sim.violated("I8", `${cluster.openLinks} streams left`);
+  for (const { process } of replicas) {
+    if (process.timers > 0) sim.violated("I8", `${process.name} left ${process.timers} timers`);
+  }
+}

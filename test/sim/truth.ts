@@ -1,0 +1,56 @@
+/** What is true of the work, whoever does it: how long an index takes, whether its command fails, and what was lost of it. */
+import type { LedgerKind } from "@sheaf/ledger";
+import type { Random } from "@sheaf/runtime";
+import type { Faults } from "./faults.ts";
+
+/** Tries of a command before its datum has failed. */
+export const TRIES = 3;
+
+export class Truth {
+  readonly #faults: Faults;
+  readonly #random: Random;
+  readonly #stragglers: boolean;
+  readonly #ms = new Map<string, number>();
+  /** Times that the user's command has failed, by index. */
+  readonly #failures = new Map<string, number>();
+  /** Workers that were gone while they held the index, by index. */
+  readonly #losses = new Map<string, Set<string>>();
+
+  constructor(faults: Faults, random: Random) {
+    this.#faults = faults;
+    this.#random = random;
+    this.#stragglers = random.float() < 0.4;
+  }
+
+  /** Milliseconds that the index takes on a worker of usual speed. */
+  ms(job: string, kind: LedgerKind, index: number): number {
+    const key = `${job}/${kind}/${index}`;
+    const known = this.#ms.get(key);
+    if (known !== undefined) return known;
+    const random = this.#random.float();
+    const ms = this.#stragglers && random < 0.04 ? 2_500 : 10 + 250 * random ** 2;
+    this.#ms.set(key, ms);
+    return ms;
+  }
+
+  /** A try of the command. True: it failed. */
+  tryFails(job: string, kind: LedgerKind, index: number): boolean {
+    if (kind !== "process" || !this.#faults.on.has("user-failures")) return false;
+    if (this.#random.float() > 0.04) return false;
+    this.#failures.set(`${job}/${index}`, this.failures(job, index) + 1);
+    return true;
+  }
+
+  failures(job: string, index: number): number {
+    return this.#failures.get(`${job}/${index}`) ?? 0;
+  }
+
+  lost(job: string, index: number, worker: string): void {
+    const workers = this.#losses.get(`${job}/${index}`) ?? new Set();
+    this.#losses.set(`${job}/${index}`, workers.add(worker));
+  }
+
+  losses(job: string, index: number): number {
+    return this.#losses.get(`${job}/${index}`)?.size ?? 0;
+  }
+}
