@@ -90,8 +90,8 @@ export class Cluster {
   #bearOwner(role: Role): void {
     const { sim } = this;
     const process = this.#process(`${role}-${++this.#born}`, true);
-    sim.owners.add(process, role);
     const owner = new SimOwner(sim, role, process, this.shape.plans);
+    sim.owners.add(process, role, () => owner.owner !== null);
     this.owners.add(owner);
     owner.start();
   }

@@ -16,5 +16,5 @@ export function editKeys({ sim, ledgers }: Cluster): void {
   sim.history.note("editor", () => `deletes ${key}`);
   const process = new Process(sim.world, "editor", sim.random, { hasPromises: false, wallSkewMs: 0 });
   const txn = { compare: [], then: [{ delete: key }] };
-  sim.server.apply({ process, txn, sentAt: sim.server.model.revision, answered: true });
+  sim.server.apply({ process, txn, sentAt: sim.server.model.revision, answer: "applied" });
 }

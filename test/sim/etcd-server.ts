@@ -12,8 +12,8 @@ export interface Call {
   readonly txn: Txn;
   /** Newest revision of etcd when it was sent: what was sealed after that must keep it from applying. */
   readonly sentAt: Revision;
-  /** The client has its answer. */
-  answered: boolean;
+  /** What the client was told; null: nothing yet. */
+  answer: TxnOutcome["kind"] | null;
 }
 
 /** A change of the store: one revision. */

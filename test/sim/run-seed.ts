@@ -91,7 +91,7 @@ function createJobs(sim: Sim, plans: readonly JobPlan[]): void {
   const process = new Process(sim.world, "creator", sim.random, { hasPromises: false, wallSkewMs: 0 });
   for (const { id } of plans) {
     const then = [put(sim.keys.job(PIPELINE, id), state.JobRecordSchema, newJob(JobState.PROCESSING))];
-    sim.server.apply({ process, txn: { compare: [], then }, sentAt: 0n, answered: true });
+    sim.server.apply({ process, txn: { compare: [], then }, sentAt: 0n, answer: "applied" });
   }
 }
 
@@ -126,6 +126,7 @@ async function endCleanly(cluster: Cluster): Promise<void> {
   if (cluster.owners.size > 0) sim.violated("I8", `replicas that do not end: ${[...cluster.owners].map((one) => one.process.name)}`);
   if (cluster.openLinks > 0) sim.violated("I8", `${cluster.openLinks} streams left`);
   for (const { process } of replicas) {
+    if (process.timers > 0) for (const st of process.live.values()) console.log(process.name, st);
     if (process.timers > 0) sim.violated("I8", `${process.name} left ${process.timers} timers`);
   }
 }

@@ -42,6 +42,9 @@ export interface EtcdParts {
   readonly history: History;
 }
 
+/** Whoever got no answer asks again sooner than that. */
+const SETTLED_MS = 1_000;
+
 type Fate = "ok" | "fail-before" | "apply-no-answer" | "apply-late";
 
 export class SimEtcd implements Etcd {
@@ -49,10 +52,11 @@ export class SimEtcd implements Etcd {
   readonly #process: Process;
 
   #pending = 0;
+  #troubleAt = Number.NEGATIVE_INFINITY;
 
-  /** Calls without an answer. */
-  get pending(): number {
-    return this.#pending;
+  /** Nothing is on its way, and what was unknown has been settled. */
+  get isQuiet(): boolean {
+    return this.#pending === 0 && this.#parts.world.now - this.#troubleAt > SETTLED_MS;
   }
 
   constructor(parts: EtcdParts, process: Process) {
@@ -63,16 +67,17 @@ export class SimEtcd implements Etcd {
   txn(txn: Txn, { deadlineMs = TXN_DEADLINE_MS }: { readonly deadlineMs?: number } = {}): Promise<TxnOutcome> {
     const { world, server, faults, history, onSent } = this.#parts;
     const process = this.#process;
-    const call: Call = { process, txn, sentAt: server.model.revision, answered: false };
+    const call: Call = { process, txn, sentAt: server.model.revision, answer: null };
     onSent(call);
     this.#pending++;
     history.note(process.name, () => `-> etcd ${tellTxn(txn)}`);
     return new Promise((resolve) => {
       const answer = (ms: number, outcome: TxnOutcome) =>
         process.after(ms, () => {
-          if (call.answered) return;
-          call.answered = true;
+          if (call.answer !== null) return;
+          call.answer = outcome.kind;
           this.#pending--;
+          if (outcome.kind === "unknown") this.#troubleAt = world.now;
           history.note(process.name, () => `<- etcd ${tellOutcome(outcome)} (of ${tellTxn(txn)})`);
           resolve(outcome);
         });
@@ -147,7 +152,10 @@ export class SimEtcd implements Etcd {
           tell();
         });
       const fail = (ms: number) =>
-        end(ms, () => reject(unavailable("ETCD_UNREACHABLE", `the simulated etcd does not answer ${asked}`)));
+        end(ms, () => {
+          this.#troubleAt = world.now;
+          reject(unavailable("ETCD_UNREACHABLE", `the simulated etcd does not answer ${asked}`));
+        });
       const begun = world.now;
       const attempt = () => {
         if (server.down && world.now - begun < READ_DEADLINE_MS) return void world.after(500, null, attempt);

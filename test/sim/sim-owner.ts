@@ -34,7 +34,6 @@ export type Step = "again" | "wait" | "rest";
 
 /** Pause after a step that failed because etcd did not answer. */
 const AGAIN_MS = 150;
-const NEVER = new AbortController().signal;
 
 export class SimOwner {
   readonly process: Process;
@@ -44,7 +43,7 @@ export class SimOwner {
   readonly #plans: readonly JobPlan[];
   readonly #dispatcher: Dispatcher;
   #term: Term | null = null;
-  #stopped = false;
+  readonly #stop = new AbortController();
   #changed = Promise.withResolvers<void>();
 
   constructor(sim: Sim, role: Role, process: Process, plans: readonly JobPlan[]) {
@@ -96,20 +95,20 @@ export class SimOwner {
   /** SIGTERM: hands over, then ends. */
   stop(onStopped: () => void): void {
     this.process.after(0, () => {
-      this.#stopped = true;
+      this.#stop.abort();
       this.#wake();
       void this.#dispatcher.stop().then(onStopped);
     });
   }
 
   async #run(): Promise<void> {
-    while (!this.#stopped) {
+    while (!this.#stop.signal.aborted) {
       try {
-        const owner = await this.#dispatcher.own(PIPELINE, NEVER);
-        if (!this.#stopped) await this.#own(owner);
+        const owner = await this.#dispatcher.own(PIPELINE, this.#stop.signal);
+        if (!this.#stop.signal.aborted) await this.#own(owner);
       } catch (error) {
         this.#note(`cannot own: ${error}`);
-        await this.process.clock.sleep(AGAIN_MS);
+        if (!this.#stop.signal.aborted) await this.process.clock.sleep(AGAIN_MS);
       }
     }
   }
@@ -128,7 +127,7 @@ export class SimOwner {
       snapshot: () => this.#wake(),
       events: () => this.#wake(),
     });
-    const isOver = () => isLost || this.#stopped;
+    const isOver = () => isLost || this.#stop.signal.aborted;
     // Every live ledger is open before workers are accepted, so that what they show can be adopted.
     const looked = this.#plans.map(() => Promise.withResolvers<void>());
     const jobs = this.#plans.map((plan, i) => this.#goOn(term, plan, isOver, () => looked[i]?.resolve()));

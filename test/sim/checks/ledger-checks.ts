@@ -170,10 +170,11 @@ export class LedgerChecks {
   /** L3: an owner that lives frees claims by its own transaction, and revokes the lease after. */
   #revoked({ revoke }: Change, key: string, claim: ClaimNow): void {
     if (revoke?.by == null) return;
-    const holds = this.#sim.owners.current(revoke.by);
+    const holds = this.#sim.owners.acting(revoke.by);
     // It was the owner when it asked, and knew of the claim.
     if (holds === null || holds.createRevision > revoke.sentAt || claim.fence > revoke.sentAt) return;
-    if (claim.made?.process === revoke.by && !claim.made.answered) return;
+    // Nor is one that it does not know yet, because the answer is on its way or is being read back.
+    if (claim.made?.process === revoke.by && claim.made.answer !== "applied") return;
     this.#violated("L3", `${key} went with its lease, which its owner ${revoke.by.name} revoked before it freed the claim`);
   }
 

@@ -14,7 +14,7 @@ export class MemoryChecks {
   }
 
   check(owner: SimOwner): void {
-    if (owner.etcd.pending > 0 || this.#ledgers.edited.size > 0) return;
+    if (!owner.etcd.isQuiet || this.#ledgers.edited.size > 0) return;
     // A zombie may remember what it likes.
     if (this.#sim.owners.current(owner.process) === null) return;
     for (const { ledger, end } of owner.ledgers) {

@@ -18,6 +18,7 @@ export class OwnerChecks {
   /** By process: which owner key it writes under. */
   readonly #keyOf = new Map<string, string>();
   readonly #holders = new Map<string, Holder>();
+  readonly #believes = new Map<Process, () => boolean>();
   readonly #inFlight = new Map<Process, Call>();
 
   constructor(sim: Sim) {
@@ -27,9 +28,15 @@ export class OwnerChecks {
   }
 
   /** A replica begins: it writes under one of the owner keys. */
-  add(process: Process, role: "master" | "merge"): void {
+  add(process: Process, role: "master" | "merge", believes: () => boolean): void {
     const { keys } = this.#sim;
+    this.#believes.set(process, believes);
     this.#keyOf.set(process.name, role === "master" ? keys.owner(PIPELINE) : keys.mergeOwner(PIPELINE));
+  }
+
+  /** The owner key that this process holds, and knows that it does; null: it is not the owner. */
+  acting(process: Process): Holder | null {
+    return this.#believes.get(process)?.() === true ? this.current(process) : null;
   }
 
   /** The owner key that this process holds now; null: it is not the owner. */
@@ -65,7 +72,9 @@ export class OwnerChecks {
     const writes = call.txn.then.some((op) => this.#isGuarded("put" in op ? op.put : "delete" in op ? op.delete : ""));
     if (!writes) return;
     const before = this.#inFlight.get(call.process);
-    if (before?.answered === false)
+    // One from an earlier term can not apply any more: the key that it compares is gone.
+    const ofThisTerm = (before?.sentAt ?? 0n) >= (this.current(call.process)?.createRevision ?? 0n);
+    if (before?.answer === null && ofThisTerm)
       this.#sim.violated("L1", `${call.process.name} sent a transaction while another one is in flight`);
     this.#inFlight.set(call.process, call);
   }
