@@ -52,9 +52,7 @@ export class Cluster {
 
   crashWorker(worker: SimWorker): void {
     this.#note(worker.process, "crashes");
-    for (const claim of worker.claims.values()) {
-      for (let i = claim.from; i < claim.to; i++) this.sim.truth.lost(claim.job, i, worker.id);
-    }
+    this.sim.truth.absent(worker.id);
     this.#gone(worker);
   }
 
@@ -62,6 +60,7 @@ export class Cluster {
     if (!process.isAlive || process.isPaused) return;
     this.#note(process, `is paused for ${ms.toFixed(0)} ms`);
     process.pause();
+    this.sim.truth.absent(process.name);
     this.sim.world.after(ms, null, () => {
       if (!process.isPaused) return;
       this.#note(process, "goes on");

@@ -16,6 +16,7 @@ export interface JobPlan {
   readonly datums: number;
   readonly shards: number;
   readonly giveUpAfterFailed: number;
+  readonly speculation: boolean;
 }
 
 const TERMINAL: ReadonlySet<api.JobState> = new Set([

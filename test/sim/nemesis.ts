@@ -71,6 +71,7 @@ function cut({ sim, workers }: Cluster, isSilent: boolean): void {
   const role = sim.faults.chance(0.7) ? "master" : "merge";
   if (worker === undefined) return;
   sim.history.note("nemesis", () => `cuts ${worker.id} from its ${role}${isSilent ? ", silently" : ""}`);
+  sim.truth.absent(worker.id);
   worker.cut(role, isSilent);
 }
 

@@ -27,6 +27,8 @@ export interface Result {
   readonly ends: readonly string[];
 }
 
+/** A history that takes more events than this goes round in circles. */
+const EVENTS_MAX = 100_000;
 /** Within so long after the last fault everything is done. */
 const LIVENESS_MS = 90_000;
 
@@ -45,7 +47,10 @@ export async function runSeed(seed: number, isTold = false): Promise<Result> {
   startUser(cluster);
   startNemesis(cluster);
 
-  const isBroken = () => sim.violations.length > 0;
+  const isBroken = () => {
+    if (world.taken > EVENTS_MAX) sim.violated("I7", `more than ${EVENTS_MAX} events in ${world.now} ms`);
+    return sim.violations.length > 0;
+  };
   const onUnhandled = (error: unknown) => sim.violated("I15", `nobody handles ${error instanceof Error ? error.stack : error}`);
   process.on("unhandledRejection", onUnhandled);
   try {
@@ -83,6 +88,7 @@ function shapeOf(sim: Sim): Shape {
     datums: 1 + random.int(30),
     shards: 1 + random.int(3),
     giveUpAfterFailed: random.float() < 0.5 ? 1 : 1_000,
+    speculation: random.float() < 0.7,
   }));
   return { replicas: { master: 2, merge: 1 + random.int(2) }, workers: 1 + random.int(4), plans };
 }

@@ -170,7 +170,7 @@ export class SimOwner {
       const n = kind === "process" ? plan.datums : plan.shards;
       const ledger = await owner.openLedger(
         { pipeline: PIPELINE, job: plan.id, kind },
-        { n, input: INPUT, order: plan.id, giveUpAfterFailed: plan.giveUpAfterFailed },
+        { n, input: INPUT, order: plan.id, giveUpAfterFailed: plan.giveUpAfterFailed, speculation: plan.speculation },
       );
       const opened: OpenLedger = { ledger, end: null };
       ledgers.set(plan.id, opened);

@@ -30,6 +30,7 @@ export interface WorkerParts {
 /** What a worker is told is checked against what etcd has. */
 export interface WorkerChecks {
   assigned(assign: dispatch.Assign): void;
+  raced(race: dispatch.Race): void;
   committed(job: string, kind: LedgerKind, from: number, to: number): void;
   note(line: () => string): void;
 }
@@ -223,6 +224,7 @@ export class SimWorker {
   }
 
   #onRace(role: Role, race: dispatch.Race): void {
+    this.#parts.checks.raced(race);
     this.#said[role] = Math.max(0, this.#said[role] - 1);
     const { claim: id, fence, job } = race;
     const from = Number(race.index);

@@ -13,8 +13,10 @@ export class Truth {
   readonly #ms = new Map<string, number>();
   /** Times that the user's command has failed, by index. */
   readonly #failures = new Map<string, number>();
-  /** Workers that were gone while they held the index, by index. */
-  readonly #losses = new Map<string, Set<string>>();
+  /** By index: the workers that were given it. */
+  readonly #given = new Map<string, Set<string>>();
+  /** Workers that crashed, stood still or were cut off: an owner may count them as lost. */
+  readonly #absent = new Set<string>();
 
   constructor(faults: Faults, random: Random) {
     this.#faults = faults;
@@ -45,12 +47,21 @@ export class Truth {
     return this.#failures.get(`${job}/${index}`) ?? 0;
   }
 
-  lost(job: string, index: number, worker: string): void {
-    const workers = this.#losses.get(`${job}/${index}`) ?? new Set();
-    this.#losses.set(`${job}/${index}`, workers.add(worker));
+  given(job: string, from: number, to: number, worker: string): void {
+    for (let i = from; i < to; i++) {
+      const workers = this.#given.get(`${job}/${i}`) ?? new Set();
+      this.#given.set(`${job}/${i}`, workers.add(worker));
+    }
   }
 
+  absent(worker: string): void {
+    this.#absent.add(worker);
+  }
+
+  /** How many workers can have been lost with the index. */
   losses(job: string, index: number): number {
-    return this.#losses.get(`${job}/${index}`)?.size ?? 0;
+    const given = this.#given.get(`${job}/${index}`) ?? new Set();
+    if (this.#faults.on.has("slow-net")) return given.size;
+    return given.intersection(this.#absent).size;
   }
 }

@@ -16,7 +16,14 @@ export function workerChecks(sim: Sim, ledgers: LedgerChecks, worker: string): W
         ({ fence, start, end }) => fence === assign.fence && start <= Number(assign.from) && Number(assign.to) <= end,
       );
       if (stood !== true) sim.violated("L3", `${worker} was assigned claim ${assign.claim}, which never stood in etcd`);
+      if (kindOf(assign.kind) === "process") sim.truth.given(assign.job, Number(assign.from), Number(assign.to), worker);
       for (const prior of assign.prior) checkPrior(sim, assign.job, prior);
+    },
+    raced: (race) => {
+      const known = ledgers.ledger(race.job, kindOf(race.kind))?.fences.get(race.claim);
+      if (known?.some(({ fence }) => fence === race.fence) !== true)
+        sim.violated("L7", `${worker} races claim ${race.claim}, which never stood in etcd`);
+      if (race.prior !== undefined) checkPrior(sim, race.job, race.prior);
     },
     committed: (job: string, kind: LedgerKind, from: number, to: number) => {
       if (ledgers.ledger(job, kind)?.everDone.has(`${from}-${to}`) !== true)
