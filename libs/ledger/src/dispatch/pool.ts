@@ -251,13 +251,23 @@ export class Pool {
     log.info({ worker, pipeline: this.pipeline, why, claims: claims.size }, "worker is gone");
     onWorkers();
     await Promise.all(
-      [...claims].map(async ([claim, { ledger }]) => {
+      this.#under(session).map(async ({ claim, ledger }) => {
+        const isHeld = claims.has(claim);
         const part = await ledger.freeClaim(claim);
-        if (part !== null && isLoss) this.#losses.freed(ledger, part, worker, clock.now());
+        if (part !== null && isLoss && isHeld) this.#losses.freed(ledger, part, worker, clock.now());
         await this.#freed(ledger, claim);
       }),
     );
     await this.#revoke(session);
+  }
+
+  /** All claims under a session's lease: also those that are being written or freed, of which the worker knows nothing. */
+  #under({ lease }: WorkerSession): { claim: string; ledger: EtcdLedger }[] {
+    return [...this.#ledgers.values()].flatMap((ledger) =>
+      [...ledger.partition.claims.values()]
+        .filter((claim) => claim.lease === lease.id)
+        .map(({ id }) => ({ claim: id, ledger })),
+    );
   }
 
   /** Frees a claim that no session holds: nobody was told of it, or its worker (`lost`) has not come since a takeover. */
