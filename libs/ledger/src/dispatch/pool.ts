@@ -42,6 +42,8 @@ export class Pool {
   readonly #deps: PoolDeps;
   readonly #owner: OwnerKey;
   readonly #ledgers = new Map<string, EtcdLedger>();
+  /** Their claims are being freed. */
+  readonly #closing = new Set<EtcdLedger>();
   readonly #roster: Roster;
   readonly #races: Races;
   readonly #losses: Losses;
@@ -116,7 +118,9 @@ export class Pool {
         if (session.claims.delete(claim)) session.say(cancel(claim, reason));
       }
     }
+    this.#closing.add(ledger);
     await Promise.all(claims.map((claim) => ledger.freeClaim(claim)));
+    this.#closing.delete(ledger);
     this.#handOut.wake();
   }
 
@@ -263,7 +267,7 @@ export class Pool {
 
   /** All claims under a session's lease: also those that are being written or freed, of which the worker knows nothing. */
   #under({ lease }: WorkerSession): { claim: string; ledger: EtcdLedger }[] {
-    return [...this.#ledgers.values()].flatMap((ledger) =>
+    return [...this.#ledgers.values(), ...this.#closing].flatMap((ledger) =>
       [...ledger.partition.claims.values()]
         .filter((claim) => claim.lease === lease.id)
         .map(({ id }) => ({ claim: id, ledger })),

@@ -139,6 +139,7 @@ export class OwnerKey {
   #lose(why: string): void {
     if (this.#state.tag === "lost") return;
     this.#state = { tag: "lost" };
+    this.#group.abandon(); // what waits to be sent would only be refused
     this.#deps.log.info({ key: this.#key, why }, "not the owner any more");
     this.#lost.resolve();
   }
