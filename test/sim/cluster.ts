@@ -21,6 +21,7 @@ export class Cluster {
   readonly ledgers: LedgerChecks;
   readonly owners = new Set<SimOwner>();
   readonly workers = new Set<SimWorker>();
+  readonly #stopping = new Set<SimOwner>();
   readonly #links = new Set<Link>();
   #born = 0;
   /** Nobody is replaced any more. */
@@ -46,6 +47,8 @@ export class Cluster {
 
   /** SIGTERM: it hands over and ends. */
   stopOwner(owner: SimOwner): void {
+    if (this.#stopping.has(owner)) return;
+    this.#stopping.add(owner);
     this.#note(owner.process, "is stopped");
     owner.stop(() => this.#bury(owner));
   }
@@ -87,6 +90,7 @@ export class Cluster {
   }
 
   #bearOwner(role: Role): void {
+    if (this.#ends) return;
     const { sim } = this;
     const process = this.#process(`${role}-${++this.#born}`, true);
     const owner = new SimOwner(sim, role, process, this.shape.plans);
@@ -98,7 +102,7 @@ export class Cluster {
   #bury(owner: SimOwner): void {
     owner.process.crash();
     this.owners.delete(owner);
-    if (!this.#ends) this.sim.world.after(this.sim.faults.between(50, 3_000), null, () => this.#bearOwner(owner.role));
+    this.sim.world.after(this.sim.faults.between(50, 3_000), null, () => this.#bearOwner(owner.role));
   }
 
   #bearWorker(): void {

@@ -262,7 +262,9 @@ export class Pool {
         await this.#freed(ledger, claim);
       }),
     );
-    await this.#revoke(session);
+    // What could not be freed, because we are not the owner any more, is the next owner's, with its lease.
+    if (this.#owner.isLost) session.lease.stop();
+    else await this.#revoke(session);
   }
 
   /** All claims under a session's lease: also those that are being written or freed, of which the worker knows nothing. */
