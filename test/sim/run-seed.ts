@@ -125,7 +125,8 @@ async function endCleanly(cluster: Cluster): Promise<void> {
   const longestTtlMs = 1_000 * TIMING.sessionTtlSeconds;
   await sim.world.run(sim.world.now + 30_000 + longestTtlMs, () => sim.violations.length > 0);
   if (sim.violations.length > 0) return;
-  const left = sim.server.model.all().filter(({ key }) => !key.startsWith(sim.keys.allJobs()) && !key.startsWith(sim.keys.allHeads()) && !key.includes("/commits/"));
+  const stays = [sim.keys.allJobs(), sim.keys.allHeads(), sim.keys.commits(PIPELINE)];
+  const left = sim.server.model.all().filter(({ key }) => !stays.some((prefix) => key.startsWith(prefix)));
   if (left.length > 0) sim.violated("I8", `left in etcd: ${left.map(({ key }) => key).join(", ")}`);
   if (sim.server.leases().length > 0) sim.violated("I8", `leases left: ${sim.server.leases().join(", ")}`);
   if (sim.server.watchers.size > 0) sim.violated("I8", `${sim.server.watchers.size} watches left`);

@@ -187,7 +187,9 @@ export class Pool {
     this.#races.racerGone(session); // a race ends with its stream
     session.attach(stream, clock.now());
     if (known === undefined) this.#began(session);
-    const stand = await this.#standing(session, hello.holds);
+    const standing = this.#standing(session, hello.holds);
+    session.standing = standing.catch(() => {});
+    const stand = await standing;
     if (!session.speaks(stream)) return null;
     const workers = this.#roster.size;
     session.say(welcome(session.lease.id, beatInterval(timing, workers), cutInterval(workers), stand));
@@ -254,6 +256,7 @@ export class Pool {
     const { worker, claims } = session;
     log.info({ worker, pipeline: this.pipeline, why, claims: claims.size }, "worker is gone");
     onWorkers();
+    await session.standing;
     await Promise.all(
       this.#under(session).map(async ({ claim, ledger }) => {
         const isHeld = claims.has(claim);

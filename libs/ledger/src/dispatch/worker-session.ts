@@ -59,6 +59,8 @@ export class WorkerSession {
   /** When the stream broke; null: it is open. */
   brokenAt: number | null = null;
   draining = false;
+  /** Settles when it is known which of the claims that it showed stand: until then some of them may come under its lease. */
+  standing: Promise<unknown> = Promise.resolve();
   /** Commits that no honest worker sends. */
   lies = 0;
   /** Runs while the stream is broken. */
