@@ -7,6 +7,7 @@ import { Process } from "./process.ts";
 import type { Sim } from "./sim.ts";
 import { SimOwner } from "./sim-owner.ts";
 import { SimWorker } from "./sim-worker.ts";
+import { SLOWNESS_MAX } from "./truth.ts";
 import type { Role } from "./worker-claim.ts";
 
 export interface Shape {
@@ -116,7 +117,7 @@ export class Cluster {
       truth,
       connect: (role, end) => this.#connect(role, end),
       slots: 1 + this.sim.random.int(2),
-      slowness: faults.has("slow-worker") && faults.chance(0.4) ? 5 : 1,
+      slowness: faults.has("slow-worker") && faults.chance(0.4) ? SLOWNESS_MAX : 1,
       onLeft: () => {
         this.#note(process, "has left");
         process.after(100, () => this.#gone(worker));

@@ -8,7 +8,6 @@ import type { Event, World } from "./world.ts";
 /** Wall time at the start of a history. */
 const WALL_START = Date.UTC(2026, 0, 1);
 
-const DEBUG = process.env.DBG !== undefined;
 export class Process {
   readonly name: string;
   readonly random: Random;
@@ -21,7 +20,6 @@ export class Process {
   /** What came while it was paused. */
   #backlog: Event[] = [];
   #timers = 0;
-  live = new Map<unknown, string>();
 
   constructor(world: World, name: string, random: Random, options: { hasPromises: boolean; wallSkewMs: number }) {
     this.name = name;
@@ -37,7 +35,6 @@ export class Process {
         const over = () => {
           if (isSet) this.#timers--;
           isSet = false;
-          if (DEBUG) this.live.delete(event);
         };
         const event = this.after(
           ms,
@@ -48,7 +45,6 @@ export class Process {
           "timer",
         );
         this.#timers++;
-        if (DEBUG) { const st = new Error("t").stack ?? ""; this.live.set(event, st); }
         return cancellable(() => {
           over();
           event.cancelled = true;

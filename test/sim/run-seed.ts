@@ -29,8 +29,8 @@ export interface Result {
 
 /** A history that takes more events than this goes round in circles. */
 const EVENTS_MAX = 100_000;
-/** Within so long after the last fault everything is done. */
-const LIVENESS_MS = 90_000;
+/** Within so long after the last fault everything is done, and the time that the work itself takes. */
+const LIVENESS_MS = 40_000;
 
 export async function runSeed(seed: number, isTold = false): Promise<Result> {
   const sim = new Sim(seed, isTold);
@@ -76,8 +76,11 @@ async function run(cluster: Cluster, jobs: JobChecks, isBroken: () => boolean): 
   await world.run(faults.between(1_000, 12_000), isBroken);
   heal(cluster);
   const isClean = () => jobs.areOver && [...cluster.ledgers.ledgers].every(({ isOpen }) => !isOpen);
-  await world.run(world.now + LIVENESS_MS, () => isBroken() || isClean());
-  if (!isBroken() && !isClean()) sim.violated("I7", `not finished ${LIVENESS_MS} ms after the last fault: ${open(jobs, cluster)}`);
+  const healedAt = world.now;
+  const isLate = () => world.now - healedAt > LIVENESS_MS + sim.truth.allMs;
+  await world.run(Number.POSITIVE_INFINITY, () => isBroken() || isClean() || isLate());
+  const late = world.now - healedAt;
+  if (!isBroken() && !isClean()) sim.violated("I7", `not finished ${late} ms after the last fault: ${open(jobs, cluster)}`);
   if (!isBroken()) await endCleanly(cluster);
 }
 
@@ -126,14 +129,15 @@ async function endCleanly(cluster: Cluster): Promise<void> {
   await sim.world.run(sim.world.now + 30_000 + longestTtlMs, () => sim.violations.length > 0);
   if (sim.violations.length > 0) return;
   const stays = [sim.keys.allJobs(), sim.keys.allHeads(), sim.keys.commits(PIPELINE)];
-  const left = sim.server.model.all().filter(({ key }) => !stays.some((prefix) => key.startsWith(prefix)));
+  // A merge ledger that was opened while its job was stopped: the next term of a master sweeps it.
+  const swept = cluster.shape.plans.map(({ id }) => sim.keys.ledgerMeta(id, "merge"));
+  const left = sim.server.model.all().filter(({ key }) => ![...stays, ...swept].some((prefix) => key.startsWith(prefix)));
   if (left.length > 0) sim.violated("I8", `left in etcd: ${left.map(({ key }) => key).join(", ")}`);
   if (sim.server.leases().length > 0) sim.violated("I8", `leases left: ${sim.server.leases().join(", ")}`);
   if (sim.server.watchers.size > 0) sim.violated("I8", `${sim.server.watchers.size} watches left`);
   if (cluster.owners.size > 0) sim.violated("I8", `replicas that do not end: ${[...cluster.owners].map((one) => one.process.name)}`);
   if (cluster.openLinks > 0) sim.violated("I8", `${cluster.openLinks} streams left`);
   for (const { process } of replicas) {
-    if (process.timers > 0) for (const st of process.live.values()) console.log(process.name, st);
     if (process.timers > 0) sim.violated("I8", `${process.name} left ${process.timers} timers`);
   }
 }

@@ -108,7 +108,7 @@ export class SimOwner {
         if (!this.#stop.signal.aborted) await this.#own(owner);
       } catch (error) {
         this.#note(`cannot own: ${error}`);
-        if (!this.#stop.signal.aborted) await this.process.clock.sleep(AGAIN_MS);
+        await this.#pause();
       }
     }
   }
@@ -158,7 +158,7 @@ export class SimOwner {
       return await step(term, plan, kept, beforeKept?.record.state ?? null);
     } catch (error) {
       this.#note(`a step of ${plan.id} failed: ${error}`);
-      await this.process.clock.sleep(AGAIN_MS);
+      await this.#pause();
       return "again";
     }
   }
@@ -181,6 +181,10 @@ export class SimOwner {
       });
     };
     return { sim: this.#sim, etcd: this.etcd, owner, process: this.process, ledgers, open };
+  }
+
+  #pause(): Promise<void> {
+    return this.process.clock.sleep(AGAIN_MS, this.#stop.signal).catch(() => {}); // it stops
   }
 
   #wake(): void {

@@ -6,6 +6,9 @@ import type { Faults } from "./faults.ts";
 /** Tries of a command before its datum has failed. */
 export const TRIES = 3;
 
+/** How much slower than usual a worker is at most. */
+export const SLOWNESS_MAX = 4;
+
 export class Truth {
   readonly #faults: Faults;
   readonly #random: Random;
@@ -30,9 +33,16 @@ export class Truth {
     const known = this.#ms.get(key);
     if (known !== undefined) return known;
     const random = this.#random.float();
-    const ms = this.#stragglers && random < 0.04 ? 2_500 : 10 + 250 * random ** 2;
+    const ms = this.#stragglers && random < 0.04 ? 2_000 : 10 + 250 * random ** 2;
     this.#ms.set(key, ms);
     return ms;
+  }
+
+  /** What all the work may take one worker that is slow, with all tries; a bound of what must be waited for. */
+  get allMs(): number {
+    let all = 0;
+    for (const ms of this.#ms.values()) all += ms;
+    return all * SLOWNESS_MAX * TRIES;
   }
 
   /** A try of the command. True: it failed. */
