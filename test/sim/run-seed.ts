@@ -2,6 +2,7 @@
 import { put } from "@sheaf/ledger";
 import { state } from "@sheaf/proto";
 import { JobChecks } from "./checks/job-checks.ts";
+import type { LedgerNow } from "./checks/ledger-checks.ts";
 import { MemoryChecks } from "./checks/memory-checks.ts";
 import { Cluster, type Shape } from "./cluster.ts";
 import { type JobPlan, JobState, newJob, PIPELINE, stateName } from "./jobs.ts";
@@ -75,7 +76,7 @@ async function run(cluster: Cluster, jobs: JobChecks, isBroken: () => boolean): 
   const { world, faults } = sim;
   await world.run(faults.between(1_000, 12_000), isBroken);
   heal(cluster);
-  const isClean = () => jobs.areOver && [...cluster.ledgers.ledgers].every(({ isOpen }) => !isOpen);
+  const isClean = () => jobs.areOver && [...cluster.ledgers.ledgers].every(isGone);
   const healedAt = world.now;
   const isLate = () => world.now - healedAt > LIVENESS_MS + sim.truth.allMs;
   await world.run(Number.POSITIVE_INFINITY, () => isBroken() || isClean() || isLate());
@@ -110,6 +111,11 @@ function heal(cluster: Cluster): void {
   faults.heal();
   server.down = false;
   cluster.resumeAll();
+}
+
+/** Its keys are deleted. A merge ledger that was opened while its job was stopped is swept by the next term of a master. */
+function isGone({ isOpen, kind, claims, dones }: LedgerNow): boolean {
+  return !isOpen || (kind === "merge" && claims.size + dones.size === 0);
 }
 
 function open(jobs: JobChecks, { ledgers }: Cluster): string {

@@ -18,6 +18,8 @@ export class OwnerChecks {
   /** By process: which owner key it writes under. */
   readonly #keyOf = new Map<string, string>();
   readonly #holders = new Map<string, Holder>();
+  /** By replica: create revision of the owner key that it held last. */
+  readonly #terms = new Map<string, Revision>();
   readonly #believes = new Map<Process, () => boolean>();
   readonly #inFlight = new Map<Process, Call>();
 
@@ -63,6 +65,7 @@ export class OwnerChecks {
     if (!key.startsWith(this.#sim.keys.owners()) && !key.startsWith(this.#sim.keys.mergeOwners())) return;
     if (kv === null) return void this.#holders.delete(key);
     const { replica } = fromBinary(state.OwnerRecordSchema, kv.value);
+    this.#terms.set(replica, kv.createRevision);
     this.#holders.set(key, { replica, createRevision: kv.createRevision, modRevision: kv.modRevision });
   }
 
@@ -73,7 +76,7 @@ export class OwnerChecks {
     if (!writes) return;
     const before = this.#inFlight.get(call.process);
     // One from an earlier term can not apply any more: the key that it compares is gone.
-    const ofThisTerm = (before?.sentAt ?? 0n) >= (this.current(call.process)?.createRevision ?? 0n);
+    const ofThisTerm = (before?.sentAt ?? 0n) >= (this.#terms.get(call.process.name) ?? 0n);
     if (before?.answer === null && ofThisTerm)
       this.#sim.violated("L1", `${call.process.name} sent a transaction while another one is in flight`);
     this.#inFlight.set(call.process, call);

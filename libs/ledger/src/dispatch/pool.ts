@@ -193,6 +193,7 @@ export class Pool {
     if (!session.speaks(stream)) return null;
     const workers = this.#roster.size;
     session.say(welcome(session.lease.id, beatInterval(timing, workers), cutInterval(workers), stand));
+    if (session.draining) session.say(drain()); // what was said before the Welcome was not heard
     log.info(
       { worker: hello.worker, pipeline: this.pipeline, again: known !== undefined, stand: stand.length },
       "worker is here",
