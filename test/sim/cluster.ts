@@ -16,6 +16,9 @@ export interface Shape {
   readonly plans: readonly JobPlan[];
 }
 
+/** What was waiting when a replica stopped has noticed by then. */
+const SETTLED_MS = 1_000;
+
 export class Cluster {
   readonly sim: Sim;
   readonly shape: Shape;
@@ -51,7 +54,17 @@ export class Cluster {
     if (this.#stopping.has(owner)) return;
     this.#stopping.add(owner);
     this.#note(owner.process, "is stopped");
-    owner.stop(() => this.#bury(owner));
+    owner.stop(() => {
+      this.owners.delete(owner);
+      this.sim.world.after(SETTLED_MS, null, () => this.#ended(owner));
+    });
+  }
+
+  /** I8: whoever has handed over leaves nothing behind. */
+  #ended(owner: SimOwner): void {
+    const { name, timers, isAlive } = owner.process;
+    if (isAlive && timers > 0) this.sim.violated("I8", `${name} has stopped, and left ${timers} timers`);
+    this.#bury(owner);
   }
 
   crashWorker(worker: SimWorker): void {

@@ -2,7 +2,6 @@
 import { put } from "@sheaf/ledger";
 import { state } from "@sheaf/proto";
 import { JobChecks } from "./checks/job-checks.ts";
-import type { LedgerNow } from "./checks/ledger-checks.ts";
 import { MemoryChecks } from "./checks/memory-checks.ts";
 import { Cluster, type Shape } from "./cluster.ts";
 import { type JobPlan, JobState, newJob, PIPELINE, stateName } from "./jobs.ts";
@@ -76,7 +75,7 @@ async function run(cluster: Cluster, jobs: JobChecks, isBroken: () => boolean): 
   const { world, faults } = sim;
   await world.run(faults.between(1_000, 12_000), isBroken);
   heal(cluster);
-  const isClean = () => jobs.areOver && [...cluster.ledgers.ledgers].every(isGone);
+  const isClean = () => jobs.areOver && ledgerKeys(cluster).length === 0;
   const healedAt = world.now;
   const isLate = () => world.now - healedAt > LIVENESS_MS + sim.truth.allMs;
   await world.run(Number.POSITIVE_INFINITY, () => isBroken() || isClean() || isLate());
@@ -113,9 +112,13 @@ function heal(cluster: Cluster): void {
   cluster.resumeAll();
 }
 
-/** Its keys are deleted. A merge ledger that was opened while its job was stopped is swept by the next term of a master. */
-function isGone({ isOpen, kind, claims, dones }: LedgerNow): boolean {
-  return !isOpen || (kind === "merge" && claims.size + dones.size === 0);
+/** Keys that are left of ledgers. A merge ledger that was opened while its job was stopped is swept by the next term of a master. */
+function ledgerKeys({ sim, shape }: Cluster): string[] {
+  const swept = shape.plans.map(({ id }) => sim.keys.ledgerMeta(id, "merge"));
+  return sim.server.model
+    .listed(sim.keys.allLedgers())
+    .kvs.map(({ key }) => key)
+    .filter((key) => !swept.includes(key));
 }
 
 function open(jobs: JobChecks, { ledgers }: Cluster): string {
@@ -130,20 +133,15 @@ function open(jobs: JobChecks, { ledgers }: Cluster): string {
 async function endCleanly(cluster: Cluster): Promise<void> {
   const { sim } = cluster;
   cluster.end();
-  const replicas = [...cluster.owners];
   const longestTtlMs = 1_000 * TIMING.sessionTtlSeconds;
   await sim.world.run(sim.world.now + 30_000 + longestTtlMs, () => sim.violations.length > 0);
   if (sim.violations.length > 0) return;
-  const stays = [sim.keys.allJobs(), sim.keys.allHeads(), sim.keys.commits(PIPELINE)];
-  // A merge ledger that was opened while its job was stopped: the next term of a master sweeps it.
-  const swept = cluster.shape.plans.map(({ id }) => sim.keys.ledgerMeta(id, "merge"));
-  const left = sim.server.model.all().filter(({ key }) => ![...stays, ...swept].some((prefix) => key.startsWith(prefix)));
-  if (left.length > 0) sim.violated("I8", `left in etcd: ${left.map(({ key }) => key).join(", ")}`);
+  const stays = [sim.keys.allJobs(), sim.keys.allHeads(), sim.keys.commits(PIPELINE), sim.keys.allLedgers()];
+  const others = sim.server.model.all().flatMap(({ key }) => (stays.some((prefix) => key.startsWith(prefix)) ? [] : [key]));
+  const left = [...ledgerKeys(cluster), ...others];
+  if (left.length > 0) sim.violated("I8", `left in etcd: ${left.join(", ")}`);
   if (sim.server.leases().length > 0) sim.violated("I8", `leases left: ${sim.server.leases().join(", ")}`);
   if (sim.server.watchers.size > 0) sim.violated("I8", `${sim.server.watchers.size} watches left`);
   if (cluster.owners.size > 0) sim.violated("I8", `replicas that do not end: ${[...cluster.owners].map((one) => one.process.name)}`);
   if (cluster.openLinks > 0) sim.violated("I8", `${cluster.openLinks} streams left`);
-  for (const { process } of replicas) {
-    if (process.timers > 0) sim.violated("I8", `${process.name} left ${process.timers} timers`);
-  }
 }

@@ -14,7 +14,9 @@ export class Truth {
   readonly #random: Random;
   readonly #stragglers: boolean;
   readonly #ms = new Map<string, number>();
-  /** Times that the user's command has failed, by index. */
+
+  readonly #bad = new Map<string, boolean>();
+  /** By index: times that the user's command has failed. */
   readonly #failures = new Map<string, number>();
   /** By index: the workers that were given it. */
   readonly #given = new Map<string, Set<string>>();
@@ -48,9 +50,17 @@ export class Truth {
   /** A try of the command. True: it failed. */
   tryFails(job: string, kind: LedgerKind, index: number): boolean {
     if (kind !== "process" || !this.#faults.on.has("user-failures")) return false;
-    if (this.#random.float() > 0.04) return false;
+    if (this.#random.float() > (this.#isBad(job, index) ? 0.9 : 0.03)) return false;
     this.#failures.set(`${job}/${index}`, this.failures(job, index) + 1);
     return true;
+  }
+
+  /** One datum in fifty is one that the command cannot do. */
+  #isBad(job: string, index: number): boolean {
+    const key = `${job}/${index}`;
+    const isBad = this.#bad.get(key) ?? this.#random.float() < 0.02;
+    this.#bad.set(key, isBad);
+    return isBad;
   }
 
   failures(job: string, index: number): number {
