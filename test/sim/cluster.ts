@@ -17,7 +17,7 @@ export interface Shape {
 }
 
 /** What was waiting when a replica stopped has noticed by then. */
-const SETTLED_MS = 1_000;
+const SETTLED_MS = 16_000;
 
 export class Cluster {
   readonly sim: Sim;
