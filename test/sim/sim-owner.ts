@@ -60,6 +60,7 @@ export class SimOwner {
       random: process.random,
       log: logOf(sim, process),
       replica: process.name,
+      addresses: () => ({ dispatchAddress: process.name, apiAddress: "" }),
       role,
       version: "0.1.0",
       verify: store.verifier(process, faults),

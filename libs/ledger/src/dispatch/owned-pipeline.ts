@@ -81,14 +81,13 @@ export class OwnedPipeline implements Ownership {
     const { keys, etcd, clock } = this.#deps;
     const ops = (["plan", "process", "merge"] as const).map((kind) => ({ delete: keys.ledgerMeta(job, kind) }));
     for (;;) {
-      const outcome = await this.#owner.submit({ name: `delete the ledgers of ${job}`, compare: [], ops });
-      if (outcome.kind === "lost") return;
-      if (outcome.kind === "applied") break;
-    }
-    for (;;) {
-      const outcome = await etcd.txn({ compare: this.guard(), then: [{ deletePrefix: keys.ledgers(job) }] });
-      // Refused: the epoch was sealed meanwhile, or is lost; whoever owns the pipeline then deletes what is left.
-      if (outcome.kind !== "unknown") return;
+      const metas = await this.#owner.submit({ name: `delete the ledgers of ${job}`, compare: [], ops });
+      if (metas.kind === "lost") return; // whoever owns the pipeline then deletes what is left
+      if (metas.kind === "applied") {
+        const rest = await etcd.txn({ compare: this.guard(), then: [{ deletePrefix: keys.ledgers(job) }] });
+        if (rest.kind === "applied") return;
+      }
+      // Unknown, or refused because the epoch was sealed meanwhile, or because it is lost: the next try tells.
       await clock.sleep(DELETE_RETRY_MS);
     }
   }
