@@ -1,7 +1,8 @@
 /** An operator who changes a ledger's keys by hand. The job may then be INCONSISTENT; it must never succeed with a gap. */
+
+import { LedgerChecks } from "./checks/ledger-checks.ts";
 import type { Cluster } from "./cluster.ts";
 import { Process } from "./process.ts";
-import { LedgerChecks } from "./checks/ledger-checks.ts";
 
 /** Deletes a done interval of a ledger that is not complete yet. */
 export function editKeys({ sim, ledgers }: Cluster): void {

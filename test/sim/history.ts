@@ -42,7 +42,13 @@ function short(key: string): string {
 }
 
 /** A message of a session in a line. */
-export function tellMessage({ case: name, value }: { readonly case: string | undefined; readonly value?: unknown }): string {
+export function tellMessage({
+  case: name,
+  value,
+}: {
+  readonly case: string | undefined;
+  readonly value?: unknown;
+}): string {
   const fields = JSON.stringify(value ?? {}, (key, field) => {
     if (typeof field === "bigint") return Number(field);
     return key === "$typeName" || key === "totals" || key === "input" || key === "result" ? undefined : field;

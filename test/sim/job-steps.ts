@@ -1,17 +1,12 @@
 /** One step of a job, as the master (decide.ts of services/master, from PROCESSING on) and the merge replica (publish.ts) take it. */
 import { create } from "@bufbuild/protobuf";
 import type { ChangeOp, Compare } from "@sheaf/etcd";
-import { absent, put, readRecordOrNull, RECORD_VERSION, sumTotals, unchanged } from "@sheaf/ledger";
+import { absent, put, RECORD_VERSION, readRecordOrNull, sumTotals, unchanged } from "@sheaf/ledger";
 import { type api, state } from "@sheaf/proto";
 import { isTerminal, type JobKept, type JobPlan, JobState, moved, PIPELINE, stateName } from "./jobs.ts";
 import type { Step, Term } from "./sim-owner.ts";
 
-export async function masterStep(
-  term: Term,
-  plan: JobPlan,
-  kept: JobKept,
-  before: api.JobState | null,
-): Promise<Step> {
+export async function masterStep(term: Term, plan: JobPlan, kept: JobKept, before: api.JobState | null): Promise<Step> {
   if (isTerminal(kept.record.state)) return clean(term, plan);
   if (kept.record.state !== JobState.PROCESSING) return "wait"; // from MERGING on the merge replica decides
   const open = term.ledgers.get(plan.id);
@@ -88,8 +83,13 @@ async function publish(term: Term, plan: JobPlan, kept: JobKept): Promise<Step> 
   const { etcd, sim } = term;
   const key = sim.keys.head(PIPELINE, "master");
   const head = readRecordOrNull(state.HeadRecordSchema, await etcd.get(key));
-  if ((head?.record.commit ?? "") !== kept.record.parentCommit) return write(term, kept, moved(kept, JobState.FAILED, "HEAD_MOVED"));
-  const commit = create(state.CommitRecordSchema, { version: RECORD_VERSION, job: plan.id, parent: kept.record.parentCommit });
+  if ((head?.record.commit ?? "") !== kept.record.parentCommit)
+    return write(term, kept, moved(kept, JobState.FAILED, "HEAD_MOVED"));
+  const commit = create(state.CommitRecordSchema, {
+    version: RECORD_VERSION,
+    job: plan.id,
+    parent: kept.record.parentCommit,
+  });
   const newHead = create(state.HeadRecordSchema, { version: RECORD_VERSION, commit: plan.id });
   const more = [
     put(sim.keys.commit(PIPELINE, plan.id), state.CommitRecordSchema, commit),

@@ -1,7 +1,7 @@
 /** The record of a job, as the simulated masters, merge replicas and users read and write it: under the job fence. */
 import { create } from "@bufbuild/protobuf";
 import type { Etcd } from "@sheaf/etcd";
-import { type Kept, readRecordOrNull, RECORD_VERSION } from "@sheaf/ledger";
+import { type Kept, RECORD_VERSION, readRecordOrNull } from "@sheaf/ledger";
 import { api, state } from "@sheaf/proto";
 
 export const PIPELINE = "pipe";

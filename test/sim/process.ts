@@ -89,9 +89,14 @@ export class Process {
     this.#backlog = [];
     if (timersFirst) waited.sort((a, b) => Number(a.kind === "message") - Number(b.kind === "message"));
     for (const event of waited) {
-      this.#world.after(0, this, () => {
-        if (!event.cancelled) event.fn();
-      }, event.kind);
+      this.#world.after(
+        0,
+        this,
+        () => {
+          if (!event.cancelled) event.fn();
+        },
+        event.kind,
+      );
     }
   }
 

@@ -51,7 +51,8 @@ export async function runSeed(seed: number, isTold = false): Promise<Result> {
     if (world.taken > EVENTS_MAX) sim.violated("I7", `more than ${EVENTS_MAX} events in ${world.now} ms`);
     return sim.violations.length > 0;
   };
-  const onUnhandled = (error: unknown) => sim.violated("I15", `nobody handles ${error instanceof Error ? error.stack : error}`);
+  const onUnhandled = (error: unknown) =>
+    sim.violated("I15", `nobody handles ${error instanceof Error ? error.stack : error}`);
   process.on("unhandledRejection", onUnhandled);
   try {
     await run(cluster, jobs, isBroken);
@@ -80,7 +81,8 @@ async function run(cluster: Cluster, jobs: JobChecks, isBroken: () => boolean): 
   const isLate = () => world.now - healedAt > LIVENESS_MS + sim.truth.allMs;
   await world.run(Number.POSITIVE_INFINITY, () => isBroken() || isClean() || isLate());
   const late = world.now - healedAt;
-  if (!isBroken() && !isClean()) sim.violated("I7", `not finished ${late} ms after the last fault: ${open(jobs, cluster)}`);
+  if (!isBroken() && !isClean())
+    sim.violated("I7", `not finished ${late} ms after the last fault: ${open(jobs, cluster)}`);
   if (!isBroken()) await endCleanly(cluster);
 }
 
@@ -137,11 +139,14 @@ async function endCleanly(cluster: Cluster): Promise<void> {
   await sim.world.run(sim.world.now + 30_000 + longestTtlMs, () => sim.violations.length > 0);
   if (sim.violations.length > 0) return;
   const stays = [sim.keys.allJobs(), sim.keys.allHeads(), sim.keys.commits(PIPELINE), sim.keys.allLedgers()];
-  const others = sim.server.model.all().flatMap(({ key }) => (stays.some((prefix) => key.startsWith(prefix)) ? [] : [key]));
+  const others = sim.server.model
+    .all()
+    .flatMap(({ key }) => (stays.some((prefix) => key.startsWith(prefix)) ? [] : [key]));
   const left = [...ledgerKeys(cluster), ...others];
   if (left.length > 0) sim.violated("I8", `left in etcd: ${left.join(", ")}`);
   if (sim.server.leases().length > 0) sim.violated("I8", `leases left: ${sim.server.leases().join(", ")}`);
   if (sim.server.watchers.size > 0) sim.violated("I8", `${sim.server.watchers.size} watches left`);
-  if (cluster.owners.size > 0) sim.violated("I8", `replicas that do not end: ${[...cluster.owners].map((one) => one.process.name)}`);
+  if (cluster.owners.size > 0)
+    sim.violated("I8", `replicas that do not end: ${[...cluster.owners].map((one) => one.process.name)}`);
   if (cluster.openLinks > 0) sim.violated("I8", `${cluster.openLinks} streams left`);
 }

@@ -89,7 +89,10 @@ export class SimEtcd implements Etcd {
       world.after(fate === "apply-late" ? faults.between(0, LATE_MS) : there, null, () => {
         if (server.down) return void (answers && answer(deadlineMs, unknown("no quorum")));
         const outcome = server.apply(call);
-        history.note("etcd", () => `${fate === "ok" ? "" : `${fate}: `}${tellOutcome(outcome)} of ${process.name}: ${tellTxn(txn)}`);
+        history.note(
+          "etcd",
+          () => `${fate === "ok" ? "" : `${fate}: `}${tellOutcome(outcome)} of ${process.name}: ${tellTxn(txn)}`,
+        );
         if (answers) answer(back, outcome);
       });
     });

@@ -2,7 +2,7 @@
  * A replica: the real dispatcher and ledgers of libs/ledger, and around them the small part of a master or a merge replica that
  * moves jobs on. Like the real ones it decides from the record and from ledgers that stand in etcd, so that a new owner goes on.
  */
-import { type Dispatcher, createDispatcher, type Ledger, type LedgerEnd, type Ownership } from "@sheaf/ledger";
+import { createDispatcher, type Dispatcher, type Ledger, type LedgerEnd, type Ownership } from "@sheaf/ledger";
 import type { Logger } from "@sheaf/runtime";
 import { masterStep, mergeStep } from "./job-steps.ts";
 import { type JobPlan, PIPELINE, readJob } from "./jobs.ts";
@@ -177,7 +177,9 @@ export class SimOwner {
       ledgers.set(plan.id, opened);
       void ledger.end.then((end) => {
         opened.end = end;
-        this.#note(`ledger ${plan.id}/${kind} ended: ${end.kind}${end.kind === "inconsistent" ? ` ${end.message}` : ""}`);
+        this.#note(
+          `ledger ${plan.id}/${kind} ended: ${end.kind}${end.kind === "inconsistent" ? ` ${end.message}` : ""}`,
+        );
         this.#wake();
       });
     };
@@ -204,7 +206,9 @@ const INPUT = { $typeName: "sheaf.store.v1.ObjectRef", key: "work/1", size: 1n }
 function logOf(sim: Sim, process: Process): Logger {
   const say = (fields: object, text: string) =>
     sim.history.note(process.name, () => {
-      const told = Object.entries(fields).map(([name, value]) => `${name}=${value instanceof Error ? value.message : String(value)}`);
+      const told = Object.entries(fields).map(
+        ([name, value]) => `${name}=${value instanceof Error ? value.message : String(value)}`,
+      );
       return `log: ${text} ${told.join(" ")}`;
     });
   const log = { debug() {}, trace() {}, info: say, warn: say, error: say, fatal: say, child: () => log };

@@ -80,7 +80,7 @@ export class SimWorker {
     if (claim === undefined) return;
     const what = faults.pick(["outside", "fence", "missing", "header", "again", "part"] as const);
     const cut: Cut = { from: claim.from, to: claim.to, attempt: this.#newAttempt(), bad: 0, isStored: true };
-    if (what === "outside") Object.assign(cut, { from: claim.from, to: claim.assignedTo + faults.between(1, 9) | 0 });
+    if (what === "outside") Object.assign(cut, { from: claim.from, to: (claim.assignedTo + faults.between(1, 9)) | 0 });
     if (what === "again") Object.assign(cut, { from: Math.max(0, claim.from - 2) });
     if (what === "part") Object.assign(cut, { from: Math.min(claim.to - 1, claim.from + 1) });
     if (cut.from >= cut.to) return;
@@ -132,7 +132,10 @@ export class SimWorker {
       claim: id,
       next: BigInt(Math.min(next, to)),
       finished: BigInt(finished),
-      running: [...running].map(([index, since]) => ({ index: BigInt(index), runningMs: BigInt(Math.floor(now - since)) })),
+      running: [...running].map(([index, since]) => ({
+        index: BigInt(index),
+        runningMs: BigInt(Math.floor(now - since)),
+      })),
     }));
     const elsewhere = this.claims.size - this.#of(role).length;
     return create(dispatch.BeatSchema, { claims, claimsElsewhere: elsewhere });
@@ -175,7 +178,10 @@ export class SimWorker {
         continue;
       }
       claim.fence = held.fence;
-      this.#build(claim, claim.narrow(Number(held.from), Number(held.to), () => this.#newAttempt()));
+      this.#build(
+        claim,
+        claim.narrow(Number(held.from), Number(held.to), () => this.#newAttempt()),
+      );
       if (claim.to < claim.assignedTo) this.#sayReleased(claim, claim.to);
       for (const cut of claim.cuts) if (cut.isStored) this.#sayCommit(claim, cut, claim.fence);
     }
@@ -195,7 +201,10 @@ export class SimWorker {
       case "release": {
         const claim = this.claims.get(word.value.claim);
         const from = BigInt(claim?.release(Number(word.value.from)) ?? 0);
-        this.#say(role, { case: "released", value: create(dispatch.ReleasedSchema, { claim: word.value.claim, from }) });
+        this.#say(role, {
+          case: "released",
+          value: create(dispatch.ReleasedSchema, { claim: word.value.claim, from }),
+        });
         return this.#changed();
       }
       case "cancel":
@@ -215,7 +224,11 @@ export class SimWorker {
     const { claim: id, fence, job } = assign;
     const [from, to] = [Number(assign.from), Number(assign.to)];
     if (!this.claims.has(id)) {
-      const claim = new WorkerClaim(role, { id, fence, job, kind: kindOf(assign.kind), from, to }, this.process.clock.now());
+      const claim = new WorkerClaim(
+        role,
+        { id, fence, job, kind: kindOf(assign.kind), from, to },
+        this.process.clock.now(),
+      );
       this.#enterPrior(claim, assign.prior);
       this.claims.set(id, claim);
     }

@@ -1,6 +1,6 @@
 /** What all parts of one history share. */
 import { type Keys, keysOf } from "@sheaf/etcd";
-import { seededRandom, type Random } from "@sheaf/runtime";
+import { type Random, seededRandom } from "@sheaf/runtime";
 import { OwnerChecks } from "./checks/owner-checks.ts";
 import { type Call, SimEtcdServer } from "./etcd-server.ts";
 import { Faults } from "./faults.ts";

@@ -149,10 +149,13 @@ export class WorkerClaim {
   /** Replaces a cut by its halves: one of them holds what is not ours. */
   halve(cut: Cut, attempt: () => string): Cut[] {
     const middle = cut.from + ((cut.to - cut.from) >> 1);
-    const parts = cut.to - cut.from === 1 ? [] : [
-      { from: cut.from, to: middle },
-      { from: middle, to: cut.to },
-    ];
+    const parts =
+      cut.to - cut.from === 1
+        ? []
+        : [
+            { from: cut.from, to: middle },
+            { from: middle, to: cut.to },
+          ];
     const made = parts.map((part) => ({ ...part, attempt: attempt(), bad: cut.bad, isStored: false }));
     this.cuts = this.cuts.flatMap((one) => (one === cut ? made : [one]));
     return made;

@@ -1,9 +1,10 @@
 /** A simulated worker's session with one of its owners: greets, beats, notices silence, and begins anew for ever. */
-import type { Process } from "./process.ts";
-import type { Role } from "./worker-claim.ts";
-import type { Link, ToOwner, ToWorker, WorkerEnd } from "./link.ts";
+
 import type { dispatch } from "@sheaf/proto";
 import type { Timer } from "@sheaf/runtime";
+import type { Link, ToOwner, ToWorker, WorkerEnd } from "./link.ts";
+import type { Process } from "./process.ts";
+import type { Role } from "./worker-claim.ts";
 
 /** Longer than an owner takes to call a worker silent is of no use. */
 const SILENCE_MS = 3_000;

@@ -2,9 +2,10 @@
  * The ledgers in etcd, revision by revision: what every one of them must keep (I1, I3, I9, L1 to L5). The state here is made of
  * the changes alone, and shares nothing with the code under test but the names of the keys and the form of the records.
  */
+
+import { fromBinary } from "@bufbuild/protobuf";
 import type { KeyValue, ParsedKey } from "@sheaf/etcd";
 import { decodeDone, type LedgerKind } from "@sheaf/ledger";
-import { fromBinary } from "@bufbuild/protobuf";
 import { state } from "@sheaf/proto";
 import type { Call, Change } from "../etcd-server.ts";
 import type { Sim } from "../sim.ts";
@@ -151,7 +152,8 @@ export class LedgerChecks {
     if (kv.lease === "0") this.#violated("L3", `${name} was put without its lease, and would outlive every worker`);
     if (!(start < end && end <= ledger.n)) this.#violated("L3", `${name} is not inside [0, ${ledger.n})`);
     if (was?.fence === kv.createRevision) {
-      if (start < was.start || was.end < end) this.#violated("L3", `${name} has grown: it was [${was.start}, ${was.end})`);
+      if (start < was.start || was.end < end)
+        this.#violated("L3", `${name} has grown: it was [${was.start}, ${was.end})`);
       ledger.claims.set(id, { ...was, worker, start, end, lease: kv.lease });
     } else {
       const isDone = [...ledger.dones.values()].find((done) => done.start < end && start < done.end);
@@ -163,7 +165,10 @@ export class LedgerChecks {
     }
     for (const [otherId, other] of ledger.claims) {
       if (otherId !== id && other.start < end && start < other.end)
-        this.#violated("L3", `${name} overlaps claim ${otherId} [${other.start}, ${other.end}): two workers hold the same`);
+        this.#violated(
+          "L3",
+          `${name} overlaps claim ${otherId} [${other.start}, ${other.end}): two workers hold the same`,
+        );
     }
   }
 
@@ -175,7 +180,10 @@ export class LedgerChecks {
     if (holds === null || holds.createRevision > revoke.sentAt || claim.fence > revoke.sentAt) return;
     // Nor is one that it does not know yet, because the answer is on its way or is being read back.
     if (claim.made?.process === revoke.by && claim.made.answer !== "applied") return;
-    this.#violated("L3", `${key} went with its lease, which its owner ${revoke.by.name} revoked before it freed the claim`);
+    this.#violated(
+      "L3",
+      `${key} went with its lease, which its owner ${revoke.by.name} revoked before it freed the claim`,
+    );
   }
 
   #of(job: string, kind: LedgerKind): LedgerNow {

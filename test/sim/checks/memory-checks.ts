@@ -31,7 +31,10 @@ export class MemoryChecks {
     for (const [id, { start, end }] of now.claims) {
       const claim = known.get(id);
       if (claim?.start !== start || claim.end !== end)
-        this.#sim.violated("I11", `${name} ${claim ? `[${claim.start}, ${claim.end})` : "nothing"} of claim ${id}, etcd has [${start}, ${end})`);
+        this.#sim.violated(
+          "I11",
+          `${name} ${claim ? `[${claim.start}, ${claim.end})` : "nothing"} of claim ${id}, etcd has [${start}, ${end})`,
+        );
     }
   }
 }

@@ -3,8 +3,8 @@ import { fromBinary } from "@bufbuild/protobuf";
 import type { KeyValue, Revision } from "@sheaf/etcd";
 import { state } from "@sheaf/proto";
 import type { Call, Change } from "../etcd-server.ts";
-import type { Process } from "../process.ts";
 import { PIPELINE } from "../jobs.ts";
+import type { Process } from "../process.ts";
 import type { Sim } from "../sim.ts";
 
 interface Holder {
@@ -56,7 +56,10 @@ export class OwnerChecks {
       if (holder?.replica !== call.process.name)
         this.#sim.violated("I9", `${what} and ${holder?.replica ?? "nobody"} is the owner`);
       else if (holder.modRevision > call.sentAt)
-        this.#sim.violated("I9", `${what} by a transaction that was sent before its epoch was sealed at ${holder.modRevision}`);
+        this.#sim.violated(
+          "I9",
+          `${what} by a transaction that was sent before its epoch was sealed at ${holder.modRevision}`,
+        );
     }
     for (const event of events) this.#hold(event.type === "put" ? event.kv : null, keyOf(event));
   }

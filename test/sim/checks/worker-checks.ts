@@ -2,9 +2,9 @@
 import type { LedgerKind } from "@sheaf/ledger";
 import type { dispatch } from "@sheaf/proto";
 import type { Sim } from "../sim.ts";
+import { kindOf } from "../sim-store.ts";
 import type { WorkerChecks } from "../sim-worker.ts";
 import { TRIES } from "../truth.ts";
-import { kindOf } from "../sim-store.ts";
 import type { LedgerChecks } from "./ledger-checks.ts";
 
 export function workerChecks(sim: Sim, ledgers: LedgerChecks, worker: string): WorkerChecks {
@@ -16,7 +16,8 @@ export function workerChecks(sim: Sim, ledgers: LedgerChecks, worker: string): W
         ({ fence, start, end }) => fence === assign.fence && start <= Number(assign.from) && Number(assign.to) <= end,
       );
       if (stood !== true) sim.violated("L3", `${worker} was assigned claim ${assign.claim}, which never stood in etcd`);
-      if (kindOf(assign.kind) === "process") sim.truth.given(assign.job, Number(assign.from), Number(assign.to), worker);
+      if (kindOf(assign.kind) === "process")
+        sim.truth.given(assign.job, Number(assign.from), Number(assign.to), worker);
       for (const prior of assign.prior) checkPrior(sim, assign.job, prior);
     },
     raced: (race) => {
@@ -36,7 +37,10 @@ export function workerChecks(sim: Sim, ledgers: LedgerChecks, worker: string): W
 function checkPrior(sim: Sim, job: string, { index, tries, losses, quarantined }: dispatch.PriorTries): void {
   const at = Number(index);
   const [failures, lost] = [sim.truth.failures(job, at), sim.truth.losses(job, at)];
-  if (tries > failures) sim.violated("I6", `datum ${at} of ${job} has ${tries} user failures, and its command failed ${failures} times`);
-  if (losses > lost) sim.violated("I6", `datum ${at} of ${job} has ${losses} losses, and ${lost} workers were lost with it`);
-  if (quarantined && lost < TRIES) sim.violated("I6", `datum ${at} of ${job} is quarantined after ${lost} lost workers`);
+  if (tries > failures)
+    sim.violated("I6", `datum ${at} of ${job} has ${tries} user failures, and its command failed ${failures} times`);
+  if (losses > lost)
+    sim.violated("I6", `datum ${at} of ${job} has ${losses} losses, and ${lost} workers were lost with it`);
+  if (quarantined && lost < TRIES)
+    sim.violated("I6", `datum ${at} of ${job} is quarantined after ${lost} lost workers`);
 }

@@ -10,8 +10,8 @@ export interface HandOutView<L extends LedgerView> {
   readonly now: number;
   /** Tails that were asked for and are not here yet: so many idle workers have something to wait for. */
   readonly asking: number;
-  /** Whether an index of the claim has a backup. */
-  readonly isRaced: (claim: string) => boolean;
+  /** Whether the claim has a backup now, or the index had one. */
+  readonly isRaced: (claim: string, index: number) => boolean;
 }
 
 export type HandOutStep<L extends LedgerView> = Assignment<L> | Steal<L> | Race<L>;

@@ -28,7 +28,7 @@ test("nextRace() takes the longest, never the worker's own, and none twice", () 
   });
   const ledger = aLedger({ ...almost, claims: [straggler, longer] });
   assert.equal(nextRace([ledger], idle, 2_000, never)?.claim, "c2");
-  assert.equal(nextRace([ledger], idle, 2_000, (claim) => claim === "c2")?.claim, "c1");
+  assert.equal(nextRace([ledger], idle, 2_000, (claim, index) => claim === "c2" && index === 99)?.claim, "c1");
   assert.equal(nextRace([ledger], [{ id: "w2", wants: 2, holds: 1 }], 2_000, never)?.claim, "c1");
 });
 

@@ -18,20 +18,21 @@ const SLOW_MS = 1_000;
 
 /**
  * The straggler that an idle worker shall run as well, or null: the one that has been in work for longest. To be asked when nothing
- * is free or can be stolen. A claim is raced by one backup at a time.
+ * is free or can be stolen. A claim has one backup at a time,
+ * and an index has one in its life.
  */
 export function nextRace<L extends LedgerView>(
   ledgers: readonly L[],
   idle: readonly WorkerView[],
   now: number,
-  isRaced: (claim: string) => boolean,
+  isRaced: (claim: string, index: number) => boolean,
 ): Race<L> | null {
   if (idle.length === 0) return null;
   let best: (Race<L> & { readonly ms: number }) | null = null;
   for (const ledger of ledgers) {
     for (const { claim, index, ms } of stragglers(ledger, now)) {
       const worker = idle.find(({ id }) => id !== claim.worker)?.id;
-      if (worker === undefined || isRaced(claim.id) || (best !== null && best.ms >= ms)) continue;
+      if (worker === undefined || isRaced(claim.id, index) || (best !== null && best.ms >= ms)) continue;
       best = { kind: "race", ledger, claim: claim.id, index, worker, ms };
     }
   }

@@ -50,7 +50,7 @@ export class HandOut {
     const views = ledgers().map((ledger) => new LedgerInPool(ledger, sessions));
     const workers = sessions.map(viewOf);
     const cutIntervalMs = cutInterval(sessions.length);
-    const isRaced = (claim: string) => races.isRaced(claim);
+    const isRaced = (claim: string, index: number) => races.isRaced(claim, index);
     let asking = sessions.reduce((sum, session) => sum + pendingOf(session), 0);
     for (;;) {
       const step = nextStep({ ledgers: views, workers, cutIntervalMs, now: clock.now(), asking, isRaced });

@@ -97,7 +97,7 @@ export class Hearing {
     const { word, isLie } = await takeCommit(verify, session.worker, subject, commit);
     if (word.case === "committed") {
       races.committed(commit.claim, holder, Number(commit.from), Number(commit.to), session);
-    } else if (race !== undefined && word.value.code !== dispatch.RefusedCode.TRY_AGAIN) races.end(commit.claim);
+    } else if (race !== undefined) races.end(commit.claim);
     if (ledger?.partition.claims.has(commit.claim) === false) {
       session.claims.delete(commit.claim);
       races.claimGone(commit.claim, dispatch.CancelReason.RACE_LOST);

@@ -12,17 +12,21 @@ export class Races {
   readonly #roster: Roster;
   /** The worker that runs the backup, by claim: one index of a claim is raced at a time. */
   readonly #racers = new Map<string, string>();
+  /** By claim, the indexes that had a backup: one that ended by itself has failed, and would fail again. */
+  readonly #had = new Map<string, Set<number>>();
 
   constructor(roster: Roster) {
     this.#roster = roster;
   }
 
-  isRaced(claim: string): boolean {
-    return this.#racers.has(claim);
+  /** Whether another index of the claim is raced, or this one was. */
+  isRaced(claim: string, index: number): boolean {
+    return this.#racers.has(claim) || this.#had.get(claim)?.has(index) === true;
   }
 
   begin(session: WorkerSession, claim: string, ledger: EtcdLedger, index: number, now: number): void {
     this.#racers.set(claim, session.worker);
+    this.#had.set(claim, (this.#had.get(claim) ?? new Set()).add(index));
     session.races.set(claim, { ledger, index, assignedAt: now, missed: 0 });
   }
 
@@ -39,6 +43,7 @@ export class Races {
 
   /** The claim is gone: what runs under its fence is in vain. */
   claimGone(claim: string, reason: dispatch.CancelReason): void {
+    this.#had.delete(claim);
     const racer = this.#roster.get(this.#racers.get(claim) ?? "");
     if (this.end(claim)) racer?.say(cancel(claim, reason));
   }
@@ -50,8 +55,12 @@ export class Races {
     return this.#racers.delete(claim);
   }
 
+  /** What it raced was not decided: another may race it. */
   racerGone(session: WorkerSession): void {
-    for (const claim of session.races.keys()) this.#racers.delete(claim);
+    for (const [claim, { index }] of session.races) {
+      this.#racers.delete(claim);
+      this.#had.get(claim)?.delete(index);
+    }
     session.races.clear();
   }
 }
