@@ -20,6 +20,7 @@ export type {
   SessionStream,
 } from "./door.ts";
 export { decodeDone, sumTotals } from "./ledger-records.ts";
+export { rightfulOwner } from "./owner/placement.ts";
 export {
   absent,
   type Kept,
