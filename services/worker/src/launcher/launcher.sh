@@ -41,8 +41,8 @@ signal_group() {
 signal_all() {
   case $mode in
     namespace) everybody "$1" ;;
-    # A command that is not a group yet is one process.
-    *) signal_group "$1" || { [ "${target:-0}" -gt 1 ] && kill "-$1" "$target" 2>/dev/null; } ;;
+    # Where setsid is, the bare id is not used: a command that has just ended may have left it to another process.
+    *) signal_group "$1" || { [ -z "$setsid" ] && [ "${target:-0}" -gt 1 ] && kill "-$1" "$target" 2>/dev/null; } ;;
   esac
 }
 
@@ -56,7 +56,8 @@ killer() {
     esac && answer=hit || answer=missed
     echo "did $serial $answer" >&4
   done 3<>"$box/control" <"$box/control" 3>&-
-  if [ "$mode" = namespace ]; then
+  # Process 1 without /proc has a namespace too, and "-1" is no group.
+  if [ "$$" = 1 ]; then
     everybody KILL
     return
   fi
