@@ -30,6 +30,12 @@ export const settings = defineSettings({
     default: "127.0.0.1:7451",
     help: "Where workers open their sessions; port 0 takes any free one.",
   },
+  dispatchAdvertise: {
+    flag: "dispatch-advertise",
+    env: "SHEAF_DISPATCH_ADVERTISE",
+    type: "address",
+    help: "What workers are told instead of where it listens, when they reach it by another address (a proxy, a pod's name).",
+  },
   mergeDispatch: {
     flag: "merge-dispatch",
     env: "SHEAF_MERGE_DISPATCH",

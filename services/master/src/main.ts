@@ -102,7 +102,7 @@ await runService({
     });
 
     const apiAddress = () => formatAddress(apiServer.address);
-    const dispatchAddress = () => formatAddress(dispatchServer.address);
+    const dispatchAddress = () => formatAddress(config.dispatchAdvertise ?? dispatchServer.address);
     const closing: Component = {
       start: async () => {},
       stop: async () => {

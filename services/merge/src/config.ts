@@ -23,6 +23,12 @@ export const settings = defineSettings({
     default: "127.0.0.1:7452",
     help: "Where workers open their sessions; port 0 takes any free one.",
   },
+  dispatchAdvertise: {
+    flag: "dispatch-advertise",
+    env: "SHEAF_DISPATCH_ADVERTISE",
+    type: "address",
+    help: "What workers are told instead of where it listens, when they reach it by another address (a proxy, a pod's name).",
+  },
   cluster: {
     flag: "cluster",
     env: "SHEAF_CLUSTER",

@@ -39,7 +39,7 @@ await runService({
     const { host, port } = config.dispatchListen;
     const services = [implement(dispatch.DispatchService, dispatchHandlers(dispatcher))];
     const server = serveGrpc({ host, port, services, log });
-    const address = () => formatAddress(server.address);
+    const address = () => formatAddress(config.dispatchAdvertise ?? server.address);
     const merges = new Merges({
       etcd,
       store,

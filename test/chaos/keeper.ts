@@ -1,0 +1,102 @@
+// What a keeper of etcd does to it while it serves: compaction, defragmentation, alarms, members. Past the proxies, and past our own
+// client, which offers none of this.
+
+import { connectEtcd, type Etcd, keysOf } from "@sheaf/etcd";
+import { Etcd3 } from "etcd3";
+import type { ClusterMember } from "../kit/etcd-cluster.ts";
+
+/** The cluster of a run: the default name. */
+export const KEYS = keysOf("default");
+const CALL_MS = 5_000;
+
+export class Keeper {
+  readonly #members: readonly ClusterMember[];
+  readonly #raw: readonly Etcd3[];
+  readonly etcd: Etcd;
+
+  private constructor(members: readonly ClusterMember[], etcd: Etcd) {
+    this.#members = members;
+    this.#raw = members.map(({ address }) => new Etcd3({ hosts: `http://${address}` }));
+    this.etcd = etcd;
+  }
+
+  static async connect(members: readonly ClusterMember[]): Promise<Keeper> {
+    return new Keeper(members, await connectEtcd({ addresses: members.map(({ address }) => address) }));
+  }
+
+  async close(): Promise<void> {
+    for (const raw of this.#raw) raw.close();
+    await this.etcd.close();
+  }
+
+  /** Index of the member that leads; -1: none that answers knows. */
+  async leader(): Promise<number> {
+    const said = await Promise.allSettled(this.#raw.map((raw) => raw.maintenance.status(within())));
+    const leader = said.find((each) => each.status === "fulfilled" && each.value.leader !== "0");
+    if (leader?.status !== "fulfilled") return -1;
+    return said.findIndex(
+      (each) => each.status === "fulfilled" && each.value.header.member_id === leader.value.leader,
+    );
+  }
+
+  /** Drops all history before a revision. */
+  compact(revision: bigint): Promise<unknown> {
+    return this.#any((raw) => raw.kv.compact({ revision: String(revision), physical: false }, within()));
+  }
+
+  defragment(index: number): Promise<unknown> {
+    return this.#of(index).maintenance.defragment(within());
+  }
+
+  /** Raises the alarm that a full database raises, or takes it back: etcd refuses what would grow it. */
+  async outOfSpace(on: boolean): Promise<void> {
+    const action = on ? "Activate" : "Deactivate";
+    await this.#any((raw) => raw.maintenance.alarm({ action, memberID: "0", alarm: "Nospace" }, within()));
+    if (on) return;
+    // The alarms of members that raised it themselves.
+    const { alarms } = await this.#any((raw) => raw.maintenance.alarm({ action: "Get" }, within()));
+    for (const { memberID, alarm } of alarms)
+      await this.#any((raw) => raw.maintenance.alarm({ action: "Deactivate", memberID, alarm }, within()));
+  }
+
+  /** Leases that exist, with the keys under them. */
+  async leases(): Promise<{ id: string; keys: readonly string[] }[]> {
+    const { leases } = await this.#any((raw) => raw.leaseClient.leaseLeases(within()));
+    const known = await Promise.all(leases.map(async ({ ID }) => ({ id: ID, info: await this.etcd.leaseTimeToLive(ID) })));
+    return known.flatMap(({ id, info }) => (info === null ? [] : [{ id, keys: info.keys }]));
+  }
+
+  /** A member whose data is lost leaves the cluster and comes back as a new one. */
+  async replace(index: number): Promise<void> {
+    const member = this.#members[index];
+    if (member === undefined) throw new Error(`there is no member ${index}`);
+    await member.end("SIGKILL");
+    const { members } = await this.#any((raw) => raw.cluster.memberList({}, within()));
+    const known = members.find(({ name }) => name === member.name);
+    if (known !== undefined) await this.#any((raw) => raw.cluster.memberRemove({ ID: known.ID }, within()));
+    await member.wipe();
+    await this.#any((raw) => raw.cluster.memberAdd({ peerURLs: [member.peerUrl] }, within()));
+    member.start();
+  }
+
+  #of(index: number): Etcd3 {
+    return this.#raw[index] as Etcd3;
+  }
+
+  /** At the first member that does it. */
+  async #any<T>(call: (raw: Etcd3) => Promise<T>): Promise<T> {
+    let failure: unknown;
+    for (const raw of this.#raw) {
+      try {
+        return await call(raw);
+      } catch (error) {
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+}
+
+function within() {
+  return { deadline: Date.now() + CALL_MS };
+}

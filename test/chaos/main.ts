@@ -1,0 +1,87 @@
+// `npm run chaos -- [--seed S] [--minutes M] [--kills N] [--masters N] [--merges N] [--no-fsync] [--only KIND,..] [--out DIR]`: a chaos run and its
+// check. `npm run chaos -- --check DIR` checks the artefacts of an earlier run again.
+//
+// Exit code: 0 all invariants hold, 1 one is broken, 2 wrong usage.
+
+import { spawnSync } from "node:child_process";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { checkRun } from "./check/check.ts";
+import { FAULTS } from "./faults/catalogue.ts";
+import { planFaults, planKills } from "./plan.ts";
+import { reportOf } from "./report.ts";
+import { runChaos } from "./run.ts";
+
+const OPTIONS = {
+  seed: { type: "string" },
+  minutes: { type: "string", default: "2" },
+  kills: { type: "string" },
+  masters: { type: "string", default: "2" },
+  merges: { type: "string", default: "2" },
+  "no-fsync": { type: "boolean", default: false },
+  only: { type: "string" },
+  out: { type: "string" },
+  check: { type: "string" },
+} as const;
+const USAGE = `usage: npm run chaos -- [--seed S] [--minutes M | --kills N] [--masters N] [--merges N] [--no-fsync] [--only ${"KIND,..."}] [--out DIR]
+       npm run chaos -- --check DIR
+kinds: ${FAULTS.map(({ kind }) => kind).join(" ")}`;
+
+/** After the last fault; a job of some seconds, a lease's end, a takeover, three times. */
+const PATIENCE_MS = 90_000;
+const PAUSE_MS = [500, 4_000] as const;
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const values = read();
+  if (values === null) return 2;
+  if (values.check !== undefined) return judge(resolve(values.check));
+
+  const seed = Number(values.seed ?? Date.now() % 1_000_000);
+  const folder = values.out === undefined ? mkdtempSync(join(tmpdir(), `sheaf-chaos-${seed}-`)) : resolve(values.out);
+  const faults = chosen(values.only?.split(","));
+  const plan =
+    values.kills === undefined
+      ? planFaults({ seed, ms: Number(values.minutes) * 60_000, kinds: faults, pauseMs: PAUSE_MS })
+      : planKills({ seed, kills: Number(values.kills) });
+  console.log(`seed ${seed}: ${plan.length} faults; artefacts in ${folder}`);
+  const stopped = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stopped.abort());
+  await runChaos({
+    folder,
+    seed,
+    faults,
+    plan,
+    shape: { masters: Number(values.masters), merges: Number(values.merges), fsync: !values["no-fsync"] },
+    patienceMs: PATIENCE_MS,
+    stopped: stopped.signal,
+    say: (line) => console.log(line),
+  });
+  return judge(folder);
+}
+
+function judge(folder: string): number {
+  const verdict = checkRun(folder);
+  console.log(reportOf(verdict, folder));
+  return verdict.broken.length === 0 ? 0 : 1;
+}
+
+function read() {
+  try {
+    return parseArgs({ options: OPTIONS }).values;
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : error}\n${USAGE}`);
+    return null;
+  }
+}
+
+/** The kinds that were asked for, less those that this machine cannot do. */
+function chosen(only: readonly string[] | undefined) {
+  const hasStrace = spawnSync("strace", ["-V"]).status === 0;
+  const cannot = FAULTS.filter(({ needs }) => needs === "strace" && !hasStrace);
+  if (cannot.length > 0) console.log(`no strace here, and so without ${cannot.map(({ kind }) => kind).join(", ")}`);
+  return FAULTS.filter((fault) => !cannot.includes(fault) && (only === undefined || only.includes(fault.kind)));
+}
