@@ -3,7 +3,7 @@
 import type { Connection } from "@sheaf/rpc";
 import { publicConnection } from "@sheaf/rpc";
 import { type Journal, monotonicNs } from "./journal.ts";
-import { sleep } from "./nemesis.ts";
+import { sleep } from "./sleep.ts";
 
 const CALL_MS = 10_000;
 const PAUSE_MS = 200;

@@ -4,6 +4,7 @@
 import { connectEtcd, type Etcd, keysOf } from "@sheaf/etcd";
 import { Etcd3 } from "etcd3";
 import type { ClusterMember } from "../kit/etcd-cluster.ts";
+import { sleep } from "./sleep.ts";
 
 /** The cluster of a run: the default name. */
 export const KEYS = keysOf("default");
@@ -11,12 +12,10 @@ const CALL_MS = 5_000;
 
 export class Keeper {
   readonly #members: readonly ClusterMember[];
-  readonly #raw: readonly Etcd3[];
   readonly etcd: Etcd;
 
   private constructor(members: readonly ClusterMember[], etcd: Etcd) {
     this.#members = members;
-    this.#raw = members.map(({ address }) => new Etcd3({ hosts: `http://${address}` }));
     this.etcd = etcd;
   }
 
@@ -24,19 +23,18 @@ export class Keeper {
     return new Keeper(members, await connectEtcd({ addresses: members.map(({ address }) => address) }));
   }
 
-  async close(): Promise<void> {
-    for (const raw of this.#raw) raw.close();
-    await this.etcd.close();
+  close(): Promise<void> {
+    return this.etcd.close();
   }
 
   /** Index of the member that leads; -1: none that answers knows. */
   async leader(): Promise<number> {
-    const said = await Promise.allSettled(this.#raw.map((raw) => raw.maintenance.status(within())));
+    const said = await Promise.allSettled(
+      this.#members.map((member) => calling(member, (raw) => raw.maintenance.status(within()))),
+    );
     const leader = said.find((each) => each.status === "fulfilled" && each.value.leader !== "0");
     if (leader?.status !== "fulfilled") return -1;
-    return said.findIndex(
-      (each) => each.status === "fulfilled" && each.value.header.member_id === leader.value.leader,
-    );
+    return said.findIndex((each) => each.status === "fulfilled" && each.value.header.member_id === leader.value.leader);
   }
 
   /** Drops all history before a revision. */
@@ -45,7 +43,7 @@ export class Keeper {
   }
 
   defragment(index: number): Promise<unknown> {
-    return this.#of(index).maintenance.defragment(within());
+    return calling(this.#members[index] as ClusterMember, (raw) => raw.maintenance.defragment(within()));
   }
 
   /** Raises the alarm that a full database raises, or takes it back: etcd refuses what would grow it. */
@@ -62,38 +60,59 @@ export class Keeper {
   /** Leases that exist, with the keys under them. */
   async leases(): Promise<{ id: string; keys: readonly string[] }[]> {
     const { leases } = await this.#any((raw) => raw.leaseClient.leaseLeases(within()));
-    const known = await Promise.all(leases.map(async ({ ID }) => ({ id: ID, info: await this.etcd.leaseTimeToLive(ID) })));
+    const known = await Promise.all(
+      leases.map(async ({ ID }) => ({ id: ID, info: await this.etcd.leaseTimeToLive(ID) })),
+    );
     return known.flatMap(({ id, info }) => (info === null ? [] : [{ id, keys: info.keys }]));
   }
 
   /** A member whose data is lost leaves the cluster and comes back as a new one. */
   async replace(index: number): Promise<void> {
-    const member = this.#members[index];
-    if (member === undefined) throw new Error(`there is no member ${index}`);
-    await member.end("SIGKILL");
+    const member = this.#members[index] as ClusterMember;
     const { members } = await this.#any((raw) => raw.cluster.memberList({}, within()));
-    const known = members.find(({ name }) => name === member.name);
-    if (known !== undefined) await this.#any((raw) => raw.cluster.memberRemove({ ID: known.ID }, within()));
+    const known = members.find(({ peerURLs }) => peerURLs.includes(member.peerUrl));
+    await member.end("SIGKILL");
     await member.wipe();
-    await this.#any((raw) => raw.cluster.memberAdd({ peerURLs: [member.peerUrl] }, within()));
+    // Half done it would be a member that cannot start: each step until it is done.
+    if (known !== undefined)
+      await persist(() => this.#any((raw) => raw.cluster.memberRemove({ ID: known.ID }, within())));
+    await persist(() => this.#any((raw) => raw.cluster.memberAdd({ peerURLs: [member.peerUrl] }, within())));
     member.start();
-  }
-
-  #of(index: number): Etcd3 {
-    return this.#raw[index] as Etcd3;
   }
 
   /** At the first member that does it. */
   async #any<T>(call: (raw: Etcd3) => Promise<T>): Promise<T> {
     let failure: unknown;
-    for (const raw of this.#raw) {
+    for (const member of this.#members) {
       try {
-        return await call(raw);
+        return await calling(member, call);
       } catch (error) {
         failure = error;
       }
     }
     throw failure;
+  }
+}
+
+/** Again until it succeeds, or was done by a try whose answer was lost. */
+async function persist(step: () => Promise<unknown>): Promise<void> {
+  for (;;) {
+    try {
+      return void (await step());
+    } catch (error) {
+      if (/member not found|Peer URLs already exists/i.test(String(error))) return;
+      await sleep(500);
+    }
+  }
+}
+
+/** A client for each call: one that is kept opens etcd3's circuit breaker. */
+async function calling<T>({ address }: ClusterMember, call: (raw: Etcd3) => Promise<T>): Promise<T> {
+  const raw = new Etcd3({ hosts: `http://${address}` });
+  try {
+    return await call(raw);
+  } finally {
+    raw.close();
   }
 }
 

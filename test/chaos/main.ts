@@ -31,7 +31,7 @@ kinds: ${FAULTS.map(({ kind }) => kind).join(" ")}`;
 
 /** After the last fault; a job of some seconds, a lease's end, a takeover, three times. */
 const PATIENCE_MS = 90_000;
-const PAUSE_MS = [500, 4_000] as const;
+const PAUSE_MS = [1_000, 9_000] as const;
 
 process.exitCode = await main();
 

@@ -4,6 +4,7 @@ import { seededRandom } from "@sheaf/runtime";
 import type { Begun, Fault, Stage } from "./faults/fault.ts";
 import type { Journal } from "./journal.ts";
 import type { PlannedFault } from "./plan.ts";
+import { sleep } from "./sleep.ts";
 
 /** A line of the nemesis' journal; services write `started` and `exited` into it as well. */
 export interface NemesisEntry {
@@ -77,20 +78,10 @@ export class Nemesis {
         await begun.end();
         return this.#journal.write({ what: "end", id, kind });
       } catch (error) {
-        if (performance.now() > giveUp) throw new Error(`the nemesis cannot end ${kind} (${begun.target})`, { cause: error });
+        if (performance.now() > giveUp)
+          throw new Error(`the nemesis cannot end ${kind} (${begun.target})`, { cause: error });
         await sleep(PAUSE_MS);
       }
     }
   }
-}
-
-/** Resolves after a time, or when it is stopped. */
-export function sleep(ms: number, stopped?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, Math.max(0, ms));
-    stopped?.addEventListener("abort", () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }

@@ -31,8 +31,5 @@ test("faults end in time, those of one lane one after another, and every kind co
     }
     for (const { kind } of plan) seen.add(kind);
   }
-  assert.deepEqual(
-    [...seen].sort(),
-    FAULTS.map(({ kind }) => kind).sort(),
-  );
+  assert.deepEqual([...seen].sort(), FAULTS.map(({ kind }) => kind).sort());
 });

@@ -28,6 +28,14 @@ export interface PlannedFault {
   readonly draw: number;
 }
 
+/** What is hurt is to work first. */
+const FIRST_MS = 5_000;
+const KILLS: readonly FaultShape[] = [
+  { kind: "kill-worker", lane: "worker", weight: 8, ms: [0, 0] },
+  { kind: "kill-master", lane: "service", weight: 1, ms: [0, 0] },
+  { kind: "kill-merge", lane: "service", weight: 1, ms: [0, 0] },
+];
+
 export interface PlanOptions {
   readonly seed: number;
   /** Every fault begins and ends within this time. */
@@ -44,7 +52,7 @@ export function planFaults({ seed, ms, kinds, pauseMs }: PlanOptions): PlannedFa
   for (const lane of LANES) {
     const here = kinds.filter((kind) => kind.lane === lane);
     if (here.length === 0) continue;
-    for (let atMs = between(pauseMs); ; atMs += between(pauseMs)) {
+    for (let atMs = FIRST_MS + between(pauseMs); ; atMs += between(pauseMs)) {
       const { kind, ms: range } = weighted(here, random.float());
       const lasts = between(range);
       const draw = random.int(2 ** 31);
@@ -60,13 +68,17 @@ export function planFaults({ seed, ms, kinds, pauseMs }: PlanOptions): PlannedFa
 /** The kind at `point` (0 to 1) of all weights laid end to end. */
 function weighted(kinds: readonly FaultShape[], point: number): FaultShape {
   let left = point * kinds.reduce((sum, { weight }) => sum + weight, 0);
-  return kinds.find(({ weight }) => (left -= weight) < 0) ?? (kinds.at(-1) as FaultShape);
+  for (const kind of kinds) {
+    left -= kind.weight;
+    if (left < 0) return kind;
+  }
+  return kinds.at(-1) as FaultShape;
 }
 
 /** A plan of kills only, one after another: of workers for the most part, of masters and merge replicas. */
 export function planKills({ seed, kills }: { readonly seed: number; readonly kills: number }): PlannedFault[] {
   const random = seededRandom(seed);
-  let atMs = KILLS_BEGIN_MS;
+  let atMs = FIRST_MS;
   return Array.from({ length: kills }, (_, id) => {
     const kind = weighted(KILLS, random.float()).kind;
     const fault = { id, kind, atMs, ms: kind === "kill-worker" ? 0 : 200, draw: random.int(2 ** 31) };
@@ -74,11 +86,3 @@ export function planKills({ seed, kills }: { readonly seed: number; readonly kil
     return fault;
   });
 }
-
-/** What is killed is to work first. */
-const KILLS_BEGIN_MS = 5_000;
-const KILLS: readonly FaultShape[] = [
-  { kind: "kill-worker", lane: "worker", weight: 8, ms: [0, 0] },
-  { kind: "kill-master", lane: "service", weight: 1, ms: [0, 0] },
-  { kind: "kill-merge", lane: "service", weight: 1, ms: [0, 0] },
-];

@@ -15,7 +15,9 @@ export function reportOf(verdict: Verdict, folder: string): string {
     row("master killed -> the next owner", figures.ownerToOwner),
     row("master killed -> the next claim", figures.ownerToClaim),
     ...broken.map(({ invariant, what }) => `BROKEN ${invariant}: ${what}`),
-    broken.length === 0 ? "all invariants hold" : `${broken.length} findings. Again: npm run chaos -- --check ${folder}`,
+    broken.length === 0
+      ? "all invariants hold"
+      : `${broken.length} findings. Again: npm run chaos -- --check ${folder}`,
   ];
   return lines.join("\n");
 }

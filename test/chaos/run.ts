@@ -10,9 +10,10 @@ import { EtcdLog } from "./etcd-log.ts";
 import type { Fault } from "./faults/fault.ts";
 import { Journal, monotonicNs, writeJson } from "./journal.ts";
 import { Keeper } from "./keeper.ts";
-import { Nemesis, sleep } from "./nemesis.ts";
+import { Nemesis } from "./nemesis.ts";
 import { PIPELINES } from "./pipelines.ts";
 import type { PlannedFault } from "./plan.ts";
+import { sleep } from "./sleep.ts";
 import { User } from "./workload.ts";
 import { World, type WorldShape } from "./world.ts";
 
@@ -47,10 +48,10 @@ export interface EndFacts {
   readonly revision: number;
   /** When all pipelines had been stopped: workers that live, and leases, each with its keys. */
   readonly workers: readonly string[];
+  readonly scratch: readonly string[];
   readonly leases: readonly { readonly id: string; readonly keys: readonly string[] }[];
   /** After all services were told to stop and had gone. */
   readonly processes: readonly string[];
-  readonly scratch: readonly string[];
 }
 
 /** Longer than a session's lease: what was left to die has died. */
@@ -65,7 +66,14 @@ export async function runChaos(options: RunOptions): Promise<void> {
   try {
     const nemesisJournal = journal(folder, "nemesis", after);
     const history = journal(folder, "history", after);
-    writeJson(folder, "run", { seed, shape, plan, begunNs: monotonicNs(), uptimeShiftNs: uptimeShift(), patienceMs } satisfies RunFacts);
+    writeJson(folder, "run", {
+      seed,
+      shape,
+      plan,
+      begunNs: monotonicNs(),
+      uptimeShiftNs: uptimeShift(),
+      patienceMs,
+    } satisfies RunFacts);
     const world = await World.build(folder, shape, nemesisJournal, after);
     const keeper = await Keeper.connect(world.members);
     after(() => keeper.close());
@@ -92,10 +100,10 @@ export async function runChaos(options: RunOptions): Promise<void> {
     say(`${rounds.reduce((sum, each) => sum + each, 0)} rounds; stopping`);
     for (const { name: pipeline } of PIPELINES) await stopPipeline(caller, pipeline, patience.signal);
     const workers = await goneInTime(() => world.workers().map(({ id }) => id));
+    const scratch = await goneInTime(() => scratchOf(folder));
     const leases = await leasesAtRest(world, keeper);
     await world.stopServices();
     const processes = await goneInTime(() => processesWith("services", folder).map(String));
-    const scratch = scratchOf(folder);
     writeJson(folder, "end", { revision: Number(log.seen), workers, leases, processes, scratch } satisfies EndFacts);
   } finally {
     for (const end of ends.reverse()) await end();

@@ -10,8 +10,8 @@ import { readFiles } from "../kit/pipelines.ts";
 import { isTerminal } from "../kit/tree.ts";
 import type { ApiCaller } from "./api-caller.ts";
 import type { Journal } from "./journal.ts";
-import { sleep } from "./nemesis.ts";
 import { type ChaosPipeline, GLOB } from "./pipelines.ts";
+import { sleep } from "./sleep.ts";
 
 /** A line of the history. */
 export type HistoryEntry = { readonly ns: number } & (
@@ -85,7 +85,9 @@ export class User {
   async #create(): Promise<void> {
     const { repo, name, workers, merge, tries, script } = this.#pipeline;
     const id = (what: string) => `${what}-${this.#options.seed}-${name}`;
-    await this.#call("createRepo", (at) => at.client(api.RepoService).createRepo({ name: repo, requestId: id("repo") }));
+    await this.#call("createRepo", (at) =>
+      at.client(api.RepoService).createRepo({ name: repo, requestId: id("repo") }),
+    );
     const spec = create(api.PipelineSpecSchema, {
       pipeline: { name },
       input: { pfs: { repo, glob: GLOB } },

@@ -34,7 +34,9 @@ export function figuresOf(timeline: Timeline, nemesis: readonly NemesisEntry[], 
     faults.flatMap(({ ns, facts }) =>
       (facts?.workers ?? []).flatMap(({ id }) => runningAgain(ns, id, timeline.claims, starts)),
     );
-  const silent = begun.filter((entry) => /^(freeze|cut-off)-worker$/.test(entry.kind ?? "") && lasted(entry) > SILENT_S);
+  const silent = begun.filter(
+    (entry) => /^(freeze|cut-off)-worker$/.test(entry.kind ?? "") && lasted(entry) > SILENT_S,
+  );
   const killed = begun.filter(({ kind }) => kind === "kill-worker" || kind === "kill-all-workers");
   const takeovers = begun
     .filter(({ kind }) => kind === "kill-master")
@@ -64,7 +66,10 @@ function runningAgain(
     (span) => span.worker === worker && span.kind === "process" && span.fromNs <= ns && ns < span.untilNs,
   );
   return held.flatMap(({ job, start, end }) => {
-    const begins = Array.from({ length: end - start }, (_, i) => starts.get(`${job} ${fileOf(start + i)}`) ?? []).flat();
+    const begins = Array.from(
+      { length: end - start },
+      (_, i) => starts.get(`${job} ${fileOf(start + i)}`) ?? [],
+    ).flat();
     // One that waits behind another claim was not running before, either.
     if (!begins.some((note) => note.worker === worker && note.ns <= ns)) return [];
     const next = begins.filter((note) => note.worker !== worker && note.ns > ns).map((note) => note.ns);

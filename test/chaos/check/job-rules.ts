@@ -44,7 +44,11 @@ export class JobRules {
       ["merge", record.shards],
     ] as const) {
       const gap = gapIn(before, job, kind, n);
-      this.#findings.check(gap === null, "I2", () => `${key} succeeded at revision ${rev} with its ${kind} ledger at ${gap}`);
+      this.#findings.check(
+        gap === null,
+        "I2",
+        () => `${key} succeeded at revision ${rev} with its ${kind} ledger at ${gap}`,
+      );
     }
     const put = (wanted: string) => revision.changes.find((change) => change.key === wanted)?.now;
     const head = put(KEYS.head(pipeline, record.outputBranch));
@@ -56,7 +60,11 @@ export class JobRules {
   #owner({ rev }: Revision, { key, before, now }: KeyChange): void {
     if (before === undefined || now === undefined) return;
     const [from, to] = [before, now].map(({ value }) => fromBinary(state.OwnerRecordSchema, value).replica);
-    this.#findings.check(from === to, "I9", () => `${key} went from ${from} to ${to} at revision ${rev}, without a delete`);
+    this.#findings.check(
+      from === to,
+      "I9",
+      () => `${key} went from ${from} to ${to} at revision ${rev}, without a delete`,
+    );
   }
 }
 

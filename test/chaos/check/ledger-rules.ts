@@ -6,7 +6,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import type { LedgerKind } from "@sheaf/etcd";
 import { state } from "@sheaf/proto";
 import { KEYS } from "../keeper.ts";
-import type { KeyChange, Revision, Store, StoredKey } from "./replay.ts";
+import type { KeyChange, Revision, Store } from "./replay.ts";
 import type { Findings } from "./verdict.ts";
 
 interface Piece {
@@ -20,7 +20,10 @@ type Owned = { readonly job: string; readonly kind: LedgerKind };
 export class LedgerRules {
   readonly #findings: Findings;
   /** Ledger by its prefix: the create revision of its meta key; its pieces, claims and done ones, by key. */
-  readonly #ledgers = new Map<string, { meta: number; pipeline: string; pieces: Map<string, Piece>; everDone: Set<string> }>();
+  readonly #ledgers = new Map<
+    string,
+    { meta: number; pipeline: string; pieces: Map<string, Piece>; everDone: Set<string> }
+  >();
 
   constructor(findings: Findings) {
     this.#findings = findings;
@@ -63,13 +66,13 @@ export class LedgerRules {
     ledger?.everDone.add(key);
     ledger?.pieces.set(key, { key, start: of.start, end });
     this.#owned(revision, of, before);
-    const claim = claimWith(Number(record.fence), of, before);
-    const holds = claim !== undefined && claim.start <= of.start && end <= claim.end;
-    const found = claim === undefined ? "no claim" : `${claim.key} [${claim.start}, ${claim.end})`;
+    const claims = claimsWith(Number(record.fence), of, before);
+    const holds = claims.some((claim) => claim.start <= of.start && end <= claim.end);
+    const found = () => claims.map((claim) => `${claim.key} [${claim.start}, ${claim.end})`).join(", ") || "no claim";
     this.#findings.check(
       holds,
       "I3",
-      () => `${key} to ${end} at revision ${rev}: with its fence ${record.fence} stood ${found} just before`,
+      () => `${key} to ${end} at revision ${rev}: with its fence ${record.fence} stood ${found()} just before`,
     );
   }
 
@@ -102,13 +105,12 @@ export class LedgerRules {
   }
 }
 
-function claimWith(fence: number, { job, kind }: Owned, store: Store): Piece | undefined {
+/** Several claims may have one fence: they were written in one transaction. */
+function claimsWith(fence: number, { job, kind }: Owned, store: Store): Piece[] {
   const prefix = KEYS.claims(job, kind);
-  const kv = [...store.values()].find(({ key, create }) => create === fence && key.startsWith(prefix));
-  return kv && pieceOf(kv);
-}
-
-function pieceOf({ key, value }: StoredKey): Piece {
-  const { start, end } = fromBinary(state.ClaimRecordSchema, value);
-  return { key, start: Number(start), end: Number(end) };
+  const found = [...store.values()].filter(({ key, create }) => create === fence && key.startsWith(prefix));
+  return found.map(({ key, value }) => {
+    const { start, end } = fromBinary(state.ClaimRecordSchema, value);
+    return { key, start: Number(start), end: Number(end) };
+  });
 }

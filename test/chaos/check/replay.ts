@@ -44,12 +44,20 @@ export function replay(
   for (let i = 0; i < entries.length; ) {
     const first = entries[i] as EtcdEntry;
     if (first.snapshot !== undefined) {
-      findings.check(rev === 0 && first.snapshot === 0, "L0", () => `revision ${first.rev}: the watcher lost events after ${rev}`);
+      findings.check(
+        rev === 0 && first.snapshot === 0,
+        "L0",
+        () => `revision ${first.rev}: the watcher lost events after ${rev}`,
+      );
       rev = first.rev;
       i++;
       continue;
     }
-    findings.check(first.rev === rev + 1, "L0", () => `revision ${first.rev} follows ${rev}: the watch lost what is between`);
+    findings.check(
+      first.rev === rev + 1,
+      "L0",
+      () => `revision ${first.rev} follows ${rev}: the watch lost what is between`,
+    );
     const changes: KeyChange[] = [];
     for (; i < entries.length && entries[i]?.rev === first.rev && entries[i]?.snapshot === undefined; i++)
       changes.push(changeOf(entries[i] as EtcdEntry, store));

@@ -40,7 +40,8 @@ export class Timeline {
     for (const change of changes) {
       const parsed = KEYS.parse(change.key);
       if (parsed?.of === "job") this.#pipelines.set(parsed.job, parsed.pipeline);
-      if ((parsed?.of === "master" || parsed?.of === "merger") && change.now) this.#replica(parsed.id, change.now.value);
+      if ((parsed?.of === "master" || parsed?.of === "merger") && change.now)
+        this.#replica(parsed.id, change.now.value);
       if (parsed?.of === "claim") this.#claim(ns, change, parsed.job, parsed.kind);
       if (parsed?.of === "owner") this.#owner(ns, change, parsed.pipeline);
     }

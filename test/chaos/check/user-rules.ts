@@ -1,9 +1,9 @@
 // What users see. I2 (second half): a job that succeeded gave the result that was known before, byte for byte. I6: no infrastructure
 // fault spends a user's try. I7: everything that was begun ends, in success. I10: a request that was sent again was done once.
 
+import { KEYS } from "../keeper.ts";
 import type { HistoryEntry } from "../workload.ts";
 import type { Note } from "./notes.ts";
-import { KEYS } from "../keeper.ts";
 import type { Store } from "./replay.ts";
 import type { Findings } from "./verdict.ts";
 

@@ -34,3 +34,12 @@ export interface Fault extends FaultShape {
 export function pick<T>(from: readonly T[], random: Random): T | undefined {
   return from[random.int(Math.max(1, from.length))];
 }
+
+/** False: the process went before us. */
+export function send(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch {
+    return false;
+  }
+}

@@ -3,7 +3,7 @@
 import type { Random } from "@sheaf/runtime";
 import type { World } from "../world.ts";
 import type { Fault } from "./fault.ts";
-import { pick } from "./fault.ts";
+import { pick, send } from "./fault.ts";
 
 type Kind = "master" | "merge";
 
@@ -65,7 +65,7 @@ export const SERVICE_FAULTS: readonly Fault[] = [
     ms: [500, 2_000],
     async begin({ world }) {
       const workers = world.workers();
-      for (const { pid } of workers) process.kill(pid, "SIGKILL");
+      for (const { pid } of workers) send(pid, "SIGKILL");
       await Promise.all([
         ...world.replicas.map(({ service }) => service.end("SIGKILL")),
         ...world.members.map((member) => member.end("SIGKILL")),

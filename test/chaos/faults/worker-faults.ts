@@ -2,7 +2,7 @@
 
 import { holdsPort } from "../world.ts";
 import type { Fault } from "./fault.ts";
-import { pick } from "./fault.ts";
+import { pick, send } from "./fault.ts";
 
 export const WORKER_FAULTS: readonly Fault[] = [
   {
@@ -66,12 +66,4 @@ export const WORKER_FAULTS: readonly Fault[] = [
 
 function kill(pid: number): boolean {
   return send(pid, "SIGKILL");
-}
-
-function send(pid: number, signal: NodeJS.Signals): boolean {
-  try {
-    return process.kill(pid, signal);
-  } catch {
-    return false; // it went before us
-  }
 }
