@@ -6,7 +6,7 @@ import type { Etcd } from "@sheaf/etcd";
 import { dispatch } from "@sheaf/proto";
 import { type Random, seededRandom, systemRandom } from "@sheaf/runtime";
 import { FakeWorker } from "./fake-worker.test-kit.ts";
-import { beatOf, etcd, useEtcd, world } from "./world.test-kit.ts";
+import { beatOf, etcd, process1, useEtcd, world } from "./world.test-kit.ts";
 
 useEtcd();
 
@@ -225,4 +225,14 @@ test("with writes of unknown outcome nothing is lost and nothing committed twice
     [0n, ...acknowledged.map(([, to]) => to)].slice(0, -1),
   );
   assert.equal(acknowledged.at(-1)?.[1], BigInt(N));
+});
+
+test("a pipeline that is not owned any more opens no ledger: it would be closed at once, for ever (L1)", async (t) => {
+  const it = world(t);
+  const { dispatcher, owner, ledger } = await it.owned(4);
+  await dispatcher.release("pipe");
+  assert.equal((await ledger.end).kind, "closed");
+  const input = (await owner.ledgerMeta(process1))?.input;
+  assert.ok(input);
+  await assert.rejects(owner.openLedger(process1, { n: 4, input, order: "a" }), { reason: "NOT_OWNER" });
 });

@@ -1,4 +1,5 @@
 import { dispatch } from "@sheaf/proto";
+import { unavailable } from "@sheaf/runtime";
 import type { LedgerName, NewLedgerMeta, Ownership } from "../door.ts";
 import { decodeMeta } from "../ledger-records.ts";
 import type { LedgerDeps } from "../owner/etcd-ledger.ts";
@@ -51,12 +52,20 @@ export class OwnedPipeline implements Ownership {
   submit: Ownership["submit"] = (change) => this.#owner.submit(change);
 
   async openLedger(name: LedgerName, meta: NewLedgerMeta) {
+    this.#stillOwned();
     const open = this.#pool.ledger(name);
     if (open !== undefined) return open;
     const made = { giveUpAfterFailed: Number.POSITIVE_INFINITY, speculation: false, ...meta };
     const ledger = await openLedger(this.#deps, this.#owner, name, made);
+    this.#stillOwned();
     this.#pool.add(ledger);
     return ledger;
+  }
+
+  /** L1: a ledger that is opened after the loss would be closed at once, and whoever wants it open would try for ever. */
+  #stillOwned(): void {
+    if (!this.#pool.closed) return;
+    throw unavailable("NOT_OWNER", `pipeline ${this.pipeline} is not owned by this replica any more`);
   }
 
   async ledgerMeta({ job, kind }: LedgerName) {

@@ -85,6 +85,11 @@ export class Pool {
     return this.#servingSince !== null && !this.#closed;
   }
 
+  /** Nothing is handed out any more, ever: the pipeline is not owned here, or was given up. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   workers(): ConnectedWorker[] {
     return this.#roster.workers();
   }

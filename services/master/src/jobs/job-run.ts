@@ -46,7 +46,7 @@ export class JobRun {
       id,
     );
     const name = `job ${ownership.pipeline}/${id}`;
-    this.#loop = new WakeLoop({ name, clock, random, log, step: () => this.#run().finally(this.#looked.resolve) });
+    this.#loop = new WakeLoop({ name, clock, random, log, step: (signal) => this.#run(signal).finally(this.#looked.resolve) });
   }
 
   /** Something that the job depends on may have changed. */
@@ -80,8 +80,8 @@ export class JobRun {
   }
 
   /** Takes steps until one of them is to wait. Answers when to look again without a wake. */
-  async #run(): Promise<number | undefined> {
-    for (;;) {
+  async #run(stopped: AbortSignal): Promise<number | undefined> {
+    while (!stopped.aborted) {
       const kept = this.#deps.jobs.get(this.#deps.ownership.pipeline, this.id);
       if (kept === undefined) return undefined; // deleted, with its pipeline
       this.#watchMerge(kept);
@@ -89,6 +89,7 @@ export class JobRun {
       if (step?.kind === "rest") return this.#rest();
       if (step?.kind === "wait") return this.#wait(step);
     }
+    return undefined;
   }
 
   async #one(kept: KeptJob): Promise<JobStep> {

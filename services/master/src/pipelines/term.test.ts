@@ -45,6 +45,15 @@ describe("jobs of a pipeline", () => {
     assert.equal(kept.record.parentCommit, merging.kept.record.outputCommit);
   });
 
+  it("let go of what they were doing when the pipeline is lost, and go on in the next term", async () => {
+    await using cluster = await etcd.cluster();
+    const { master } = await firstJob(cluster);
+    const lost = master.dispatcher.ownership("words");
+    lost?.lose();
+    // Its job is in PLANNING, and its ledger is closed: an owner that tried to open it for ever would never give up the term.
+    while (master.dispatcher.ownership("words") === lost) await new Promise((resolve) => setTimeout(resolve, 10));
+  });
+
   it("coalesce many quick commits", async () => {
     await using cluster = await etcd.cluster();
     const { master, id: first } = await firstJob(cluster);
