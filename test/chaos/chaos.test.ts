@@ -21,7 +21,7 @@ test("every invariant holds through two minutes of faults", { timeout: TEST_MS }
   const folder = mkdtempSync(join(tmpdir(), `sheaf-chaos-${SEED}-`));
   // Faults of the disk need strace, which not every machine has; `npm run chaos` uses it where it is.
   const faults = FAULTS.filter(({ needs }) => needs === undefined);
-  const plan = planFaults({ seed: SEED, ms: FAULTS_MS, kinds: faults, pauseMs: [1_000, 7_000] });
+  const plan = planFaults({ seed: SEED, ms: FAULTS_MS, kinds: faults, pauseMs: [2_000, 14_000] });
   await runChaos({
     ...{ folder, seed: SEED, faults, plan, patienceMs: PATIENCE_MS },
     shape: { masters: 1, merges: 1, fsync: false },

@@ -1,5 +1,4 @@
-// `npm run chaos -- [--seed S] [--minutes M] [--kills N] [--masters N] [--merges N] [--no-fsync] [--only KIND,..] [--out DIR]`: a chaos run and its
-// check. `npm run chaos -- --check DIR` checks the artefacts of an earlier run again.
+// `npm run chaos -- [--minutes M | --kills N]`: a chaos run and its check. `npm run chaos -- --check DIR` checks the artefacts of an earlier run again.
 //
 // Exit code: 0 all invariants hold, 1 one is broken, 2 wrong usage.
 
@@ -18,6 +17,7 @@ const OPTIONS = {
   seed: { type: "string" },
   minutes: { type: "string", default: "2" },
   kills: { type: "string" },
+  every: { type: "string", default: "2" },
   masters: { type: "string", default: "2" },
   merges: { type: "string", default: "2" },
   "no-fsync": { type: "boolean", default: false },
@@ -25,13 +25,13 @@ const OPTIONS = {
   out: { type: "string" },
   check: { type: "string" },
 } as const;
-const USAGE = `usage: npm run chaos -- [--seed S] [--minutes M | --kills N] [--masters N] [--merges N] [--no-fsync] [--only ${"KIND,..."}] [--out DIR]
+const USAGE = `usage: npm run chaos -- [--seed S] [--minutes M | --kills N [--every SECONDS]] [--masters N] [--merges N] [--no-fsync] [--only ${"KIND,..."}] [--out DIR]
        npm run chaos -- --check DIR
 kinds: ${FAULTS.map(({ kind }) => kind).join(" ")}`;
 
 /** After the last fault; a job of some seconds, a lease's end, a takeover, three times. */
 const PATIENCE_MS = 90_000;
-const PAUSE_MS = [1_000, 9_000] as const;
+const PAUSE_MS = [2_000, 14_000] as const;
 
 process.exitCode = await main();
 
@@ -46,7 +46,10 @@ async function main(): Promise<number> {
   const plan =
     values.kills === undefined
       ? planFaults({ seed, ms: Number(values.minutes) * 60_000, kinds: faults, pauseMs: PAUSE_MS })
-      : planKills({ seed, kills: Number(values.kills) });
+      : planKills({
+          ...{ seed, kills: Number(values.kills), everyMs: Number(values.every) * 1_000 },
+          only: values.only?.split(",") ?? [],
+        });
   console.log(`seed ${seed}: ${plan.length} faults; artefacts in ${folder}`);
   const stopped = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stopped.abort());

@@ -28,12 +28,10 @@ export interface PlannedFault {
   readonly draw: number;
 }
 
-/** What is hurt is to work first. */
-const FIRST_MS = 5_000;
 const KILLS: readonly FaultShape[] = [
   { kind: "kill-worker", lane: "worker", weight: 8, ms: [0, 0] },
-  { kind: "kill-master", lane: "service", weight: 1, ms: [0, 0] },
-  { kind: "kill-merge", lane: "service", weight: 1, ms: [0, 0] },
+  { kind: "kill-master", lane: "service", weight: 1, ms: [200, 200] },
+  { kind: "kill-merge", lane: "service", weight: 1, ms: [200, 200] },
 ];
 
 export interface PlanOptions {
@@ -52,12 +50,12 @@ export function planFaults({ seed, ms, kinds, pauseMs }: PlanOptions): PlannedFa
   for (const lane of LANES) {
     const here = kinds.filter((kind) => kind.lane === lane);
     if (here.length === 0) continue;
-    for (let atMs = FIRST_MS + between(pauseMs); ; atMs += between(pauseMs)) {
-      const { kind, ms: range } = weighted(here, random.float());
-      const lasts = between(range);
-      const draw = random.int(2 ** 31);
-      if (atMs + lasts > ms) break;
-      planned.push({ kind, atMs, ms: lasts, draw });
+    for (let atMs = between(pauseMs); ; atMs += between(pauseMs)) {
+      const fit = here.filter((kind) => atMs + kind.ms[0] <= ms);
+      if (fit.length === 0) break;
+      const { kind, ms: range } = weighted(fit, random.float());
+      const lasts = Math.min(between(range), ms - atMs);
+      planned.push({ kind, atMs, ms: lasts, draw: random.int(2 ** 31) });
       atMs += lasts;
     }
   }
@@ -75,14 +73,23 @@ function weighted(kinds: readonly FaultShape[], point: number): FaultShape {
   return kinds.at(-1) as FaultShape;
 }
 
+export interface KillOptions {
+  readonly seed: number;
+  readonly kills: number;
+  /** Mean time between two of them. */
+  readonly everyMs: number;
+  /** Which of them; empty: all. */
+  readonly only: readonly string[];
+}
+
 /** A plan of kills only, one after another: of workers for the most part, of masters and merge replicas. */
-export function planKills({ seed, kills }: { readonly seed: number; readonly kills: number }): PlannedFault[] {
+export function planKills({ seed, kills, everyMs, only }: KillOptions): PlannedFault[] {
   const random = seededRandom(seed);
-  let atMs = FIRST_MS;
+  const kinds = KILLS.filter(({ kind }) => only.length === 0 || only.includes(kind));
+  let atMs = 0;
   return Array.from({ length: kills }, (_, id) => {
-    const kind = weighted(KILLS, random.float()).kind;
-    const fault = { id, kind, atMs, ms: kind === "kill-worker" ? 0 : 200, draw: random.int(2 ** 31) };
-    atMs += 1_000 + random.int(2_000);
-    return fault;
+    atMs += everyMs / 2 + random.int(everyMs);
+    const { kind, ms } = weighted(kinds, random.float());
+    return { id, kind, atMs, ms: ms[0], draw: random.int(2 ** 31) };
   });
 }

@@ -90,6 +90,8 @@ export async function runChaos(options: RunOptions): Promise<void> {
       (pipeline) => new User(pipeline, { caller, history, folder, seed, last: last.signal, patience: patience.signal }),
     );
     const working = Promise.all(users.map((user) => user.run()));
+    // What is hurt is to work first.
+    await Promise.all(users.map((user) => user.works));
     const nemesis = new Nemesis({ world, keeper, log }, options.faults, nemesisJournal);
     await nemesis.carryOut(plan, stopped);
     say(`healed; waiting for what was begun (at most ${patienceMs / 1_000} s)`);

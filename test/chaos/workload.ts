@@ -63,6 +63,7 @@ export class User {
   readonly #options: UserOptions;
   readonly #pipeline: ChaosPipeline;
   readonly #input = new Map<string, string>();
+  readonly #first = Promise.withResolvers<void>();
   #round = 0;
 
   constructor(pipeline: ChaosPipeline, options: UserOptions) {
@@ -70,14 +71,24 @@ export class User {
     this.#options = options;
   }
 
+  /** Resolves when its first round is over, or never will be. */
+  get works(): Promise<void> {
+    return this.#first.promise;
+  }
+
   /** Makes the input and the pipeline, then round after round. Resolves with the rounds that ended. */
   async run(): Promise<number> {
     const { last, history, patience } = this.#options;
     try {
       await this.#create();
-      for (; !last.aborted && !patience.aborted; this.#round++) await this.#play();
+      for (; !last.aborted && !patience.aborted; this.#round++) {
+        await this.#play();
+        this.#first.resolve();
+      }
     } catch (error) {
       history.write({ what: "gave-up", pipeline: this.#pipeline.name, round: this.#round, why: String(error) });
+    } finally {
+      this.#first.resolve();
     }
     return this.#round;
   }

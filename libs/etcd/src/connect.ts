@@ -47,7 +47,7 @@ export async function connectEtcd(options: ConnectOptions): Promise<Etcd> {
   const addresses = options.addresses.map(checkedAddress);
   if (addresses.length === 0) throw invalidArgument("ETCD_ADDRESS", "no etcd address: give at least one host:port");
   const { clock = systemClock, log = testLogger(), connectTimeoutMs = 10_000 } = options;
-  const client = new EtcdClient(new Members(addresses, options.tls), clock, log);
+  const client = new EtcdClient(new Members(addresses, options.tls, clock), clock, log);
   const giveUp = () => void client.close();
   try {
     options.signal?.throwIfAborted();
@@ -121,6 +121,8 @@ class EtcdClient implements Etcd {
         answer: await raw.leaseClient.leaseGrant({ TTL: ttlSeconds }, within(ms)),
       };
     });
+    // A lease is a write as well: etcd that has no space refuses it.
+    this.#members.trouble.written();
     const lease = new KeptLease(answer.ID, Number(answer.TTL), sent, {
       members: this.#members,
       clock: this.#clock,
@@ -166,6 +168,10 @@ class EtcdClient implements Etcd {
     });
     this.#watches.add(watch);
     return watch;
+  }
+
+  trouble(): string | undefined {
+    return this.#members.trouble.describe();
   }
 
   status(): Promise<EtcdStatus> {

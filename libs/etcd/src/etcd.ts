@@ -179,6 +179,8 @@ export interface Etcd {
   leaseTimeToLive(id: string): Promise<LeaseInfo | null>;
   watch(prefix: string, handler: WatchHandler, options?: { readonly name?: string }): Watch;
   status(): Promise<EtcdStatus>;
+  /** What keeps etcd from serving, in one line for people: `etcd does not answer: ...`. Undefined: nothing that is known. */
+  trouble(): string | undefined;
   /** Closes watches, stops leases (without revoking them) and ends connections. */
   close(): Promise<void>;
 }

@@ -54,9 +54,13 @@ export function isTransient(error: unknown): boolean {
   return code !== undefined && !FINAL_FOR_READS.has(code) && !isOutOfSpace(error);
 }
 
-function isOutOfSpace(error: unknown): boolean {
+/** What etcd says while it refuses all that would make it grow (NOSPACE). */
+export function isOutOfSpace(error: unknown): boolean {
   return messageOf(error).includes("database space exceeded");
 }
+
+/** What a person has to do then. */
+export const MAKE_SPACE = "compact, defragment, then disarm its NOSPACE alarm";
 
 export function isLeaseNotFound(error: unknown): boolean {
   return messageOf(error).includes("requested lease not found");
@@ -97,8 +101,7 @@ export function readError(error: unknown, what: string, addresses: readonly stri
     default:
   }
   if (isOutOfSpace(error)) {
-    const advice = "compact, defragment, then disarm its NOSPACE alarm";
-    return resourceExhausted("ETCD_NO_SPACE", `etcd has no space left (${what}): ${advice}`, options);
+    return resourceExhausted("ETCD_NO_SPACE", `etcd has no space left (${what}): ${MAKE_SPACE}`, options);
   }
   const tried = `tried for ${(triedMs / 1_000).toFixed(1)} s`;
   return unavailable(
@@ -109,7 +112,7 @@ export function readError(error: unknown, what: string, addresses: readonly stri
 }
 
 /** gRPC wraps the one thing that helps, `connect ECONNREFUSED 127.0.0.1:2379`, in words that do not. */
-function plain(message: string): string {
+export function plain(message: string): string {
   return message
     .replace(/^14 UNAVAILABLE: No connection established\. Last error: (Error: )?/, "")
     .replace(/\.? Resolution note:.*$/, "");

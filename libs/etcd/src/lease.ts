@@ -133,6 +133,7 @@ export class KeptLease implements Lease {
   #answered(answer: ILeaseKeepAliveResponse): void {
     if (this.#state !== "kept" || this.#asked === undefined) return;
     if (Number(answer.TTL) <= 0) return this.#lose("the server does not know it any more"); // E5
+    this.#parts.members.trouble.answered();
     this.#renewed = this.#asked;
     this.#asked = undefined;
     this.#backoff.reset();
@@ -144,7 +145,7 @@ export class KeptLease implements Lease {
   #giveUp(cause: string): void {
     if (this.#state !== "kept") return;
     this.#parts.log.debug({ lease: this.id, cause }, "lease: renewing on another stream");
-    if (this.#stream !== undefined) this.#parts.members.failed(this.#stream.member);
+    if (this.#stream !== undefined) this.#parts.members.failed(this.#stream.member, cause);
     this.#dropStream();
     this.#renewIn(this.#backoff.next());
   }

@@ -7,8 +7,10 @@
  * every unary call has a deadline.
  */
 import { type CallOptions, type ChannelOptions, InterceptingCall, type Interceptor } from "@grpc/grpc-js";
+import type { Clock } from "@sheaf/runtime";
 import { noop } from "cockatiel";
 import { Etcd3, type IOptions } from "etcd3";
+import { Trouble } from "./trouble.ts";
 
 export interface EtcdTls {
   /** PEM: the authority that signed etcd's certificates. */
@@ -42,10 +44,13 @@ const CHANNEL_OPTIONS: ChannelOptions = {
 
 export class Members {
   readonly addresses: readonly string[];
+  /** What those who call the members found. */
+  readonly trouble: Trouble;
   readonly #members: readonly Member[];
   #at = 0;
 
-  constructor(addresses: readonly string[], tls: EtcdTls | undefined) {
+  constructor(addresses: readonly string[], tls: EtcdTls | undefined, clock: Clock) {
+    this.trouble = new Trouble(clock);
     this.#members = addresses.map((address) => ({ address, raw: rawClient(address, tls) }));
     this.addresses = addresses;
   }
@@ -59,7 +64,8 @@ export class Members {
   }
 
   /** Moves on to the next member, unless somebody else has done so already. */
-  failed(member: Member): void {
+  failed(member: Member, cause: unknown): void {
+    this.trouble.failed(cause);
     if (this.current() === member) this.#at++;
   }
 

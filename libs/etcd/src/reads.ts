@@ -2,7 +2,7 @@
 import { type Clock, type Logger, messageOf, orAborted, retry, SheafError } from "@sheaf/runtime";
 import type { IRangeRequest } from "etcd3";
 import type { KeyValue, Listed, ListOptions, Page, PageOptions, Revision } from "./etcd.ts";
-import { closedError, isTransient, readError } from "./faults.ts";
+import { closedError, isOutOfSpace, isTransient, readError } from "./faults.ts";
 import { type Member, type Members, within } from "./members.ts";
 import { keyAfter, keyBytes, prefixEnd, toKeyValue } from "./wire.ts";
 
@@ -37,9 +37,12 @@ export function repeater(members: Members, clock: Clock, log: Logger, closed: Ab
       const member = members.current();
       try {
         const left = begun + deadlineMs - clock.now();
-        return await call(member, Math.max(ATTEMPT_MIN_MS, Math.min(ATTEMPT_MS, left)));
+        const answer = await call(member, Math.max(ATTEMPT_MIN_MS, Math.min(ATTEMPT_MS, left)));
+        members.trouble.answered();
+        return answer;
       } catch (error) {
-        if (isTransient(error)) members.failed(member);
+        if (isTransient(error)) members.failed(member, error);
+        else if (isOutOfSpace(error)) members.trouble.failed(error);
         throw error;
       }
     };

@@ -14,12 +14,14 @@ export async function sendTxn(members: Members, txn: Txn, deadlineMs: number): P
   try {
     const answer = await member.raw.kv.txn(toTxnRequest(txn), within(deadlineMs));
     const revision = BigInt(answer.header.revision);
+    if (answer.succeeded && txn.then.some((op) => "put" in op)) members.trouble.written();
+    else members.trouble.answered();
     return answer.succeeded
       ? { kind: "applied", revision, reads: readsOf(txn.then, answer.responses) }
       : { kind: "refused", revision, reads: readsOf(txn.else ?? [], answer.responses) };
   } catch (error) {
     const outcome = outcomeOfError(error);
-    if (outcome.kind === "unknown") members.failed(member);
+    if (outcome.kind === "unknown") members.failed(member, error);
     return outcome;
   }
 }

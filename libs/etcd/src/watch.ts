@@ -100,6 +100,7 @@ export class PrefixWatch implements Watch {
     const place = { member, prefix: this.#prefix, from: from + 1n, newestRevision };
     const stream = new WatchStream(place, clock, {
       created: (revision) => {
+        members.trouble.answered();
         this.#log.debug({ from: String(from), address: member.address }, "watch: following");
         if (revision < from) void this.#checkHistory(stream, from);
       },
@@ -128,7 +129,7 @@ export class PrefixWatch implements Watch {
       case "closed":
         return;
       case "cut":
-        this.#parts.members.failed(member);
+        this.#parts.members.failed(member, end.cause);
         this.#log.debug({ cause: end.cause, address: member.address }, "watch: cut, resuming");
         return;
       case "compacted":

@@ -93,7 +93,7 @@ await runService({
       services: apiServices({
         ...{ world, pipelines, heads, masters, mergers, jobs, live, owners, dispatcher, ownerCalls },
         requests: new Requests(world),
-        views: new JobViews({ owners, dispatcher, mergers, poolReason: (name) => pools.reason(name) }),
+        views: new JobViews({ etcd, owners, dispatcher, mergers, poolReason: (name) => pools.reason(name) }),
         cluster: config.cluster,
         version: VERSION,
         failing: (name) => pools.failing(name),

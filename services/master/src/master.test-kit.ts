@@ -146,6 +146,7 @@ export class TestMaster {
     this.owners = new Owners(base);
     const requests = new Requests(world);
     const views = new JobViews({
+      etcd: world.etcd,
       owners: this.owners,
       dispatcher: this.dispatcher,
       mergers,

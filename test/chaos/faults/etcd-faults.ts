@@ -104,6 +104,16 @@ export const ETCD_FAULTS: readonly Fault[] = [
     begin: (stage, random) => frozen(twoMembers(stage, random)),
   },
   {
+    kind: "lose-quorum-for-long",
+    rows: ["F14"],
+    lane: "etcd",
+    weight: 0.5,
+    // Ten times the TTL of an owner's lease, and of a session's.
+    ms: [50_000, 150_000],
+    begin: (stage, random) =>
+      random.int(2) === 0 ? downed(twoMembers(stage, random)) : frozen(twoMembers(stage, random)),
+  },
+  {
     kind: "replace-member",
     rows: ["F13"],
     lane: "etcd",

@@ -1,5 +1,6 @@
 // Jobs as users see them: the record, what the owner knows beyond it, and who works on it.
 
+import type { Etcd } from "@sheaf/etcd";
 import type { Dispatcher } from "@sheaf/ledger";
 import type { api, state } from "@sheaf/proto";
 import type { Mirror } from "../mirror/mirror.ts";
@@ -8,6 +9,7 @@ import { jobView } from "./views.ts";
 import { waitingFor } from "./waiting-for.ts";
 
 export interface JobViewsDeps {
+  readonly etcd: Pick<Etcd, "trouble">;
   readonly owners: Owners;
   readonly dispatcher: Pick<Dispatcher, "workers">;
   readonly mergers: Mirror<state.ReplicaRecord>;
@@ -23,11 +25,18 @@ export class JobViews {
   }
 
   view(pipeline: string, id: string, record: state.JobRecord): api.Job {
-    const { owners, dispatcher, mergers, poolReason } = this.#deps;
+    const { etcd, owners, dispatcher, mergers, poolReason } = this.#deps;
     const live = owners.live(pipeline, id);
     const workers = dispatcher.workers(pipeline).length;
     const owner = owners.owns(pipeline) ? (live?.waitingFor ?? "") : undefined;
-    const waiting = { state: record.state, owner, workers, pool: poolReason(pipeline), mergers: mergers.size };
+    const waiting = {
+      state: record.state,
+      etcd: etcd.trouble(),
+      owner,
+      workers,
+      pool: poolReason(pipeline),
+      mergers: mergers.size,
+    };
     return jobView(record, { pipeline, id, workers, live, waitingFor: waitingFor(waiting) });
   }
 }

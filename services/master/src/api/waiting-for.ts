@@ -5,6 +5,8 @@ import { isMerging, isTerminal } from "../jobs/states.ts";
 
 export interface WaitingView {
   readonly state: api.JobState;
+  /** What keeps etcd from serving; without it nothing else goes on. */
+  readonly etcd: string | undefined;
   /** What the owner of the pipeline says; undefined: no owner here. */
   readonly owner: string | undefined;
   /** Workers of its pool that are connected. */
@@ -17,6 +19,7 @@ export interface WaitingView {
 
 export function waitingFor(view: WaitingView): string {
   if (isTerminal(view.state)) return "";
+  if (view.etcd !== undefined) return view.etcd;
   if (view.owner === undefined) return "a master that owns the pipeline";
   if (view.owner !== "") return view.owner;
   if (isMerging(view.state) && view.mergers === 0) return "a merge replica: none is running";

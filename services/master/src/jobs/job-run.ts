@@ -46,7 +46,13 @@ export class JobRun {
       id,
     );
     const name = `job ${ownership.pipeline}/${id}`;
-    this.#loop = new WakeLoop({ name, clock, random, log, step: (signal) => this.#run(signal).finally(this.#looked.resolve) });
+    this.#loop = new WakeLoop({
+      name,
+      clock,
+      random,
+      log,
+      step: (signal) => this.#run(signal).finally(this.#looked.resolve),
+    });
   }
 
   /** Something that the job depends on may have changed. */
