@@ -26,6 +26,8 @@ export interface WorldShape {
   readonly merges: number;
   /** etcd syncs its log to the disk. */
   readonly fsync: boolean;
+  /** How large etcd's database may grow. Default: its own. */
+  readonly quotaBytes?: number;
 }
 
 /** A replica with its links. */
@@ -65,6 +67,7 @@ export class World {
       folder: join(folder, "etcd"),
       fsync: shape.fsync,
       electionMs: 1_000,
+      ...(shape.quotaBytes !== undefined && { quotaBytes: shape.quotaBytes }),
     });
     const ports = await freePorts(2 * shape.masters + shape.merges);
     const port = () => ports.pop() ?? 0;

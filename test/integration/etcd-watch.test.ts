@@ -254,3 +254,29 @@ test("etcd restored from an older backup (revisions went back): the watch lists 
   await assertSame(picture, "/w10/");
   await watch.close();
 });
+
+test("closing one stream, or a call that fails, leaves the other streams of the client alone", async () => {
+  const proxy = await etcd.proxy();
+  const { log, lines } = signalLog();
+  const own = await etcd.connect({ addresses: [proxy.address], log });
+  const [picture, other] = [new Picture(), new Picture()];
+  const watch = own.watch("/w11/", picture);
+  await watch.ready;
+  await lines.wait(says("watch: following"));
+  const lease = await own.grantLease(2);
+  await systemClock.sleep(1_000); // its stream is open
+  const second = own.watch("/w12/", other);
+  await second.ready;
+  await lines.wait(says("watch: following"));
+  await second.close();
+  const late = await own.txn({ compare: [], then: [{ put: "/w11/a", value: bytes("1") }] }, { deadlineMs: 0 });
+  assert.equal(late.kind, "unknown", "a deadline that was over before");
+  await lease.revoke();
+  const revision = await write([{ put: "/w11/b", value: bytes("1") }]);
+  await picture.reached(revision);
+  await systemClock.sleep(500);
+  lines.emit({ level: "debug", msg: "end" });
+  const first = await lines.wait(({ msg }) => msg.startsWith("watch: cut") || msg.startsWith("lease:") || msg === "end");
+  assert.equal(first.msg, "end", String(first.cause));
+  await watch.close();
+});
