@@ -85,7 +85,13 @@ async function throughTrouble(trouble: () => Promise<void>): Promise<void> {
     });
   }
   await eventually(() => executions() - before >= N / 4, "a quarter of the datums was executed");
-  await trouble();
+  try {
+    await trouble();
+  } catch (error) {
+    // Or every test that follows fails as well.
+    await heal();
+    throw error;
+  }
   const job = await waitJob(
     connection,
     "count",
@@ -104,11 +110,24 @@ async function throughTrouble(trouble: () => Promise<void>): Promise<void> {
   assert.ok(executions() - before <= N + AGAIN_MAX, `${executions() - before} executions of ${N} datums`);
 }
 
+async function heal(): Promise<void> {
+  for (const member of world.members) {
+    member.signal("SIGCONT");
+    member.start();
+  }
+  await Promise.all(world.replicas.flatMap(({ etcd }) => etcd.map((link) => link.set("pass"))));
+}
+
+/** Waits until the job says that it waits for this. */
 async function waitsFor(pattern: RegExp): Promise<void> {
-  await eventually(
-    async () => pattern.test((await newestJob(connection, "count")).waitingFor),
-    `it waits for ${pattern}`,
-  );
+  let said = "";
+  const isSo = async () => {
+    said = (await newestJob(connection, "count")).waitingFor;
+    return pattern.test(said);
+  };
+  await eventually(isSo, "").catch((cause) => {
+    throw new Error(`it says that it waits for "${said}", not for ${pattern}`, { cause });
+  });
 }
 
 async function leader() {

@@ -276,7 +276,9 @@ test("closing one stream, or a call that fails, leaves the other streams of the 
   await picture.reached(revision);
   await systemClock.sleep(500);
   lines.emit({ level: "debug", msg: "end" });
-  const first = await lines.wait(({ msg }) => msg.startsWith("watch: cut") || msg.startsWith("lease:") || msg === "end");
+  const first = await lines.wait(
+    ({ msg }) => msg.startsWith("watch: cut") || msg.startsWith("lease:") || msg === "end",
+  );
   assert.equal(first.msg, "end", String(first.cause));
   await watch.close();
 });

@@ -136,6 +136,11 @@ export class SimEtcd implements Etcd {
     return new SimWatch(prefix, handler, parts);
   }
 
+  /** Nobody is there to be told. */
+  trouble(): undefined {
+    return undefined;
+  }
+
   status(): Promise<EtcdStatus> {
     throw new Error("nobody asks for the status in a simulation");
   }

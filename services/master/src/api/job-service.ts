@@ -14,6 +14,7 @@ import type { Topic } from "../topic.ts";
 import type { JobViews } from "./job-views.ts";
 import { requireId, requireName } from "./names.ts";
 import { pageToken, readPage, tokenInvalid } from "./paging.ts";
+import { orSeenWhenSilent } from "./when-silent.ts";
 
 /** A watch tells progress no faster than this. */
 const PROGRESS_INTERVAL_MS = 200;
@@ -35,8 +36,18 @@ export class JobService implements Handlers<typeof api.JobService> {
   }
 
   async inspectJob(request: api.InspectJobRequest) {
-    const { id, kept } = await findJob(this.#deps, request);
+    const { id, kept } = await this.#orSeen(request);
     return { job: this.#deps.views.view(request.pipeline, id, kept.record) };
+  }
+
+  /** The job as it stands; while etcd is silent as it was last seen, and `waiting_for` says so. */
+  #orSeen(request: api.InspectJobRequest): ReturnType<typeof findJob> {
+    const { world, jobs } = this.#deps;
+    const reading = findJob(this.#deps, request);
+    const id = request.job === "" ? jobs.ids(request.pipeline).at(-1) : request.job;
+    const kept = id === undefined || !isId(id) ? undefined : jobs.get(request.pipeline, id);
+    if (id === undefined || kept === undefined) return reading;
+    return orSeenWhenSilent(world, reading, { id, kept });
   }
 
   /** From the mirror: newest first, over all pipelines or one. */
