@@ -29,8 +29,9 @@ export interface Result {
 
 /** A history that takes more events than this goes round in circles. */
 const EVENTS_MAX = 100_000;
-/** Within so long after the last fault everything is done, and the time that the work itself takes. */
-const LIVENESS_MS = 40_000;
+/** Within so long after the last fault everything is done, and so long for each index: one slow worker may be all there is. */
+const LIVENESS_MS = 60_000;
+const LIVENESS_MS_PER_INDEX = 3_000;
 
 export async function runSeed(seed: number, isTold = false): Promise<Result> {
   const sim = new Sim(seed, isTold);
@@ -78,7 +79,8 @@ async function run(cluster: Cluster, jobs: JobChecks, isBroken: () => boolean): 
   heal(cluster);
   const isClean = () => jobs.areOver && ledgerKeys(cluster).length === 0;
   const healedAt = world.now;
-  const isLate = () => world.now - healedAt > LIVENESS_MS + sim.truth.allMs;
+  const indexes = cluster.shape.plans.reduce((sum, { datums, shards }) => sum + datums + shards, 0);
+  const isLate = () => world.now - healedAt > LIVENESS_MS + LIVENESS_MS_PER_INDEX * indexes;
   await world.run(Number.POSITIVE_INFINITY, () => isBroken() || isClean() || isLate());
   const late = world.now - healedAt;
   if (!isBroken() && !isClean())

@@ -82,7 +82,7 @@ export class SimWorker {
     const cut: Cut = { from: claim.from, to: claim.to, attempt: this.#newAttempt(), bad: 0, isStored: true };
     if (what === "outside") Object.assign(cut, { from: claim.from, to: (claim.assignedTo + faults.between(1, 9)) | 0 });
     if (what === "again") Object.assign(cut, { from: Math.max(0, claim.from - 2) });
-    if (what === "part") Object.assign(cut, { from: Math.min(claim.to - 1, claim.from + 1) });
+    if (what === "part") Object.assign(cut, { from: claim.from + 1, to: claim.to - 1 });
     if (cut.from >= cut.to) return;
     const [from, to] = what === "header" ? [cut.from, cut.to + 1] : [cut.from, cut.to];
     this.#store(claim, { ...cut, from, to }, what !== "missing");

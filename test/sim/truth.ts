@@ -6,6 +6,9 @@ import type { Faults } from "./faults.ts";
 /** Tries of a command before its datum has failed. */
 export const TRIES = 3;
 
+/** How much longer a straggler takes. */
+const STRAGGLES_MS = 2_000;
+
 /** How much slower than usual a worker is at most. */
 export const SLOWNESS_MAX = 4;
 
@@ -29,22 +32,12 @@ export class Truth {
     this.#stragglers = random.float() < 0.4;
   }
 
-  /** Milliseconds that the index takes on a worker of usual speed. */
+  /** Milliseconds that the index takes now on a worker of usual speed: sometimes much longer, and elsewhere it would not. */
   ms(job: string, kind: LedgerKind, index: number): number {
     const key = `${job}/${kind}/${index}`;
-    const known = this.#ms.get(key);
-    if (known !== undefined) return known;
-    const random = this.#random.float();
-    const ms = this.#stragglers && random < 0.04 ? 2_000 : 10 + 250 * random ** 2;
-    this.#ms.set(key, ms);
-    return ms;
-  }
-
-  /** What all the work may take one worker that is slow, with all tries; a bound of what must be waited for. */
-  get allMs(): number {
-    let all = 0;
-    for (const ms of this.#ms.values()) all += ms;
-    return all * SLOWNESS_MAX * TRIES;
+    const usual = this.#ms.get(key) ?? 10 + 250 * this.#random.float() ** 2;
+    this.#ms.set(key, usual);
+    return this.#stragglers && this.#random.float() < 0.05 ? usual + STRAGGLES_MS : usual;
   }
 
   /** A try of the command. True: it failed. */
