@@ -21,6 +21,8 @@ export const programs = {
   test: { file: join(project, "deploy", "local", "test.js"), etcd: () => true },
   bench: { file: join(project, "test", "bench", "main.ts"), etcd: () => true },
   chaos: { file: join(project, "test", "chaos", "main.ts"), etcd: () => true },
+  sim: { file: join(project, "test", "sim", "main.ts") },
+  mutants: { file: join(project, "test", "sim", "mutants", "main.ts") },
   check: { file: join(project, "deploy", "local", "check.js") },
   generate: { file: buf, args: ["generate"] },
   format: { file: biome, args: ["check", "--write"] },

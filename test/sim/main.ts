@@ -1,0 +1,35 @@
+/**
+ * `npm run sim -- --seeds N --from SEED`: N histories of the ledger under faults, one after the other from a seed on; without a
+ * seed, from a fresh one. `--tell SEED` tells one history, line by line. Exit code 1: a history is broken.
+ */
+import { parseArgs } from "node:util";
+import { systemRandom } from "@sheaf/runtime";
+import { campaign } from "./campaign.ts";
+import { replayOf } from "./replay.ts";
+import { runSeed } from "./run-seed.ts";
+
+const { values } = parseArgs({
+  options: { seeds: { type: "string", default: "2000" }, from: { type: "string" }, tell: { type: "string" } },
+});
+
+if (values.tell !== undefined) {
+  const { history, violation } = await runSeed(Number(values.tell), true);
+  console.log(history);
+  console.log(violation === null ? "nothing is broken" : `${violation.invariant}: ${violation.message}`);
+  process.exitCode = violation === null ? 0 : 1;
+} else {
+  const seeds = Number(values.seeds);
+  const from = values.from === undefined ? systemRandom.int(2 ** 31) : Number(values.from);
+  console.log(`${seeds} histories from seed ${from}`);
+  const cpu = process.cpuUsage();
+  const { broken, events, ends } = await campaign(from, seeds, (done) => {
+    if (done % 10_000 === 0) console.log(`${done} histories`);
+  });
+  const { user, system } = process.cpuUsage(cpu);
+  const minutes = (user + system) / 60e6;
+  for (const result of broken) console.log(await replayOf(result));
+  const told = Object.entries(ends).map(([end, count]) => `${count} ${end}`);
+  console.log(`jobs: ${told.join(", ")}; ${Math.round(events / seeds)} events a history`);
+  console.log(`${seeds - broken.length} good, ${broken.length} broken; ${Math.round(seeds / minutes)} histories a minute of one core`);
+  process.exitCode = broken.length === 0 ? 0 : 1;
+}
