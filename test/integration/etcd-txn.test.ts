@@ -1,8 +1,7 @@
 /** Transactions and reads of libs/etcd against a real etcd: every outcome, and what makes it. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { type Etcd, EtcdModel, type KeyValue, type Op, type Txn, VALUE_BYTES_MAX } from "@sheaf/etcd";
-import fc from "fast-check";
+import { type KeyValue, type Op, type Txn, VALUE_BYTES_MAX } from "@sheaf/etcd";
 import { bytes, startTestEtcd, textOf } from "../kit/etcd-server.ts";
 
 const etcd = await startTestEtcd(after);
@@ -177,95 +176,5 @@ test("list() reads all pages at one revision, and page() goes both ways", async 
       more = page.more;
     }
     assert.deepEqual(paged, descending ? keys.toReversed() : keys);
-  }
-});
-
-test("the model of transactions is what etcd does", async () => {
-  const key = fc.constantFrom("a", "b", "c", "ab");
-  const value = fc.constantFrom("1", "2");
-  const lease = fc.constantFrom("0", "live", "dead");
-  const op = fc.oneof(
-    fc.tuple(key, value, lease).map(([k, v, l]) => ({ put: k, value: v, lease: l })),
-    key.map((k) => ({ delete: k })),
-    key.map((k) => ({ get: k })),
-    fc.constantFrom("", "a").map((k) => ({ deletePrefix: k })),
-  );
-  const compare = fc.oneof(
-    fc.tuple(key, value).map(([k, v]) => ({ key: k, target: "value", is: v }) as const),
-    key.map((k) => ({ key: k, target: "create", is: 0n }) as const),
-    // How many revisions ago it was: the numbers differ between the two.
-    fc
-      .tuple(key, fc.constantFrom("create" as const, "mod" as const), fc.bigInt(0n, 3n))
-      .map(([k, target, ago]) => ({ key: k, target, ago })),
-  );
-  const ops = fc.array(op, { maxLength: 4 });
-  const txns = fc.array(fc.record({ compare: fc.array(compare, { maxLength: 2 }), then: ops, else: ops }), {
-    minLength: 1,
-    maxLength: 12,
-  });
-  type RandomTxn = typeof txns extends fc.Arbitrary<(infer One)[]> ? One : never;
-  let run = 0;
-  const live = await client.grantLease(600);
-
-  await fc.assert(
-    fc.asyncProperty(txns, async (steps) => {
-      const prefix = `/t12/${run++}/`;
-      const model = new EtcdModel();
-      const modelLive = model.grant();
-      // So that "some revisions ago" is never 0, which means that there is no key.
-      for (let i = 0; i < 5; i++) {
-        model.apply({ compare: [], then: [put("/before")] });
-        model.apply({ compare: [], then: [{ delete: "/before" }] });
-      }
-      let revision = (await client.page("/", { limit: 1 })).revision;
-      for (const step of steps) {
-        const real = await client.txn(concrete(step, prefix, revision, live.id));
-        const modelled = model.apply(concrete(step, prefix, model.revision, modelLive));
-        assert.deepEqual(shapeOf(real, revision), shapeOf(modelled, model.revision - bump(real, revision)));
-        if ("revision" in real) revision = real.revision;
-      }
-      const listed = await client.list(prefix);
-      assert.deepEqual(
-        listed.kvs.map((kv) => [kv.key, textOf(kv.value), kv.version, kv.lease === "0"]),
-        model.all().map((kv) => [kv.key, textOf(kv.value), kv.version, kv.lease === "0"]),
-      );
-    }),
-    { numRuns: 150 },
-  );
-  await live.revoke();
-
-  function concrete(step: RandomTxn, prefix: string, now: bigint, liveId: string): Txn {
-    const leaseId = { "0": "0", live: liveId, dead: "99" };
-    const toOp = (one: RandomTxn["then"][number]): Op => {
-      if ("put" in one) {
-        const id = leaseId[one.lease as keyof typeof leaseId];
-        return { put: prefix + one.put, value: bytes(one.value), lease: id };
-      }
-      if ("delete" in one) return { delete: prefix + one.delete };
-      return "get" in one ? { get: prefix + one.get } : { deletePrefix: prefix + one.deletePrefix };
-    };
-    return {
-      compare: step.compare.map((one) => {
-        const full = prefix + one.key;
-        if ("ago" in one) return { key: full, target: one.target, is: now - one.ago };
-        if (one.target === "value") return { key: full, target: "value", is: bytes(one.is) };
-        return { key: full, target: one.target, is: one.is };
-      }),
-      then: step.then.map(toOp),
-      else: step.else.map(toOp),
-    };
-  }
-
-  function bump(outcome: Awaited<ReturnType<Etcd["txn"]>>, beforeIt: bigint): bigint {
-    return "revision" in outcome ? outcome.revision - beforeIt : 0n;
-  }
-
-  /** What can be compared between two stores whose revisions differ. */
-  function shapeOf(outcome: Awaited<ReturnType<Etcd["txn"]>>, beforeIt: bigint): unknown {
-    if (!("revision" in outcome)) return outcome.kind;
-    const reads = outcome.reads.map((kv) =>
-      kv === null ? null : [kv.key, textOf(kv.value), kv.version, beforeIt - kv.modRevision, kv.lease === "0"],
-    );
-    return { kind: outcome.kind, by: outcome.revision - beforeIt, reads };
   }
 });

@@ -11,7 +11,11 @@ export interface Campaign {
 const BROKEN_MAX = 5;
 
 /** Histories one after the other: each depends on its seed alone. */
-export async function campaign(from: number, seeds: number, onDone: (done: number) => void = () => {}): Promise<Campaign> {
+export async function campaign(
+  from: number,
+  seeds: number,
+  onDone: (done: number) => void = () => {},
+): Promise<Campaign> {
   const broken: Result[] = [];
   const ends: Record<string, number> = {};
   let events = 0;

@@ -30,6 +30,8 @@ if (values.tell !== undefined) {
   for (const result of broken) console.log(await replayOf(result));
   const told = Object.entries(ends).map(([end, count]) => `${count} ${end}`);
   console.log(`jobs: ${told.join(", ")}; ${Math.round(events / seeds)} events a history`);
-  console.log(`${seeds - broken.length} good, ${broken.length} broken; ${Math.round(seeds / minutes)} histories a minute of one core`);
+  console.log(
+    `${seeds - broken.length} good, ${broken.length} broken; ${Math.round(seeds / minutes)} histories a minute of one core`,
+  );
   process.exitCode = broken.length === 0 ? 0 : 1;
 }

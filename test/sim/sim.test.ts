@@ -24,5 +24,6 @@ test(`${SEEDS} histories keep every invariant, and finish when the world is heal
   const told = await Promise.all(broken.map(replayOf));
   assert.ok(broken.length === 0, `from seed ${from}:\n${told.join("\n\n")}`);
   // A simulation in which nothing succeeds, fails or is stopped proves nothing.
-  for (const end of ["SUCCEEDED", "FAILED", "STOPPED", "INCONSISTENT"]) assert.ok((ends[end] ?? 0) > 0, `no job ${end}`);
+  for (const end of ["SUCCEEDED", "FAILED", "STOPPED", "INCONSISTENT"])
+    assert.ok((ends[end] ?? 0) > 0, `no job ${end}`);
 });

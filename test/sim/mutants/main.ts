@@ -43,7 +43,9 @@ const lane = async () => {
     const isGood = verdict.kind === (mutant === null ? "survived" : "caught");
     if (!isGood) failed++;
     const name = mutant?.name ?? "(nothing is removed)";
-    console.log(`${isGood ? "ok  " : "FAIL"} ${mutant === null && isGood ? `${name.padEnd(60)} ${SOUND_SEEDS} good histories` : tell(name, verdict)}`);
+    console.log(
+      `${isGood ? "ok  " : "FAIL"} ${mutant === null && isGood ? `${name.padEnd(60)} ${SOUND_SEEDS} good histories` : tell(name, verdict)}`,
+    );
   }
 };
 const begun = performance.now();

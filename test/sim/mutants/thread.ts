@@ -11,7 +11,13 @@ export interface Task {
 }
 
 export type Verdict =
-  | { readonly kind: "caught"; readonly seed: number; readonly tried: number; readonly by: string; readonly message: string }
+  | {
+      readonly kind: "caught";
+      readonly seed: number;
+      readonly tried: number;
+      readonly by: string;
+      readonly message: string;
+    }
   | { readonly kind: "survived"; readonly tried: number }
   | { readonly kind: "stale"; readonly file: string; readonly text: string };
 
