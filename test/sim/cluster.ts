@@ -110,7 +110,10 @@ export class Cluster {
     const owner = new SimOwner(sim, role, process, this.shape.plans);
     sim.owners.add(process, role, () => owner.owner !== null);
     this.owners.add(owner);
-    owner.start();
+    owner.start(() => {
+      this.#note(process, "could not start");
+      if (process.isAlive) this.#bury(owner);
+    });
   }
 
   #bury(owner: SimOwner): void {
@@ -128,7 +131,7 @@ export class Cluster {
       faults,
       store,
       truth,
-      connect: (role, end) => this.#connect(role, end),
+      connect: (role, end, address) => this.#connect(role, end, address),
       slots: 1 + this.sim.random.int(2),
       slowness: faults.has("slow-worker") && faults.chance(0.4) ? SLOWNESS_MAX : 1,
       onLeft: () => {
@@ -146,13 +149,11 @@ export class Cluster {
     this.sim.world.after(this.sim.faults.between(50, 2_000), null, () => this.#bearWorker());
   }
 
-  /** To one of the replicas; some of them do not own the pipeline, some are gone. */
-  #connect(role: Role, end: WorkerEnd): Link | null {
+  /** To the replica at an address; without one, to any: some of them do not own the pipeline, some are gone. */
+  #connect(role: Role, end: WorkerEnd, address: string): Link | null {
     const { faults, history } = this.sim;
     const all = [...this.owners].filter((one) => one.role === role);
-    // Replicas tell who owns the pipeline, and what they tell is mostly true.
-    const owning = all.filter(({ owner }) => owner !== null);
-    const owner = faults.pick(faults.chance(0.8) && owning.length > 0 ? owning : all);
+    const owner = address === "" ? faults.pick(all) : all.find(({ process }) => process.name === address);
     if (owner === undefined) return null;
     const link = new Link(end, owner.process, faults, history);
     for (const old of this.#links) if (old.isOver) this.#links.delete(old);

@@ -77,8 +77,9 @@ export class SimOwner {
     return this.#term?.owner ?? null;
   }
 
-  start(): void {
-    this.process.after(0, () => void this.#run());
+  /** `onFailed`: it could not start, and its process ends. */
+  start(onFailed: () => void): void {
+    this.process.after(0, () => void this.#dispatcher.start().then(() => this.#run(), onFailed));
   }
 
   /** A worker calls. */
@@ -118,25 +119,30 @@ export class SimOwner {
     const term = this.#newTerm(owner);
     this.#term = term;
     this.#note(`owns with epoch ${owner.epoch()}`);
-    let isLost = false;
-    void owner.lost.then(() => {
-      isLost = true;
-      this.#term = null;
+    let isTermOver = false;
+    const over = () => {
+      isTermOver = true;
       this.#wake();
+    };
+    void owner.recalled.then(over); // another replica shall have it
+    void owner.lost.then(() => {
+      this.#term = null;
+      over();
     });
     const watch = this.etcd.watch(this.#sim.keys.jobs(PIPELINE), {
       snapshot: () => this.#wake(),
       events: () => this.#wake(),
     });
-    const isOver = () => isLost || this.#stop.signal.aborted;
+    const isOver = () => isTermOver || this.#stop.signal.aborted;
     // Every live ledger is open before workers are accepted, so that what they show can be adopted.
     const looked = this.#plans.map(() => Promise.withResolvers<void>());
     const jobs = this.#plans.map((plan, i) => this.#goOn(term, plan, isOver, () => looked[i]?.resolve()));
     await Promise.all(looked.map(({ promise }) => promise));
     owner.serve();
     await Promise.all(jobs);
-    await owner.lost;
+    await Promise.race([owner.lost, owner.recalled]);
     await watch.close();
+    await this.#dispatcher.release(PIPELINE);
   }
 
   async #goOn(term: Term, plan: JobPlan, isOver: () => boolean, looked: () => void): Promise<void> {

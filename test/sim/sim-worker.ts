@@ -18,7 +18,7 @@ export interface WorkerParts {
   readonly faults: Faults;
   readonly store: SimStore;
   readonly truth: Truth;
-  readonly connect: (role: Role, end: WorkerEnd) => Link | null;
+  readonly connect: (role: Role, end: WorkerEnd, address: string) => Link | null;
   readonly slots: number;
   /** How much slower than usual. */
   readonly slowness: number;
@@ -102,7 +102,7 @@ export class SimWorker {
     return new WorkerSession({
       process,
       role,
-      connect: (end) => connect(role, end),
+      connect: (end, address) => connect(role, end, address),
       hello: () => this.#hello(role),
       beat: () => this.#beat(role),
       onStands: (welcome) => this.#onStands(role, welcome),

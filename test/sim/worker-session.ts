@@ -8,7 +8,7 @@ import type { Role } from "./worker-claim.ts";
 
 /** Longer than an owner takes to call a worker silent is of no use. */
 const SILENCE_MS = 3_000;
-const GREETING_MS = 2_500;
+const GREETING_MS = 5_000;
 /** Before it greets again: doubled each time, up to the most. */
 const WAIT_MS = 50;
 const WAIT_MAX_MS = 1_000;
@@ -16,8 +16,8 @@ const WAIT_MAX_MS = 1_000;
 export interface SessionParts {
   readonly process: Process;
   readonly role: Role;
-  /** A stream to one of the replicas that may be the owner, or null when the one that was tried does not answer. */
-  readonly connect: (end: WorkerEnd) => Link | null;
+  /** A stream to the replica at this address ("": to any), or null when nobody answers there. */
+  readonly connect: (end: WorkerEnd, address: string) => Link | null;
   readonly hello: () => dispatch.Hello;
   readonly beat: () => dispatch.Beat;
   readonly onStands: (welcome: dispatch.Welcome) => void;
@@ -61,7 +61,7 @@ export class WorkerSession {
     this.#link?.cut(isSilent);
   }
 
-  #greet(): void {
+  #greet(address = ""): void {
     const { process, connect, hello } = this.#parts;
     const end: WorkerEnd = {
       process,
@@ -72,7 +72,7 @@ export class WorkerSession {
         if (this.#link === link) this.#again();
       },
     };
-    const link = connect(end);
+    const link = connect(end, address);
     if (link === null) return this.#again();
     this.#link = link;
     this.#state = "greeting";
@@ -91,7 +91,9 @@ export class WorkerSession {
         onStands(message.value);
         return this.#later(this.#beatMs, () => this.#beat());
       case "elsewhere":
-        return this.#again();
+        if (message.value.address === "") return this.#again();
+        this.#link?.hangUp();
+        return this.#greet(message.value.address);
       default:
         if (this.#state === "standing") onWord(message);
     }

@@ -46,8 +46,9 @@ export class ReplicaKey {
   /** Throws when etcd does not give a lease; later losses are seen to here. */
   async start(): Promise<void> {
     const lease = await this.#grant();
-    if (lease !== null) this.#held = Promise.resolve(lease);
-    else await this.lease();
+    if (lease === null) await this.lease();
+    // If it is lost already, because it came too late, another is on its way.
+    else if (this.#lease === lease) this.#held = Promise.resolve(lease);
   }
 
   /** The lease that stands now, with the replica's key under it. Waits while there is none; rejects after `withdraw`. */
