@@ -93,7 +93,7 @@ export function steps(): Record<"own" | "begin" | "claim" | "first" | "second" |
   };
 }
 
-export interface Rest {
+interface Rest {
   readonly history?: readonly HistoryEntry[];
   readonly notes?: readonly Note[];
 }
