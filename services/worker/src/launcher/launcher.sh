@@ -91,7 +91,7 @@ sweep() {
     : >"$box/group"
     return
   fi
-  others || return
+  # First the kill, which no fork escapes, and then the look: before it, a process could fork and end behind the look's back.
   everybody KILL
   killer=
   # Each empty subshell is a short wait that also collects the dead.

@@ -161,6 +161,18 @@ describe("Slot", () => {
     assert.equal(alive(mark), 0);
   });
 
+  it("leaves nothing alive of what forks and ends while it is looked for", async (t) => {
+    using slot = await openSlot();
+    if (!slot.isolation.startsWith("PID namespace")) return t.skip("needs PID namespaces");
+    const mark = `317.${process.pid}`;
+    for (let round = 0; round < 60; round++) {
+      let chain = `sleep ${mark} &`;
+      for (let link = 0; link < round % 12; link++) chain = `( ${chain} ) &`;
+      assert.deepEqual((await slot.run({ argv: ["sh", "-c", chain] })).ended, exited(0));
+      assert.equal(alive(mark), 0);
+    }
+  });
+
   it("tells a command to end once, and waits for the grace", async () => {
     using slot = await openSlot(1_500);
     const script = "trap 'echo told' TERM; while :; do sleep 0.05; done";
