@@ -70,6 +70,7 @@ export class Cluster {
   crashWorker(worker: SimWorker): void {
     this.#note(worker.process, "crashes");
     this.sim.truth.absent(worker.id);
+    if (this.sim.faults.chance(0.3)) for (const owner of this.owners) owner.workerExited(worker.id);
     this.#gone(worker);
   }
 

@@ -45,7 +45,7 @@ export type FaultKind = (typeof FAULT_KINDS)[number];
 
 /** These end a job by themselves: rare, or no job would ever get through. */
 const RARE: ReadonlySet<FaultKind> = new Set(["stop-job", "edited-keys"]);
-const RARE_CHANCE = 0.12;
+const RARE_CHANCE = 0.25;
 
 export class Faults {
   readonly on: ReadonlySet<FaultKind>;

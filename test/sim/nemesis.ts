@@ -79,7 +79,7 @@ function cut({ sim, workers }: Cluster, isSilent: boolean): void {
 export function startNemesis(cluster: Cluster): void {
   const { world, faults } = cluster.sim;
   const acts = FAULT_KINDS.filter((kind) => faults.has(kind)).flatMap((kind) => ACTS[kind] ?? []);
-  const pauseMs = faults.between(100, 3_000);
+  const pauseMs = 30 + faults.between(0, 1) ** 2 * 2_000;
   const next = () =>
     world.after(faults.between(0, 2 * pauseMs), null, () => {
       if (faults.healed) return;

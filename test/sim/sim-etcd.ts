@@ -84,9 +84,9 @@ export class SimEtcd implements Etcd {
       const [there, back] = [this.#way(), this.#way()];
       const fate = this.#fate();
       const answers = fate === "ok" && there + back <= deadlineMs;
-      if (!answers) answer(faults.chance(0.5) && fate !== "ok" ? faults.between(1, 300) : deadlineMs, unknown(fate));
+      if (!answers) answer(faults.chance(0.75) && fate !== "ok" ? faults.between(1, 300) : deadlineMs, unknown(fate));
       if (fate === "fail-before") return;
-      world.after(fate === "apply-late" ? faults.between(0, LATE_MS) : there, null, () => {
+      world.after(fate === "apply-late" ? LATE_MS * faults.between(0, 1) ** 3 : there, null, () => {
         if (server.down) return void (answers && answer(deadlineMs, unknown("no quorum")));
         const outcome = server.apply(call);
         history.note(

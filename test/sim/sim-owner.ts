@@ -94,6 +94,11 @@ export class SimOwner {
     this.process.after(0, () => this.#dispatcher.drainWorker(PIPELINE, worker));
   }
 
+  /** Whoever started the worker has seen its process end. */
+  workerExited(worker: string): void {
+    this.process.after(0, () => this.#dispatcher.workerExited(PIPELINE, worker));
+  }
+
   /** SIGTERM: hands over, then ends. */
   stop(onStopped: () => void): void {
     this.process.after(0, () => {

@@ -78,10 +78,9 @@ export class SimWorker {
     const { faults } = this.#parts;
     const claim = faults.pick([...this.claims.values()]);
     if (claim === undefined) return;
-    const what = faults.pick(["outside", "fence", "missing", "header", "again", "part"] as const);
+    const what = faults.pick(["outside", "fence", "missing", "header", "part", "part", "part"] as const);
     const cut: Cut = { from: claim.from, to: claim.to, attempt: this.#newAttempt(), bad: 0, isStored: true };
     if (what === "outside") Object.assign(cut, { from: claim.from, to: (claim.assignedTo + faults.between(1, 9)) | 0 });
-    if (what === "again") Object.assign(cut, { from: Math.max(0, claim.from - 2) });
     if (what === "part") Object.assign(cut, { from: claim.from + 1, to: claim.to - 1 });
     if (cut.from >= cut.to) return;
     const [from, to] = what === "header" ? [cut.from, cut.to + 1] : [cut.from, cut.to];

@@ -15,7 +15,7 @@ export function startUser({ sim, shape }: Cluster): void {
   const etcd = new SimEtcd({ world, server, faults, history, onSent: () => {} }, process);
   const plan = faults.pick(shape.plans);
   if (plan === undefined) return;
-  process.after(faults.between(0, 8_000), () => void stop());
+  process.after(faults.between(0, 5_000), () => void stop());
 
   async function stop(): Promise<void> {
     const key = sim.keys.job(PIPELINE, plan?.id ?? "");
