@@ -15,7 +15,7 @@ import { LostPieces } from "../core/lost-pieces.ts";
 import { type Claim, Partition } from "../core/partition.ts";
 import { Rates } from "../core/rates.ts";
 import type { DoneInterval, Ledger, LedgerEnd, LedgerName, LedgerProgress } from "../door.ts";
-import { addTotals, encodeDone } from "../ledger-records.ts";
+import { addTotals, decodeClaim, encodeDone } from "../ledger-records.ts";
 import { ClaimKeys, revisionIf } from "./claim-keys.ts";
 import { FailureKeys } from "./failure-keys.ts";
 import type { ClaimOutcome, CommitOutcome, CommitRequest, LedgerMeta } from "./ledger-outcomes.ts";
@@ -182,6 +182,7 @@ export class EtcdLedger implements Ledger {
         this.changed();
         return { kind: "committed" };
       case "not-written":
+        await this.#checkUntouched(claim, doneKey);
         return { kind: "try-again", reason: "etcd did not answer in time" };
       case "refused":
         if (written.current[1] != null) this.inconsistent(`${doneKey} exists, and this owner did not write it`);
@@ -275,6 +276,13 @@ export class EtcdLedger implements Ledger {
     return written.kind === "written";
   }
 
+  /** A commit that was not applied has left its claim as it was; else it was applied, and somebody deleted the done key since (L5). */
+  async #checkUntouched(claim: Claim, doneKey: string): Promise<void> {
+    const now = await this.#writes.read(this.#claimKeys.key(claim.id));
+    if (now == null || now.createRevision !== claim.fence) return; // the next write of it finds that out
+    if (!isInterval(now, claim)) this.inconsistent(`${doneKey} was deleted, and not by this owner`);
+  }
+
   /** The key of a claim is not what this owner wrote: it went with its lease, or somebody's hand was in it (L5). */
   async #claimGone(claim: Claim, now: KeyValue | null): Promise<void> {
     if (await this.#claimKeys.isByHand(claim, now)) {
@@ -318,5 +326,15 @@ export class EtcdLedger implements Ledger {
       this.inconsistent(`${this.#writes.metaKey} was deleted or changed, and not by this owner`);
     }
     return written;
+  }
+}
+
+/** Whether the key of a claim says this interval; one that cannot be read says nothing. */
+function isInterval(kv: KeyValue, { start, end }: Interval): boolean {
+  try {
+    const claim = decodeClaim(kv);
+    return claim.start === start && claim.end === end;
+  } catch {
+    return false;
   }
 }

@@ -75,18 +75,25 @@ export class LedgerWrites {
     }
   }
 
-  /** L2. etcd may be away: it is asked until it answers, or we are not the owner any more. */
+  /** L2: what stands under a key, read after a seal. */
   async #readBack({ key, revisionOf }: LedgerWrite["proof"]): Promise<Written> {
+    const now = await this.read(key);
+    if (now === undefined) return { kind: "lost" };
+    const revision = revisionOf(now);
+    return revision === null ? { kind: "not-written" } : { kind: "written", revision };
+  }
+
+  /** etcd may be away: it is asked until it answers. Undefined: we are not the owner any more. */
+  async read(key: string): Promise<KeyValue | null | undefined> {
     const { etcd, clock, log } = this.#deps;
     while (!this.#owner.isLost) {
       try {
-        const revision = revisionOf(await etcd.get(key));
-        return revision === null ? { kind: "not-written" } : { kind: "written", revision };
+        return await etcd.get(key);
       } catch (error) {
         log.warn({ key, err: error }, "cannot read back what became of a write; trying again");
         await clock.sleep(READ_RETRY_MS);
       }
     }
-    return { kind: "lost" };
+    return undefined;
   }
 }
