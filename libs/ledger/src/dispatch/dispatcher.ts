@@ -97,8 +97,6 @@ class ReplicaDispatcher implements Dispatcher {
     let absentSinceMs: number | null = null;
     for (;;) {
       const nowMs = clock.now();
-      // A put of ours that came late (campaign.ts): it is ours to take up, or nobody could.
-      if (this.#replicas.ownerId(pipeline) === this.replica) return this.#replicas.liveRevision;
       absentSinceMs = this.#replicas.ownerId(pipeline) === undefined ? (absentSinceMs ?? nowMs) : null;
       const replicas = this.#replicas.live.map(({ id }) => id);
       const turn = decideTurn({ pipeline, self: this.replica, replicas, absentSinceMs, nowMs });

@@ -92,11 +92,8 @@ export class HandOut {
         return;
       case "claimed": {
         const { id } = outcome.claim;
-        // The worker went, or the ledger was closed, while the claim was being written: what it wants stands.
-        if (session.state === "gone" || !ledgers().includes(ledger)) {
-          session.wants++;
-          return onUnsent(ledger, id);
-        }
+        // The worker went, or the ledger was closed, while the claim was being written.
+        if (session.state === "gone" || !ledgers().includes(ledger)) return onUnsent(ledger, id);
         const now = clock.now();
         session.claims.set(id, { ledger, assignedAt: now, saidAt: now, missed: 0, asked: "no" });
         session.say(assign(ledger, id, outcome.fence, start, end));

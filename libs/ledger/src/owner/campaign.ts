@@ -1,6 +1,6 @@
 import type { KeyValue, Lease } from "@sheaf/etcd";
 import { newId } from "@sheaf/runtime";
-import { encodeOwner } from "../ledger-records.ts";
+import { encodeOwner, ownerNonce } from "../ledger-records.ts";
 import { type OwnerDeps, OwnerKey } from "./ownership.ts";
 
 /** Pause after a try whose outcome is unknown. */
@@ -25,12 +25,14 @@ export interface Candidacy {
 export async function campaign(deps: OwnerDeps, candidacy: Candidacy, signal: AbortSignal): Promise<OwnerKey> {
   const { etcd, random, clock, replica } = deps;
   const { key } = candidacy;
+  const nonces = new Set<string>();
   for (let unsure = false; ; ) {
     // After an unknown outcome the key that is seen may be our own.
     if (!unsure) await candidacy.turn(signal);
     signal.throwIfAborted();
     const lease = await candidacy.lease();
     const nonce = newId(random, clock);
+    nonces.add(nonce);
     const outcome = await etcd.txn({
       compare: [{ key, target: "create", is: 0n }],
       then: [{ put: key, value: encodeOwner(replica, nonce), lease: lease.id }],
@@ -44,9 +46,10 @@ export async function campaign(deps: OwnerDeps, candidacy: Candidacy, signal: Ab
       continue;
     }
     const now = outcome.reads[0] ?? null;
-    // A try of ours applied after its outcome was unknown: just now, or late, when we had owned it and given it up since. Nobody
-    // else puts keys under our lease, and nothing that we sent before compares this revision (L1).
-    if (now?.lease === lease.id) return new OwnerKey(deps, key, lease, now.modRevision);
+    if (now !== null && now.lease === lease.id && nonces.has(ownerNonce(now.value))) {
+      // A try of ours applied after its outcome was unknown.
+      return new OwnerKey(deps, key, lease, now.modRevision);
+    }
     if (now !== null) candidacy.taken(now);
   }
 }
