@@ -102,14 +102,17 @@ export class ReplicaKey {
     }
   }
 
-  /** A lease with the replica's key under it; null: the key could not be put. A put that is repeated says the same. */
+  /** A lease with the replica's key under it; null: the key could not be put. */
   async #grant(): Promise<Lease | null> {
     const { etcd, key, addresses, programVersion, clock, ttlSeconds, log } = this.#options;
+    // Compared with what stands: a put of an earlier try would take the key under its own lease, and to the grave with it.
+    const before = await etcd.get(key);
+    const compare = [{ key, target: "mod", is: before?.modRevision ?? 0n } as const];
     const lease = await etcd.grantLease(ttlSeconds);
     this.#started ??= nowStamp(clock);
     const value = { version: RECORD_VERSION, started: this.#started, programVersion, ...addresses() };
     const record = writeRecord(state.ReplicaRecordSchema, create(state.ReplicaRecordSchema, value));
-    const outcome = await etcd.txn({ compare: [], then: [{ put: key, value: record, lease: lease.id }] });
+    const outcome = await etcd.txn({ compare, then: [{ put: key, value: record, lease: lease.id }] });
     if (this.#stop.signal.aborted) {
       await lease.revoke();
       throw this.#stop.signal.reason;
