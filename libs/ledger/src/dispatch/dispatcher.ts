@@ -39,6 +39,9 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   return new ReplicaDispatcher(options);
 }
 
+/** Pause before an owner key that nobody holds is discarded again. */
+const DISCARD_RETRY_MS = 500;
+
 class ReplicaDispatcher implements Dispatcher {
   readonly replica: string;
   readonly #options: DispatcherOptions;
@@ -81,7 +84,7 @@ class ReplicaDispatcher implements Dispatcher {
     const candidacy = {
       key: role === "master" ? keys.owner(pipeline) : keys.mergeOwner(pipeline),
       turn: async (until: AbortSignal) => {
-        knownAt = await this.#turn(pipeline, until);
+        knownAt = await this.#turn(pipeline, candidacy.key, until);
       },
       taken: (by: KeyValue) => this.#replicas.learn(by),
       lease: () => this.#self.lease(),
@@ -92,7 +95,7 @@ class ReplicaDispatcher implements Dispatcher {
   }
 
   /** H1, H2 of placement.ts: resolves when this replica may take the pipeline, with the revision as of which it knew the others. */
-  async #turn(pipeline: string, signal: AbortSignal): Promise<Revision> {
+  async #turn(pipeline: string, key: string, signal: AbortSignal): Promise<Revision> {
     const { clock } = this.#options;
     let absentSinceMs: number | null = null;
     for (;;) {
@@ -101,8 +104,21 @@ class ReplicaDispatcher implements Dispatcher {
       const replicas = this.#replicas.live.map(({ id }) => id);
       const turn = decideTurn({ pipeline, self: this.replica, replicas, absentSinceMs, nowMs });
       if (turn.kind === "now") return this.#replicas.liveRevision;
-      await this.#replicas.changed(pipeline, turn.kind === "at" ? turn.ms - nowMs : undefined, signal);
+      const isLeft = await this.#discard(pipeline, key);
+      const waitMs = turn.kind === "at" ? turn.ms - nowMs : isLeft ? DISCARD_RETRY_MS : undefined;
+      await this.#replicas.changed(pipeline, waitMs, signal);
     }
+  }
+
+  /**
+   * An owner key of this replica that nobody here holds: a try that was applied after it was given up, or a deletion without an answer. It
+   * would stand, and nobody own the pipeline, as long as this replica lives. False: there is none.
+   */
+  async #discard(pipeline: string, key: string): Promise<boolean> {
+    const revision = this.#replicas.ownerRevision(pipeline);
+    if (revision === undefined || this.#replicas.ownerId(pipeline) !== this.replica) return false;
+    await this.#options.etcd.txn({ compare: [{ key, target: "mod", is: revision }], then: [{ delete: key }] });
+    return true;
   }
 
   /** H3: what belongs to a replica that has come is handed over to it. */

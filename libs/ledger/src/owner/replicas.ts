@@ -90,6 +90,11 @@ export class Replicas {
     return this.#owners.get(pipeline)?.replica;
   }
 
+  /** The modification revision of a pipeline's owner key. */
+  ownerRevision(pipeline: string): Revision | undefined {
+    return this.#owners.get(pipeline)?.modRevision;
+  }
+
   /** The replica that owns a pipeline, when it lives as far as this one knows. */
   owner(pipeline: string): Replica | undefined {
     const id = this.ownerId(pipeline);
