@@ -86,14 +86,17 @@ export class HandOut {
       case "session-gone":
         return onLeaseGone(session);
       case "not-claimed":
-        session.wants++;
+        session.wantsAgain();
         return this.wake();
       case "lost":
         return;
       case "claimed": {
         const { id } = outcome.claim;
         // The worker went, or the ledger was closed, while the claim was being written.
-        if (session.state === "gone" || !ledgers().includes(ledger)) return onUnsent(ledger, id);
+        if (session.state === "gone" || !ledgers().includes(ledger)) {
+          session.wantsAgain();
+          return onUnsent(ledger, id);
+        }
         const now = clock.now();
         session.claims.set(id, { ledger, assignedAt: now, saidAt: now, missed: 0, asked: "no" });
         session.say(assign(ledger, id, outcome.fence, start, end));

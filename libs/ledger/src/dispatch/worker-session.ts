@@ -92,6 +92,11 @@ export class WorkerSession {
     this.wants = 0;
   }
 
+  /** What it was to get it did not get, and it does not say again that it wants it. */
+  wantsAgain(): void {
+    if (!this.draining) this.wants++;
+  }
+
   /** The stream is gone. */
   detach(): void {
     this.grace?.cancel();
