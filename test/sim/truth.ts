@@ -60,10 +60,10 @@ export class Truth {
     return this.#failures.get(`${job}/${index}`) ?? 0;
   }
 
-  given(job: string, from: number, to: number, worker: string): void {
+  given(job: string, kind: LedgerKind, from: number, to: number, worker: string): void {
     for (let i = from; i < to; i++) {
-      const workers = this.#given.get(`${job}/${i}`) ?? new Set();
-      this.#given.set(`${job}/${i}`, workers.add(worker));
+      const workers = this.#given.get(`${job}/${kind}/${i}`) ?? new Set();
+      this.#given.set(`${job}/${kind}/${i}`, workers.add(worker));
     }
   }
 
@@ -72,8 +72,8 @@ export class Truth {
   }
 
   /** How many workers can have been lost with the index. */
-  losses(job: string, index: number): number {
-    const given = this.#given.get(`${job}/${index}`) ?? new Set();
+  losses(job: string, kind: LedgerKind, index: number): number {
+    const given = this.#given.get(`${job}/${kind}/${index}`) ?? new Set();
     if (this.#faults.on.has("slow-net")) return given.size;
     return given.intersection(this.#absent).size;
   }

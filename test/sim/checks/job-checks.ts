@@ -1,5 +1,6 @@
 /** The jobs and the published commits (I2, I5, I6): their states, and what must be true when one is entered. */
 import { fromBinary } from "@bufbuild/protobuf";
+import type { LedgerKind } from "@sheaf/ledger";
 import { type api, state } from "@sheaf/proto";
 import type { Change } from "../etcd-server.ts";
 import { isTerminal, JobState, stateName } from "../jobs.ts";
@@ -73,10 +74,14 @@ export class JobChecks {
   }
 
   #hasFailed(job: string): boolean {
-    const n = this.#ledgers.ledger(job, "process")?.n ?? 0;
-    for (let i = 0; i < n; i++) {
-      if (this.#sim.truth.failures(job, i) >= TRIES || this.#sim.truth.losses(job, i) >= TRIES) return true;
-    }
-    return false;
+    const { truth } = this.#sim;
+    const lost = (["process", "merge"] as const).some((kind) =>
+      this.#indexes(job, kind).some((i) => truth.losses(job, kind, i) >= TRIES),
+    );
+    return lost || this.#indexes(job, "process").some((i) => truth.failures(job, i) >= TRIES);
+  }
+
+  #indexes(job: string, kind: LedgerKind): number[] {
+    return Array.from({ length: this.#ledgers.ledger(job, kind)?.n ?? 0 }, (_, i) => i);
   }
 }

@@ -143,7 +143,7 @@ export class LedgerChecks {
     const was = ledger.claims.get(id);
     if (kv === null) {
       ledger.claims.delete(id);
-      if (was !== undefined) this.#revoked(change, key, was);
+      if (was !== undefined && ledger.isOpen) this.#revoked(change, key, was);
       return;
     }
     const { worker, start: from, end: to } = fromBinary(state.ClaimRecordSchema, kv.value);
@@ -160,6 +160,7 @@ export class LedgerChecks {
       if (isDone !== undefined && this.edited.size === 0)
         this.#violated("L5", `${name} was handed out, and [${isDone.start}, ${isDone.end}) of it is done`);
       const fence = kv.createRevision;
+      this.#sim.truth.given(job, kind, start, end, worker);
       ledger.claims.set(id, { worker, start, end, fence, lease: kv.lease, made: change.call });
       ledger.fences.set(id, [...(ledger.fences.get(id) ?? []), { fence, start, end }]);
     }

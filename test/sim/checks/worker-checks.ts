@@ -16,15 +16,13 @@ export function workerChecks(sim: Sim, ledgers: LedgerChecks, worker: string): W
         ({ fence, start, end }) => fence === assign.fence && start <= Number(assign.from) && Number(assign.to) <= end,
       );
       if (stood !== true) sim.violated("L3", `${worker} was assigned claim ${assign.claim}, which never stood in etcd`);
-      if (kindOf(assign.kind) === "process")
-        sim.truth.given(assign.job, Number(assign.from), Number(assign.to), worker);
-      for (const prior of assign.prior) checkPrior(sim, assign.job, prior);
+      for (const prior of assign.prior) checkPrior(sim, assign.job, kindOf(assign.kind), prior);
     },
     raced: (race) => {
       const known = ledgers.ledger(race.job, kindOf(race.kind))?.fences.get(race.claim);
       if (known?.some(({ fence }) => fence === race.fence) !== true)
         sim.violated("L7", `${worker} races claim ${race.claim}, which never stood in etcd`);
-      if (race.prior !== undefined) checkPrior(sim, race.job, race.prior);
+      if (race.prior !== undefined) checkPrior(sim, race.job, kindOf(race.kind), race.prior);
     },
     committed: (job: string, kind: LedgerKind, from: number, to: number) => {
       if (ledgers.ledger(job, kind)?.everDone.has(`${from}-${to}`) !== true)
@@ -34,9 +32,10 @@ export function workerChecks(sim: Sim, ledgers: LedgerChecks, worker: string): W
 }
 
 /** I6: no more user failures than commands have failed; no more losses than workers were lost. */
-function checkPrior(sim: Sim, job: string, { index, tries, losses, quarantined }: dispatch.PriorTries): void {
+function checkPrior(sim: Sim, job: string, kind: LedgerKind, prior: dispatch.PriorTries): void {
+  const { index, tries, losses, quarantined } = prior;
   const at = Number(index);
-  const [failures, lost] = [sim.truth.failures(job, at), sim.truth.losses(job, at)];
+  const [failures, lost] = [kind === "process" ? sim.truth.failures(job, at) : 0, sim.truth.losses(job, kind, at)];
   if (tries > failures)
     sim.violated("I6", `datum ${at} of ${job} has ${tries} user failures, and its command failed ${failures} times`);
   if (losses > lost)
