@@ -152,7 +152,7 @@ export class LedgerChecks {
     if (kv.lease === "0") this.#violated("L3", `${name} was put without its lease, and would outlive every worker`);
     if (!(start < end && end <= ledger.n)) this.#violated("L3", `${name} is not inside [0, ${ledger.n})`);
     if (was?.fence === kv.createRevision) {
-      if (start < was.start || was.end < end)
+      if ((start < was.start || was.end < end) && this.edited.size === 0)
         this.#violated("L3", `${name} has grown: it was [${was.start}, ${was.end})`);
       ledger.claims.set(id, { ...was, worker, start, end, lease: kv.lease });
     } else {
