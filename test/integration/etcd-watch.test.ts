@@ -272,9 +272,10 @@ test("closing one stream, or a call that fails, leaves the other streams of the 
   const late = await own.txn({ compare: [], then: [{ put: "/w11/a", value: bytes("1") }] }, { deadlineMs: 0 });
   assert.equal(late.kind, "unknown", "a deadline that was over before");
   await lease.revoke();
+  // A connection that was told to close keeps its streams until its next keepalive ping, which it refuses.
+  await systemClock.sleep(11_000);
   const revision = await write([{ put: "/w11/b", value: bytes("1") }]);
   await picture.reached(revision);
-  await systemClock.sleep(500);
   lines.emit({ level: "debug", msg: "end" });
   const first = await lines.wait(
     ({ msg }) => msg.startsWith("watch: cut") || msg.startsWith("lease:") || msg === "end",

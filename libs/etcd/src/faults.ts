@@ -47,6 +47,11 @@ export function statusCodeOf(error: unknown): number | undefined {
   return match === null ? undefined : Number(match[1]);
 }
 
+/** A member said so itself: it is there, and so is the connection to it. */
+export function cameFromEtcd(error: unknown): boolean {
+  return messageOf(error).includes("etcdserver:");
+}
+
 /** Whether a call that is harmless to repeat may be repeated. */
 export function isTransient(error: unknown): boolean {
   const code = statusCodeOf(error);

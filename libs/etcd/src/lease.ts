@@ -16,6 +16,7 @@
 
 import { backoff, type Clock, type Logger, type Timer } from "@sheaf/runtime";
 import type { ILeaseKeepAliveRequest, ILeaseKeepAliveResponse } from "etcd3";
+import type { Link } from "./channel.ts";
 import type { Lease } from "./etcd.ts";
 import { type Member, type Members, REQUIRE_LEADER } from "./members.ts";
 import { openStream, type RawStream } from "./raw-stream.ts";
@@ -44,6 +45,13 @@ export function momentOf(clock: Clock): Moment {
   return { mono: clock.now(), wall: clock.wall() };
 }
 
+/** A stream of renewals, and what it runs over. */
+interface OpenStream {
+  readonly raw: RawStream<ILeaseKeepAliveRequest>;
+  readonly member: Member;
+  readonly link: Link;
+}
+
 export class KeptLease implements Lease {
   readonly id: string;
   readonly ttlSeconds: number;
@@ -56,7 +64,7 @@ export class KeptLease implements Lease {
   /** When the renewal under way was sent. */
   #asked: Moment | undefined;
   #state: "kept" | "stopped" | "lost" = "kept";
-  #stream: { readonly raw: RawStream<ILeaseKeepAliveRequest>; readonly member: Member } | undefined;
+  #stream: OpenStream | undefined;
   /** Fires the next renewal, or the end of patience with the one under way. */
   #next: Timer | undefined;
   #expiry: Timer | undefined;
@@ -115,8 +123,9 @@ export class KeptLease implements Lease {
     stream.raw.send({ ID: this.id });
   }
 
-  #open(): { readonly raw: RawStream<ILeaseKeepAliveRequest>; readonly member: Member } {
+  #open(): OpenStream {
     const member = this.#parts.members.current();
+    const { link } = member.channel;
     const raw: RawStream<ILeaseKeepAliveRequest> = openStream(
       () => member.raw.leaseClient.leaseKeepAlive(REQUIRE_LEADER),
       {
@@ -126,7 +135,7 @@ export class KeptLease implements Lease {
         },
       },
     );
-    this.#stream = { raw, member };
+    this.#stream = { raw, member, link };
     return this.#stream;
   }
 
@@ -145,7 +154,11 @@ export class KeptLease implements Lease {
   #giveUp(cause: string): void {
     if (this.#state !== "kept") return;
     this.#parts.log.debug({ lease: this.id, cause }, "lease: renewing on another stream");
-    if (this.#stream !== undefined) this.#parts.members.failed(this.#stream.member, cause);
+    if (this.#stream !== undefined) {
+      const { member, link } = this.#stream;
+      member.channel.replace(link);
+      this.#parts.members.failed(member, cause);
+    }
     this.#dropStream();
     this.#renewIn(this.#backoff.next());
   }

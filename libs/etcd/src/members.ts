@@ -2,14 +2,14 @@
  * The members of the etcd cluster: one raw client for each address, one of them in use. When a call to it
  * fails, the next one is used (E19, E23): a dead member costs one failed call, not one in three.
  *
- * Everything that etcd3 does on its own is switched off (reference: its retries ran one transaction twice,
- * its circuit breaker stops lease renewals for 5 s): fault policies are no-ops, gRPC's retries are off, and
- * every unary call has a deadline.
+ * Of etcd3 only its typed calls are used. What it does on its own is not (its retries ran one transaction twice, its
+ * circuit breaker stops lease renewals for 5 s, its pool cuts streams: channel.ts); gRPC's retries are off, and every
+ * unary call has a deadline.
  */
-import { type CallOptions, type ChannelOptions, InterceptingCall, type Interceptor } from "@grpc/grpc-js";
+import { type CallOptions, type ChannelOptions, credentials, InterceptingCall, type Interceptor } from "@grpc/grpc-js";
 import type { Clock } from "@sheaf/runtime";
-import { noop } from "cockatiel";
-import { Etcd3, type IOptions } from "etcd3";
+import { KVClient, LeaseClient, MaintenanceClient, WatchClient } from "etcd3";
+import { MemberChannel } from "./channel.ts";
 import { Trouble } from "./trouble.ts";
 
 export interface EtcdTls {
@@ -22,7 +22,14 @@ export interface EtcdTls {
 
 export interface Member {
   readonly address: string;
-  readonly raw: Etcd3;
+  readonly channel: MemberChannel;
+  /** etcd's calls, over that channel. */
+  readonly raw: {
+    readonly kv: KVClient;
+    readonly leaseClient: LeaseClient;
+    readonly watchClient: WatchClient;
+    readonly maintenance: MaintenanceClient;
+  };
 }
 
 const CHANNEL_OPTIONS: ChannelOptions = {
@@ -51,7 +58,7 @@ export class Members {
 
   constructor(addresses: readonly string[], tls: EtcdTls | undefined, clock: Clock) {
     this.trouble = new Trouble(clock);
-    this.#members = addresses.map((address) => ({ address, raw: rawClient(address, tls) }));
+    this.#members = addresses.map((address) => memberAt(address, tls));
     this.addresses = addresses;
   }
 
@@ -70,7 +77,7 @@ export class Members {
   }
 
   close(): void {
-    for (const { raw } of this.#members) raw.close();
+    for (const { channel } of this.#members) channel.close();
   }
 }
 
@@ -95,19 +102,15 @@ export const REQUIRE_LEADER: CallOptions = {
   ],
 };
 
-function rawClient(address: string, tls: EtcdTls | undefined): Etcd3 {
-  const options: IOptions = {
-    hosts: `${tls === undefined ? "http" : "https"}://${address.replace(/^https?:\/\//, "")}`,
-    faultHandling: { host: () => noop, global: noop },
-    grpcOptions: CHANNEL_OPTIONS,
+function memberAt(address: string, tls: EtcdTls | undefined): Member {
+  const secrets =
+    tls === undefined ? credentials.createInsecure() : credentials.createSsl(tls.ca, tls.key ?? null, tls.cert ?? null);
+  const channel = new MemberChannel(address, secrets, CHANNEL_OPTIONS);
+  const raw = {
+    kv: new KVClient(channel),
+    leaseClient: new LeaseClient(channel),
+    watchClient: new WatchClient(channel),
+    maintenance: new MaintenanceClient(channel),
   };
-  if (tls !== undefined) {
-    const { ca, cert, key } = tls;
-    options.credentials = {
-      rootCertificate: ca,
-      ...(key && { privateKey: key }),
-      ...(cert && { certChain: cert }),
-    };
-  }
-  return new Etcd3(options);
+  return { address, channel, raw };
 }

@@ -22,7 +22,7 @@ const PROGRESS_MS = 5_000;
 export type StreamEnd =
   | { readonly kind: "closed" }
   /** The connection, the member or its leader went: resume where we were. */
-  | { readonly kind: "cut"; readonly cause: string }
+  | { readonly kind: "cut"; readonly cause: string; readonly silent?: boolean }
   /** The revisions that we want are compacted: only a new list can help (E10). */
   | { readonly kind: "compacted"; readonly compactRevision: Revision }
   /** The server refuses the watch: not permitted, or a bug. */
@@ -132,7 +132,7 @@ export class WatchStream {
   }
 
   #silent(cause: string): void {
-    this.#finish({ kind: "cut", cause });
+    this.#finish({ kind: "cut", cause, silent: true });
   }
 
   #finish(end: StreamEnd): void {

@@ -94,6 +94,7 @@ export class PrefixWatch implements Watch {
   async #follow(from: Revision): Promise<void> {
     const { clock, members } = this.#parts;
     const member = members.current();
+    const { link } = member.channel;
     const begun = clock.now();
     const { signal } = this.#closing;
     const newestRevision = () => this.#parts.newestRevision(signal);
@@ -112,6 +113,8 @@ export class PrefixWatch implements Watch {
     this.#stream = stream;
     const end = await stream.ended;
     this.#stream = undefined;
+    // A stream that fell silent may have a dead connection under it, which nobody else has noticed.
+    if (end.kind === "cut" && end.silent) member.channel.replace(link);
     this.#ended(end, member);
     if (clock.now() - begun >= HELD_MS) this.#waits.reset(); // B4
   }
