@@ -24,7 +24,7 @@ test("every invariant holds through two minutes of faults", { timeout: TEST_MS }
   const plan = planFaults({ seed: SEED, ms: FAULTS_MS, kinds: faults, pauseMs: [2_000, 14_000] });
   await runChaos({
     ...{ folder, seed: SEED, faults, plan, patienceMs: PATIENCE_MS },
-    shape: { masters: 1, merges: 1, fsync: false },
+    shape: { masters: 2, merges: 2, fsync: false },
     stopped: new AbortController().signal,
     say: () => {},
   });

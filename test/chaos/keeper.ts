@@ -10,6 +10,17 @@ import { sleep } from "./sleep.ts";
 export const KEYS = keysOf("default");
 const CALL_MS = 5_000;
 
+/** A lease that exists, with the keys under it. */
+export interface LeaseFacts {
+  readonly id: string;
+  readonly keys: readonly string[];
+}
+
+/** Of a session of a worker: with masters it has the worker's key, with merge replicas none. Claims come and go. */
+export function isOfSession({ keys }: LeaseFacts): boolean {
+  return keys.every((key) => key.startsWith(KEYS.workers()) || key.startsWith(KEYS.allLedgers()));
+}
+
 export class Keeper {
   readonly #members: readonly ClusterMember[];
   readonly etcd: Etcd;
@@ -58,7 +69,7 @@ export class Keeper {
   }
 
   /** Leases that exist, with the keys under them. */
-  async leases(): Promise<{ id: string; keys: readonly string[] }[]> {
+  async leases(): Promise<LeaseFacts[]> {
     const { leases } = await this.#any((raw) => raw.leaseClient.leaseLeases(within()));
     const known = await Promise.all(
       leases.map(async ({ ID }) => ({ id: ID, info: await this.etcd.leaseTimeToLive(ID) })),

@@ -1,4 +1,5 @@
-// `npm run chaos -- [--minutes M | --kills N]`: a chaos run and its check. `npm run chaos -- --check DIR` checks the artefacts of an earlier run again.
+// `npm run chaos -- [--minutes M | --kills N]`: a chaos run and its check. `npm run chaos -- --check DIR` checks the artefacts of an
+// earlier run again.
 //
 // Exit code: 0 all invariants hold, 1 one is broken, 2 wrong usage.
 
@@ -42,7 +43,7 @@ async function main(): Promise<number> {
 
   const seed = Number(values.seed ?? Date.now() % 1_000_000);
   const folder = values.out === undefined ? mkdtempSync(join(tmpdir(), `sheaf-chaos-${seed}-`)) : resolve(values.out);
-  const faults = chosen(values.only?.split(","));
+  const faults = chosen(values.only?.split(","), !values["no-fsync"]);
   const plan =
     values.kills === undefined
       ? planFaults({ seed, ms: Number(values.minutes) * 60_000, kinds: faults, pauseMs: PAUSE_MS })
@@ -81,10 +82,13 @@ function read() {
   }
 }
 
-/** The kinds that were asked for, less those that this machine cannot do. */
-function chosen(only: readonly string[] | undefined) {
-  const hasStrace = spawnSync("strace", ["-V"]).status === 0;
-  const cannot = FAULTS.filter(({ needs }) => needs === "strace" && !hasStrace);
-  if (cannot.length > 0) console.log(`no strace here, and so without ${cannot.map(({ kind }) => kind).join(", ")}`);
+/** The kinds that were asked for, less those that cannot be done: faults of a disk need strace, and an etcd that syncs to it. */
+function chosen(only: readonly string[] | undefined, fsync: boolean) {
+  const canInject = fsync && spawnSync("strace", ["-V"]).status === 0;
+  const cannot = FAULTS.filter(({ needs }) => needs === "strace" && !canInject);
+  if (cannot.length > 0) {
+    const why = fsync ? "there is no strace" : "etcd does not sync";
+    console.log(`${why}, and so without ${cannot.map(({ kind }) => kind).join(", ")}`);
+  }
   return FAULTS.filter((fault) => !cannot.includes(fault) && (only === undefined || only.includes(fault.kind)));
 }

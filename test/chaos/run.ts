@@ -9,7 +9,7 @@ import { ApiCaller } from "./api-caller.ts";
 import { EtcdLog } from "./etcd-log.ts";
 import type { Fault } from "./faults/fault.ts";
 import { Journal, monotonicNs, writeJson } from "./journal.ts";
-import { Keeper } from "./keeper.ts";
+import { isOfSession, Keeper, type LeaseFacts } from "./keeper.ts";
 import { Nemesis } from "./nemesis.ts";
 import { PIPELINES } from "./pipelines.ts";
 import type { PlannedFault } from "./plan.ts";
@@ -49,7 +49,7 @@ export interface EndFacts {
   /** When all pipelines had been stopped: workers that live, and leases, each with its keys. */
   readonly workers: readonly string[];
   readonly scratch: readonly string[];
-  readonly leases: readonly { readonly id: string; readonly keys: readonly string[] }[];
+  readonly leases: readonly LeaseFacts[];
   /** After all services were told to stop and had gone. */
   readonly processes: readonly string[];
 }
@@ -103,12 +103,38 @@ export async function runChaos(options: RunOptions): Promise<void> {
     for (const { name: pipeline } of PIPELINES) await stopPipeline(caller, pipeline, patience.signal);
     const workers = await goneInTime(() => world.workers().map(({ id }) => id));
     const scratch = await goneInTime(() => scratchOf(folder));
-    const leases = await leasesAtRest(world, keeper);
+    const leases = await leasesAtRest(keeper);
     await world.stopServices();
     const processes = await goneInTime(() => processesWith("services", folder).map(String));
     writeJson(folder, "end", { revision: Number(log.seen), workers, leases, processes, scratch } satisfies EndFacts);
   } finally {
     for (const end of ends.reverse()) await end();
+  }
+}
+
+function uptimeShift(): number {
+  const [up = "0"] = readFileSync("/proc/uptime", "utf8").split(" ");
+  return monotonicNs() - Number(up) * 1e9;
+}
+
+function journal(folder: string, name: string, after: (end: () => Promise<void>) => void): Journal {
+  const made = new Journal(folder, name);
+  after(async () => made.close());
+  return made;
+}
+
+/** Its workers go. */
+async function stopPipeline(caller: ApiCaller, name: string, stopped: AbortSignal): Promise<void> {
+  await caller.until("stopPipeline", (at) => at.client(api.PipelineService).stopPipeline({ name }), stopped);
+}
+
+/** Leases that live when nothing is to be done, and those of sessions that died have had the time to go. */
+async function leasesAtRest(keeper: Keeper): Promise<EndFacts["leases"]> {
+  const end = performance.now() + LEASES_GO_MS;
+  for (;;) {
+    const leases = await keeper.leases();
+    if (!leases.some(isOfSession) || performance.now() > end) return leases;
+    await sleep(500);
   }
 }
 

@@ -7,7 +7,8 @@ import type { ClaimSpan, Timeline } from "./timeline.ts";
 export interface Figures {
   readonly faults: Readonly<Record<string, number>>;
   readonly kills: number;
-  /** SIGKILL of a worker, to a datum of the claim in its work that runs on another. */
+  /** SIGKILL of a worker, to its claim being free; and to a datum of the claim in its work that runs on another. */
+  readonly killedToFree: readonly number[];
   readonly killedToRunning: readonly number[];
   /** The same for a worker that is frozen or cut off for longer than SILENT_S. */
   readonly silentToRunning: readonly number[];
@@ -46,6 +47,13 @@ export function figuresOf(timeline: Timeline, nemesis: readonly NemesisEntry[], 
   return {
     faults: countBy(begun.map(({ kind }) => kind ?? "")),
     kills: begun.filter(({ kind }) => kind?.startsWith("kill-")).length,
+    killedToFree: killed.flatMap(({ ns, facts }) =>
+      (facts?.workers ?? []).flatMap(({ id }) =>
+        timeline.claims
+          .filter((span) => span.worker === id && holds(span, ns))
+          .map(({ untilNs }) => (untilNs - ns) / S),
+      ),
+    ),
     killedToRunning: toRunning(killed),
     silentToRunning: toRunning(silent),
     ownerToOwner: takeovers.map(({ owner }) => owner),
@@ -62,9 +70,7 @@ function runningAgain(
   claims: readonly ClaimSpan[],
   starts: ReadonlyMap<string, readonly Note[]>,
 ): number[] {
-  const held = claims.filter(
-    (span) => span.worker === worker && span.kind === "process" && span.fromNs <= ns && ns < span.untilNs,
-  );
+  const held = claims.filter((span) => span.worker === worker && span.kind === "process" && holds(span, ns));
   return held.flatMap(({ job, start, end }) => {
     const begins = Array.from(
       { length: end - start },
@@ -75,6 +81,10 @@ function runningAgain(
     const next = begins.filter((note) => note.worker !== worker && note.ns > ns).map((note) => note.ns);
     return next.length === 0 ? [] : [(Math.min(...next) - ns) / S];
   });
+}
+
+function holds({ fromNs, untilNs }: ClaimSpan, ns: number): boolean {
+  return fromNs <= ns && ns < untilNs;
 }
 
 /** For each pipeline that the replica at `address` owned: when it was owned again, and when work was handed out again. */
