@@ -20,6 +20,7 @@ export class Process {
   /** What came while it was paused. */
   #backlog: Event[] = [];
   #timers = 0;
+  #resumedAt = Number.NEGATIVE_INFINITY;
 
   constructor(world: World, name: string, random: Random, options: { hasPromises: boolean; wallSkewMs: number }) {
     this.name = name;
@@ -54,6 +55,11 @@ export class Process {
     this.clock = clock;
   }
 
+  /** When it last went on after a pause. */
+  get resumedAt(): number {
+    return this.#resumedAt;
+  }
+
   get isAlive(): boolean {
     return this.#state !== "dead";
   }
@@ -85,6 +91,7 @@ export class Process {
   resume(timersFirst: boolean): void {
     if (this.#state !== "paused") return;
     this.#state = "runs";
+    this.#resumedAt = this.#world.now;
     const waited = this.#backlog;
     this.#backlog = [];
     if (timersFirst) waited.sort((a, b) => Number(a.kind === "message") - Number(b.kind === "message"));

@@ -56,7 +56,9 @@ export class SimEtcd implements Etcd {
 
   /** Nothing is on its way, and what was unknown has been settled. */
   get isQuiet(): boolean {
-    return this.#pending === 0 && this.#parts.world.now - this.#troubleAt > SETTLED_MS;
+    const { isPaused, resumedAt } = this.#process;
+    const settledAt = Math.max(this.#troubleAt, resumedAt) + SETTLED_MS;
+    return this.#pending === 0 && !isPaused && this.#parts.world.now > settledAt;
   }
 
   constructor(parts: EtcdParts, process: Process) {

@@ -29,6 +29,8 @@ export class SimLease implements Lease {
   readonly #parts: LeaseParts;
   readonly #revoke: () => Promise<boolean>;
   readonly #resolveLost: () => void;
+  /** When the last answered renewal was sent. */
+  #renewed: number;
   #trustedUntil: number;
   #state: "kept" | "stopped" | "lost" = "kept";
   #next: Timer;
@@ -42,13 +44,16 @@ export class SimLease implements Lease {
     this.#parts = parts;
     this.#revoke = revoke;
     this.#resolveLost = resolve;
+    this.#renewed = parts.sent;
     this.#trustedUntil = parts.sent + TRUST * parts.ttlSeconds * 1_000;
     this.#next = this.#renewLater();
     this.#expiry = this.#expireLater();
   }
 
   valid(): boolean {
-    return this.#state !== "lost" && this.#parts.process.clock.now() < this.#trustedUntil;
+    const { clock, resumedAt } = this.#parts.process;
+    // After a pause, which may have been a suspend, it is not trusted until a renewal is answered.
+    return this.#state !== "lost" && clock.now() < this.#trustedUntil && resumedAt <= this.#renewed;
   }
 
   async revoke(): Promise<void> {
@@ -87,6 +92,7 @@ export class SimLease implements Lease {
   #answered(renewed: boolean, sent: number): void {
     if (this.#state !== "kept") return;
     if (!renewed) return this.#lose();
+    this.#renewed = Math.max(this.#renewed, sent);
     this.#trustedUntil = Math.max(this.#trustedUntil, sent + TRUST * this.ttlSeconds * 1_000);
     this.#expiry.cancel();
     this.#expiry = this.#expireLater();
