@@ -1,27 +1,19 @@
 /**
- * A worker: a model of services/worker that keeps the dispatch protocol honestly (and lies when it is told to). It runs indexes
- * in virtual time, cuts runs, stores them before it says so, and keeps results until the owner has answered.
+ * A worker: a model of services/worker that keeps the dispatch protocol honestly (and lies when it is told to), and keeps results
+ * until the owner has answered.
  */
-import { create } from "@bufbuild/protobuf";
 import type { LedgerKind } from "@sheaf/ledger";
-import { dispatch, store } from "@sheaf/proto";
-import type { Faults } from "./faults.ts";
+import { dispatch } from "@sheaf/proto";
 import type { Link, ToOwner, ToWorker, WorkerEnd } from "./link.ts";
 import type { Process } from "./process.ts";
-import { kindOf, type SimStore, tableRef, WORK_KIND } from "./sim-store.ts";
-import { TRIES, type Truth } from "./truth.ts";
+import { kindOf } from "./sim-store.ts";
+import { Bench, type BenchParts } from "./worker-bench.ts";
 import { type Cut, type Role, WorkerClaim } from "./worker-claim.ts";
 import { WorkerSession } from "./worker-session.ts";
+import * as words from "./worker-words.ts";
 
-export interface WorkerParts {
-  readonly process: Process;
-  readonly faults: Faults;
-  readonly store: SimStore;
-  readonly truth: Truth;
+export interface WorkerParts extends BenchParts {
   readonly connect: (role: Role, end: WorkerEnd, address: string) => Link | null;
-  readonly slots: number;
-  /** How much slower than usual. */
-  readonly slowness: number;
   /** It has said Leaving. */
   readonly onLeft: () => void;
   readonly checks: WorkerChecks;
@@ -38,6 +30,8 @@ export interface WorkerChecks {
 const CLAIMS_MAX = 2;
 const HELD_MAX = 6;
 const BUILDS_MAX = 2;
+/** What it says that an index takes. */
+const MS_PER_INDEX = 60;
 const ROLES: readonly Role[] = ["master", "merge"];
 const { RefusedCode } = dispatch;
 
@@ -51,14 +45,22 @@ export class SimWorker {
   readonly #cutMs: Record<Role, number> = { master: 1_000, merge: 1_000 };
   /** Backups, by claim and index: they hold no claim. */
   readonly #races = new Map<string, WorkerClaim>();
-  #attempts = 0;
-  #running = 0;
+  readonly #bench: Bench;
   #draining = false;
 
   constructor(parts: WorkerParts) {
     this.#parts = parts;
     this.process = parts.process;
     this.id = parts.process.name;
+    this.#bench = new Bench(parts, {
+      holds: (claim) => this.claims.get(claim.id) === claim || [...this.#races.values()].includes(claim),
+      onTryFailed: (claim, index, tries) => {
+        // Not said of an index that is raced.
+        if (this.claims.get(claim.id) === claim) this.#say(claim.role, words.tryFailed(claim.id, index, tries));
+      },
+      onFinished: () => this.#changed(),
+      onStored: (claim, cut) => this.#sayCommit(claim, cut, claim.fence),
+    });
     this.#sessions = { master: this.#session("master"), merge: this.#session("merge") };
   }
 
@@ -79,12 +81,12 @@ export class SimWorker {
     const claim = faults.pick([...this.claims.values()]);
     if (claim === undefined) return;
     const what = faults.pick(["outside", "fence", "missing", "header", "part", "part", "part"] as const);
-    const cut: Cut = { from: claim.from, to: claim.to, attempt: this.#newAttempt(), bad: 0, isStored: true };
+    const cut: Cut = { from: claim.from, to: claim.to, attempt: this.#bench.newAttempt(), bad: 0, isStored: true };
     if (what === "outside") Object.assign(cut, { from: claim.from, to: (claim.assignedTo + faults.between(1, 9)) | 0 });
     if (what === "part") Object.assign(cut, { from: claim.from + 1, to: claim.to - 1 });
     if (cut.from >= cut.to) return;
     const [from, to] = what === "header" ? [cut.from, cut.to + 1] : [cut.from, cut.to];
-    this.#store(claim, { ...cut, from, to }, what !== "missing");
+    this.#bench.store(claim, { ...cut, from, to }, what !== "missing");
     this.#sayCommit(claim, cut, what === "fence" ? claim.fence - 1n : claim.fence);
   }
 
@@ -102,7 +104,7 @@ export class SimWorker {
       process,
       role,
       connect: (end, address) => connect(role, end, address),
-      hello: () => this.#hello(role),
+      hello: () => words.hello(this.id, this.#parts.slots, this.#of(role)),
       beat: () => this.#beat(role),
       onStands: (welcome) => this.#onStands(role, welcome),
       onWord: (word) => this.#onWord(role, word),
@@ -111,33 +113,9 @@ export class SimWorker {
 
   // ---- what it says of itself
 
-  #hello(role: Role): dispatch.Hello {
-    const holds = this.#of(role).map(({ job, kind, id, fence, from, to }) => ({
-      job,
-      kind: WORK_KIND[kind],
-      claim: id,
-      fence,
-      from: BigInt(from),
-      to: BigInt(to),
-    }));
-    const { slots } = this.#parts;
-    return create(dispatch.HelloSchema, { worker: this.id, pool: "pipe", version: "0.1.0", slots, holds });
-  }
-
   #beat(role: Role): dispatch.Beat {
     const mine = [...this.#of(role), ...[...this.#races.values()].filter((race) => race.role === role)];
-    const now = this.process.clock.now();
-    const claims = mine.map(({ id, next, to, finished, running }) => ({
-      claim: id,
-      next: BigInt(Math.min(next, to)),
-      finished: BigInt(finished),
-      running: [...running].map(([index, since]) => ({
-        index: BigInt(index),
-        runningMs: BigInt(Math.floor(now - since)),
-      })),
-    }));
-    const elsewhere = this.claims.size - this.#of(role).length;
-    return create(dispatch.BeatSchema, { claims, claimsElsewhere: elsewhere });
+    return words.beat(this.process.clock.now(), mine, this.claims.size - this.#of(role).length);
   }
 
   #of(role: Role): WorkerClaim[] {
@@ -155,7 +133,7 @@ export class SimWorker {
     for (const role of ROLES) {
       if (!this.#sessions[role].stands || this.#said[role] === claims) continue;
       this.#said[role] = claims;
-      this.#say(role, { case: "want", value: create(dispatch.WantSchema, { claims }) });
+      this.#say(role, words.want(claims));
     }
   }
 
@@ -177,10 +155,7 @@ export class SimWorker {
         continue;
       }
       claim.fence = held.fence;
-      this.#build(
-        claim,
-        claim.narrow(Number(held.from), Number(held.to), () => this.#newAttempt()),
-      );
+      this.#bench.build(claim, claim.narrow(Number(held.from), Number(held.to), this.#newAttempt));
       if (claim.to < claim.assignedTo) this.#sayReleased(claim, claim.to);
       for (const cut of claim.cuts) if (cut.isStored) this.#sayCommit(claim, cut, claim.fence);
     }
@@ -198,12 +173,8 @@ export class SimWorker {
       case "refused":
         return this.#onRefused(word.value);
       case "release": {
-        const claim = this.claims.get(word.value.claim);
-        const from = BigInt(claim?.release(Number(word.value.from)) ?? 0);
-        this.#say(role, {
-          case: "released",
-          value: create(dispatch.ReleasedSchema, { claim: word.value.claim, from }),
-        });
+        const { claim, from } = word.value;
+        this.#say(role, words.released(claim, this.claims.get(claim)?.release(Number(from)) ?? 0));
         return this.#changed();
       }
       case "cancel":
@@ -286,16 +257,16 @@ export class SimWorker {
         });
       case RefusedCode.BAD_RESULT:
         cut.bad++;
-        if (cut.bad < BUILDS_MAX) return this.#build(claim, [cut]);
-        claim.narrow(claim.from, cut.from, () => this.#newAttempt());
+        if (cut.bad < BUILDS_MAX) return this.#bench.build(claim, [cut]);
+        claim.narrow(claim.from, cut.from, this.#newAttempt);
         return this.#gaveBack(claim);
       case RefusedCode.ALREADY_DONE:
       case RefusedCode.OUTSIDE_CLAIM: {
         const [stillFrom, stillTo] = [Number(refused.stillFrom), Number(refused.stillTo)];
         if (stillTo <= stillFrom) return this.#drop(claim);
-        const again = claim.narrow(stillFrom, stillTo, () => this.#newAttempt());
-        if (claim.cuts.includes(cut)) again.push(...claim.halve(cut, () => this.#newAttempt()));
-        this.#build(claim, again);
+        const again = claim.narrow(stillFrom, stillTo, this.#newAttempt);
+        if (claim.cuts.includes(cut)) again.push(...claim.halve(cut, this.#newAttempt));
+        this.#bench.build(claim, again);
         return this.#changed();
       }
       default:
@@ -333,8 +304,8 @@ export class SimWorker {
   #changed(): void {
     if (!this.process.isAlive) return;
     for (const claim of [...this.claims.values(), ...this.#races.values()]) {
-      this.#run(claim);
-      this.#cutDue(claim);
+      this.#bench.run(claim);
+      this.#bench.cutDue(claim, this.#draining ? 0 : this.#cutMs[claim.role]);
     }
     for (const [id, claim] of this.claims) if (claim.isOver) this.claims.delete(id);
     for (const [key, race] of this.#races) if (race.isOver) this.#races.delete(key);
@@ -342,120 +313,18 @@ export class SimWorker {
     this.#tellWants();
   }
 
-  #run(claim: WorkerClaim): void {
-    while (this.#running < this.#parts.slots) {
-      const index = claim.start();
-      if (index === undefined) return;
-      this.#running++;
-      this.#try(claim, index);
-    }
-  }
-
-  #try(claim: WorkerClaim, index: number): void {
-    const { truth, slowness } = this.#parts;
-    const { job, kind } = claim;
-    claim.running.set(index, this.process.clock.now());
-    const ms = claim.quarantined.has(index) ? 0 : truth.ms(job, kind, index) * slowness;
-    this.process.clock.timer(ms, () => {
-      claim.running.delete(index);
-      const isDropped = !claim.holds(index) || !this.#has(claim);
-      if (isDropped || claim.quarantined.has(index) || !truth.tryFails(job, kind, index)) {
-        this.#running--;
-        claim.finish(index, claim.quarantined.has(index));
-        return this.#changed();
-      }
-      const tries = (claim.tries.get(index) ?? 0) + 1;
-      claim.tries.set(index, tries);
-      if (tries >= TRIES) {
-        this.#running--;
-        claim.finish(index, true);
-        return this.#changed();
-      }
-      if (this.claims.has(claim.id)) {
-        const value = create(dispatch.TryFailedSchema, { claim: claim.id, index: BigInt(index), tries });
-        this.#say(claim.role, { case: "tryFailed", value });
-      }
-      this.#try(claim, index);
-    });
-  }
-
-  #has(claim: WorkerClaim): boolean {
-    return this.claims.get(claim.id) === claim || [...this.#races.values()].includes(claim);
-  }
-
-  #cutDue(claim: WorkerClaim): void {
-    const { faults } = this.#parts;
-    const now = this.process.clock.now();
-    while (
-      claim.ready > claim.cutFrom &&
-      (claim.mustCut || this.#draining || now - claim.workSince >= this.#cutMs[claim.role] || faults.chance(0.1))
-    ) {
-      const cut = claim.cut(this.#newAttempt(), now);
-      if (cut === null) return;
-      this.#build(claim, [cut]);
-    }
-  }
-
-  /** Stores runs, and says them when they are durable. */
-  #build(claim: WorkerClaim, cuts: readonly Cut[]): void {
-    const { faults } = this.#parts;
-    for (const cut of cuts) {
-      cut.isStored = false;
-      const ms = faults.strikes("upload-fails", 3) ? faults.between(500, 3_000) : faults.between(0.5, 20);
-      this.process.clock.timer(ms, () => {
-        if (!claim.cuts.includes(cut)) return;
-        this.#store(claim, cut, true);
-        cut.isStored = true;
-        this.#sayCommit(claim, cut, claim.fence);
-      });
-    }
-  }
-
-  #store(claim: WorkerClaim, { from, to, attempt }: Cut, isWhole: boolean): void {
-    const header = create(store.ResultHeaderSchema, {
-      job: claim.job,
-      kind: WORK_KIND[claim.kind],
-      from: BigInt(from),
-      to: BigInt(to),
-      attempt,
-      worker: this.id,
-    });
-    this.#parts.store.put(attempt, { header, isWhole });
-  }
-
-  #sayCommit(claim: WorkerClaim, { from, to, attempt }: Cut, fence: bigint): void {
-    const failed = claim.failedIn(from, to);
-    const processMs = Math.ceil((to - from) * 60 * this.#parts.slowness);
-    const totals = create(dispatch.TotalsSchema, {
-      succeeded: BigInt(to - from - failed),
-      failed: BigInt(failed),
-      processMs: BigInt(processMs),
-      medianMs: BigInt(Math.ceil(processMs / (to - from))),
-    });
-    const value = create(dispatch.CommitSchema, {
-      claim: claim.id,
-      fence,
-      from: BigInt(from),
-      to: BigInt(to),
-      attempt,
-      result: tableRef(attempt),
-      totals,
-    });
-    this.#say(claim.role, { case: "commit", value });
+  #sayCommit(claim: WorkerClaim, cut: Cut, fence: bigint): void {
+    this.#say(claim.role, words.commit(claim, cut, fence, MS_PER_INDEX * this.#parts.slowness));
   }
 
   #sayReleased({ role, id }: WorkerClaim, from: number): void {
-    const value = create(dispatch.ReleasedSchema, { claim: id, from: BigInt(from) });
-    this.#say(role, { case: "released", value });
+    this.#say(role, words.released(id, from));
   }
 
   #leave(): void {
-    for (const role of ROLES) this.#sessions[role].close({ case: "leaving", value: create(dispatch.LeavingSchema) });
+    for (const role of ROLES) this.#sessions[role].close(words.leaving());
     this.#parts.onLeft();
   }
 
-  /** The name of the run's object is that of its attempt. */
-  #newAttempt(): string {
-    return `${this.id}-${++this.#attempts}`;
-  }
+  readonly #newAttempt = () => this.#bench.newAttempt();
 }
