@@ -138,34 +138,6 @@ async function leasesAtRest(keeper: Keeper): Promise<EndFacts["leases"]> {
   }
 }
 
-function uptimeShift(): number {
-  const [up = "0"] = readFileSync("/proc/uptime", "utf8").split(" ");
-  return monotonicNs() - Number(up) * 1e9;
-}
-
-function journal(folder: string, name: string, after: (end: () => Promise<void>) => void): Journal {
-  const made = new Journal(folder, name);
-  after(async () => made.close());
-  return made;
-}
-
-/** Its workers go. */
-async function stopPipeline(caller: ApiCaller, name: string, stopped: AbortSignal): Promise<void> {
-  await caller.until("stopPipeline", (at) => at.client(api.PipelineService).stopPipeline({ name }), stopped);
-}
-
-/** Leases that live when nothing is to be done, and those of sessions that died have had the time to go. */
-async function leasesAtRest(world: World, keeper: Keeper): Promise<EndFacts["leases"]> {
-  const end = performance.now() + LEASES_GO_MS;
-  // Each replica: its own key, and the owner keys. Requests keep theirs for a day.
-  const most = 2 * world.replicas.length;
-  for (;;) {
-    const leases = (await keeper.leases()).filter(({ keys }) => !keys.some((key) => key.includes("/requests/")));
-    if (leases.length <= most || performance.now() > end) return leases;
-    await sleep(500);
-  }
-}
-
 /** What is left of a list that shall become empty. */
 async function goneInTime(look: () => string[]): Promise<string[]> {
   const end = performance.now() + PROCESSES_GO_MS;

@@ -1,7 +1,7 @@
 // I8: when all is done nothing is left: no ledger key, no claim, no process, no scratch folder, no lease of a session. I15: no service
 // ended by itself because of a bug (exit code 70), or of a signal that nobody sent.
 
-import { KEYS } from "../keeper.ts";
+import { isOfSession, KEYS } from "../keeper.ts";
 import type { NemesisEntry } from "../nemesis.ts";
 import type { EndFacts } from "../run.ts";
 import type { Store } from "./replay.ts";
@@ -18,9 +18,7 @@ export function checkLeftovers(store: Store, end: EndFacts | null, findings: Fin
     () => `${ledgers.length} ledger keys are left: ${ledgers.slice(0, 5).join(", ")}`,
   );
   if (end === null) return;
-  const orphans = end.leases.filter(
-    ({ keys }) => keys.length === 0 || keys.some((key) => key.startsWith(KEYS.workers())),
-  );
+  const orphans = end.leases.filter(isOfSession);
   findings.check(
     orphans.length === 0,
     "I8",
