@@ -6,7 +6,6 @@ import type { EtcdEntry } from "../etcd-log.ts";
 import { KEYS } from "../keeper.ts";
 import type { HistoryEntry } from "../workload.ts";
 import type { Artefacts } from "./check.ts";
-import type { Note } from "./notes.ts";
 
 export const JOB = "job1";
 export const PIPELINE = "count";
@@ -91,11 +90,6 @@ export function steps(): Record<"own" | "begin" | "claim" | "first" | "second" |
       forge.write({ [at.done(0)]: null, [at.done(2)]: null });
     },
   };
-}
-
-interface Rest {
-  readonly history?: readonly HistoryEntry[];
-  readonly notes?: readonly Note[];
 }
 
 /** The round, the job and the result that the user saw. */
