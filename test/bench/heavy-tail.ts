@@ -1,7 +1,6 @@
 import { api } from "@sheaf/proto";
-import { TestCluster } from "../kit/cluster.ts";
 import { createPipeline, putFiles } from "../kit/pipelines.ts";
-import { allDatums, processed } from "./jobs.ts";
+import { allDatums, onCluster, processed } from "./jobs.ts";
 import { median, type Row, spread } from "./row.ts";
 
 const SHORT = 990;
@@ -13,11 +12,9 @@ const LIMIT = 1.05;
  * and what is before it.
  */
 export async function heavyTail(_folder: string, runs: number): Promise<Row> {
-  const cluster = await TestCluster.start({}, true);
-  const connection = cluster.connection();
   const ratios: number[] = [];
   const spans: number[] = [];
-  try {
+  await onCluster(async (_cluster, connection) => {
     const short = Array.from({ length: SHORT }, (_, i) => [`/a${String(i).padStart(4, "0")}`, "0.005"] as const);
     const long = Array.from({ length: LONG }, (_, i) => [`/z${i}`, "0.5"] as const);
     await putFiles(connection, "tail", new Map([...short, ...long]));
@@ -32,10 +29,7 @@ export async function heavyTail(_folder: string, runs: number): Promise<Row> {
       spans.push(seconds);
       await connection.client(api.PipelineService).deletePipeline({ name });
     }
-  } finally {
-    connection.close();
-    await cluster.stop();
-  }
+  });
   return {
     what: `heavy tail: ${SHORT} datums of 5 ms and, last, ${LONG} of 500 ms, 2 workers; from the first claim to the last commit`,
     ours: `${spread(spans)} s`,

@@ -3,7 +3,20 @@
 import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
 import { api } from "@sheaf/proto";
 import type { Connection } from "@sheaf/rpc";
+import { TestCluster } from "../kit/cluster.ts";
 import { assertSucceeded, waitJob } from "../kit/pipelines.ts";
+
+/** Runs `work` on a cluster of its own, with an etcd that syncs. */
+export async function onCluster<T>(work: (cluster: TestCluster, connection: Connection) => Promise<T>): Promise<T> {
+  const cluster = await TestCluster.start({}, true);
+  const connection = cluster.connection();
+  try {
+    return await work(cluster, connection);
+  } finally {
+    connection.close();
+    await cluster.stop();
+  }
+}
 
 /** Waits for a job; `seconds`: from its first claim to the moment when all its datums are committed. */
 export async function processed(connection: Connection, pipeline: string): Promise<{ seconds: number; job: api.Job }> {

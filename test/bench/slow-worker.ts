@@ -1,8 +1,7 @@
 import { join } from "node:path";
 import { api } from "@sheaf/proto";
-import { TestCluster } from "../kit/cluster.ts";
 import { createPipeline, putFiles } from "../kit/pipelines.ts";
-import { allDatums, processed } from "./jobs.ts";
+import { allDatums, onCluster, processed } from "./jobs.ts";
 import { median, type Row, spread } from "./row.ts";
 
 const DATUMS = 600;
@@ -18,11 +17,9 @@ const script = (mark: string) => `
 
 /** The ideal: every worker busy to the end, each at its own measured pace. */
 export async function slowWorker(_folder: string, runs: number): Promise<Row> {
-  const cluster = await TestCluster.start({}, true);
-  const connection = cluster.connection();
   const ratios: number[] = [];
   const spans: number[] = [];
-  try {
+  await onCluster(async (cluster, connection) => {
     await putFiles(connection, "many", new Map(Array.from({ length: DATUMS }, (_, i) => [`/${i}`, "x"])));
     for (let run = 0; run < runs; run++) {
       const name = `slow${run}`;
@@ -39,10 +36,7 @@ export async function slowWorker(_folder: string, runs: number): Promise<Row> {
       spans.push(seconds);
       await connection.client(api.PipelineService).deletePipeline({ name });
     }
-  } finally {
-    connection.close();
-    await cluster.stop();
-  }
+  });
   return {
     what: `one worker 10 x slower than three others, ${DATUMS} datums of 50 ms; from the first claim to the last commit`,
     ours: `${spread(spans)} s`,

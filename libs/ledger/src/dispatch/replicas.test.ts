@@ -1,37 +1,19 @@
 // Several replicas over one real etcd: who owns what, how it moves, and where workers are sent.
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { connectEtcd, type Etcd, keysOf } from "@sheaf/etcd";
-import { startEtcd } from "@sheaf/provision";
+import { test } from "node:test";
+import { type Etcd, keysOf } from "@sheaf/etcd";
 import { newId, systemClock, systemRandom, testLogger } from "@sheaf/runtime";
 import type { Dispatcher, Ownership } from "../door.ts";
 import { rightfulOwner, STAND_IN_MS } from "../owner/placement.ts";
 import { createDispatcher } from "./dispatcher.ts";
 import { FakeWorker, verifyFake } from "./fake-worker.test-kit.ts";
+import { etcd, useEtcd } from "./world.test-kit.ts";
 
 const log = testLogger();
-let etcd: Etcd;
-let stopEtcd: () => Promise<void>;
 let clusters = 0;
 
-before(async () => {
-  const dataDir = await mkdtemp(join(tmpdir(), "sheaf-replicas-"));
-  const binary = process.env["SHEAF_ETCD_BIN"];
-  assert.ok(binary, "SHEAF_ETCD_BIN must name an etcd: npm run setup finds one");
-  const server = await startEtcd({ binary, env: process.env, dataDir, noFsync: true, log, clock: systemClock });
-  await server.ready;
-  etcd = await connectEtcd({ addresses: [server.address], log });
-  stopEtcd = async () => {
-    await etcd.close();
-    await server.child.stop(5_000);
-    await rm(dataDir, { recursive: true });
-  };
-});
-after(() => stopEtcd());
+useEtcd();
 
 type Testing = { after(fn: () => Promise<void>): void };
 
