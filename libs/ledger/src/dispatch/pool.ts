@@ -11,6 +11,8 @@
 import { dispatch } from "@sheaf/proto";
 import type { Timer } from "@sheaf/runtime";
 import { cutInterval } from "../core/assign.ts";
+import { inWork } from "../core/in-work.ts";
+import type { Claim } from "../core/partition.ts";
 import type { ConnectedWorker, LedgerName, SessionStream } from "../door.ts";
 import { encodeWorker, ledgerKindOf } from "../ledger-records.ts";
 import type { EtcdLedger, LedgerDeps } from "../owner/etcd-ledger.ts";
@@ -263,17 +265,22 @@ export class Pool {
     log.info({ worker, pipeline: this.pipeline, why, claims: claims.size }, "worker is gone");
     onWorkers();
     await session.standing;
+    const suspects = isLoss ? inWork(this.#claimsOf(session)) : new Set();
     await Promise.all(
       this.#under(session).map(async ({ claim, ledger }) => {
-        const isHeld = claims.has(claim);
         const part = await ledger.freeClaim(claim);
-        if (part !== null && isLoss && isHeld) this.#losses.freed(ledger, part, worker, clock.now());
+        if (part !== null && suspects.has(claim)) this.#losses.freed(ledger, part, worker, clock.now());
         await this.#freed(ledger, claim);
       }),
     );
     // What could not be freed, because we are not the owner any more, is the next owner's, with its lease.
     if (this.#owner.isLost) session.lease.stop();
     else await this.#revoke(session);
+  }
+
+  /** What its worker was told that it holds, in that order. */
+  #claimsOf({ claims }: WorkerSession): Claim[] {
+    return [...claims].flatMap(([id, { ledger }]) => ledger.partition.claims.get(id) ?? []);
   }
 
   /** All claims under a session's lease: also those that are being written or freed, of which the worker knows nothing. */
@@ -285,13 +292,12 @@ export class Pool {
     );
   }
 
-  /** Frees a claim that no session holds: nobody was told of it, or its worker (`lost`) has not come since a takeover. */
-  async #freeUnheld(ledger: EtcdLedger, claim: string, lost?: string): Promise<void> {
+  /** Frees a claim that no session holds: nobody was told of it, or its worker has not come since a takeover. */
+  async #freeUnheld(ledger: EtcdLedger, claim: string): Promise<void> {
     if (this.#freeing.has(claim)) return;
     this.#freeing.add(claim);
     try {
-      const part = await ledger.freeClaim(claim);
-      if (part !== null && lost !== undefined) this.#losses.freed(ledger, part, lost, this.#deps.clock.now());
+      await ledger.freeClaim(claim);
     } finally {
       this.#freeing.delete(claim);
     }
@@ -322,9 +328,9 @@ export class Pool {
     if (this.#servingSince === null || now - this.#servingSince < this.#deps.timing.orphanMs) return;
     for (const ledger of this.#ledgers.values()) {
       for (const claim of ledger.partition.claims.values()) {
-        const session = this.#roster.get(claim.worker);
-        if (claim.fence === null || session?.claims.has(claim.id) === true) continue;
-        void this.#freeUnheld(ledger, claim.id, session === undefined ? claim.worker : undefined);
+        const isHeld = this.#roster.get(claim.worker)?.claims.has(claim.id) === true;
+        if (claim.fence === null || isHeld) continue;
+        void this.#freeUnheld(ledger, claim.id); // what of it ran, nobody can tell: no loss is counted (L9)
       }
     }
   }

@@ -36,6 +36,7 @@ const FIELDS: Columns<api.Job> = {
   why: ({ message, reason }) => message || reason,
   datums: (job) =>
     `${count(done(job))}/${count(job.dataTotal)} done, ${count(job.dataFailed)} failed, ${count(job.dataInFlight)} in work`,
+  backups: ({ backups }) => (backups === 0n ? "" : `${counted(backups, "straggler")} overtaken by a backup`),
   shards: (job) => (job.shardsTotal === 0 ? "" : `${job.shardsDone}/${job.shardsTotal} merged`),
   "bytes in": ({ stats }) => bytes(stats?.downloadBytes ?? 0n),
   "bytes out": ({ stats }) => bytes(stats?.uploadBytes ?? 0n),
