@@ -1,6 +1,8 @@
 import { type Result, runSeed } from "./run-seed.ts";
 
 export interface Campaign {
+  /** Histories that were run. */
+  readonly run: number;
   readonly broken: readonly Result[];
   readonly events: number;
   /** How many jobs ended in which state. */
@@ -19,12 +21,13 @@ export async function campaign(
   const broken: Result[] = [];
   const ends: Record<string, number> = {};
   let events = 0;
-  for (let done = 1; done <= seeds && broken.length < BROKEN_MAX; done++) {
-    const result = await runSeed(from + done - 1);
+  let run = 0;
+  while (run < seeds && broken.length < BROKEN_MAX) {
+    const result = await runSeed(from + run++);
     events += result.events;
     for (const end of result.ends) ends[end] = (ends[end] ?? 0) + 1;
     if (result.violation !== null) broken.push(result);
-    onDone(done);
+    onDone(run);
   }
-  return { broken, events, ends };
+  return { run, broken, events, ends };
 }

@@ -22,16 +22,16 @@ if (values.tell !== undefined) {
   const from = values.from === undefined ? systemRandom.int(2 ** 31) : Number(values.from);
   console.log(`${seeds} histories from seed ${from}`);
   const cpu = process.cpuUsage();
-  const { broken, events, ends } = await campaign(from, seeds, (done) => {
+  const { run, broken, events, ends } = await campaign(from, seeds, (done) => {
     if (done % 10_000 === 0) console.log(`${done} histories`);
   });
   const { user, system } = process.cpuUsage(cpu);
   const minutes = (user + system) / 60e6;
   for (const result of broken) console.log(await replayOf(result));
   const told = Object.entries(ends).map(([end, count]) => `${count} ${end}`);
-  console.log(`jobs: ${told.join(", ")}; ${Math.round(events / seeds)} events a history`);
+  console.log(`jobs: ${told.join(", ")}; ${Math.round(events / run)} events a history`);
   console.log(
-    `${seeds - broken.length} good, ${broken.length} broken; ${Math.round(seeds / minutes)} histories a minute of one core`,
+    `${run - broken.length} good, ${broken.length} broken; ${Math.round(run / minutes)} histories a minute of one core`,
   );
   process.exitCode = broken.length === 0 ? 0 : 1;
 }

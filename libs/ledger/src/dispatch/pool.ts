@@ -274,7 +274,7 @@ export class Pool {
       }),
     );
     // What could not be freed, because we are not the owner any more, is the next owner's, with its lease.
-    if (this.#owner.isLost) session.lease.stop();
+    if (this.#closed || this.#owner.isLost) session.lease.stop();
     else await this.#revoke(session);
   }
 
