@@ -113,6 +113,6 @@ function keyOf(op: ChangeOp): string {
 }
 
 function identityOf(compare: Compare): string {
-  const is = compare.target === "value" ? Buffer.from(compare.is).toString("base64") : String(compare.is);
-  return JSON.stringify([compare.key, compare.target, is]);
+  const is = compare.target === "value" ? Buffer.from(compare.is).toString("base64") : compare.is;
+  return `${compare.target} ${is} ${compare.key}`; // neither of the first two holds a space
 }
