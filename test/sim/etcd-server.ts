@@ -35,6 +35,8 @@ export class SimEtcdServer {
   readonly #onChange: ((change: Change) => void)[] = [];
   #compacted: Revision = 0n;
   readonly watchers = new Set<() => void>();
+  /** Transactions that will reach it, whatever has become of who sent them. */
+  onTheWay = 0;
   /** Without a quorum: nothing is applied or answered. */
   down = false;
 

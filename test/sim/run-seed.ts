@@ -78,7 +78,7 @@ async function run(cluster: Cluster, jobs: JobChecks, isBroken: () => boolean): 
   await world.run(faults.between(1_000, 12_000), isBroken);
   heal(cluster);
   // A write that is still on its way may leave something for its owner to clean up.
-  const isStill = () => [...cluster.owners].every(({ etcd }) => etcd.isQuiet);
+  const isStill = () => sim.server.onTheWay === 0 && [...cluster.owners].every(({ etcd }) => etcd.isQuiet);
   const isClean = () => jobs.areOver && isStill() && ledgerKeys(cluster).length === 0;
   const healedAt = world.now;
   const indexes = cluster.shape.plans.reduce((sum, { datums, shards }) => sum + datums + shards, 0);

@@ -88,7 +88,9 @@ export class SimEtcd implements Etcd {
       const answers = fate === "ok" && there + back <= deadlineMs;
       if (!answers) answer(faults.chance(0.75) && fate !== "ok" ? faults.between(1, 300) : deadlineMs, unknown(fate));
       if (fate === "fail-before") return;
+      server.onTheWay++;
       world.after(fate === "apply-late" ? LATE_MS * faults.between(0, 1) ** 3 : there, null, () => {
+        server.onTheWay--;
         if (server.down) return void (answers && answer(deadlineMs, unknown("no quorum")));
         const outcome = server.apply(call);
         history.note(
