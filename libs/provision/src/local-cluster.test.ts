@@ -80,8 +80,9 @@ describe("LocalCluster", () => {
     }
     assert.equal(after.get("etcd")?.pid, before.get("etcd")?.pid);
     assert.equal(after.get("merge")?.pid, before.get("merge")?.pid);
-    const lines = (await readFile(join(dir, "data", "logs", "master.log"), "utf8")).trim().split("\n");
-    while (lines.length < 2) await systemClock.sleep(10);
+    const said = async () => (await readFile(join(dir, "data", "logs", "master.log"), "utf8")).trim().split("\n");
+    let lines = await said();
+    for (; lines.length < 2; lines = await said()) await systemClock.sleep(10);
     assert.equal(lines[0], lines[1]);
     await cluster.stop();
     assert.ok(allGone(after));

@@ -7,8 +7,8 @@ import type { LedgerView } from "./view.ts";
 
 const size = { free: 10_000, room: 10_000, workers: 2, msPerIndex: 1, cutIntervalMs: 1_000 };
 
-test("claimSize() is worth 2 s of work, or the cut interval when that is longer", () => {
-  assert.equal(claimSize(size), 2_000);
+test("claimSize() is worth 1 s of work, or the cut interval when that is longer", () => {
+  assert.equal(claimSize(size), 1_000);
   assert.equal(claimSize({ ...size, free: 100_000, room: 100_000, cutIntervalMs: 5_000 }), 5_000);
 });
 
@@ -54,7 +54,7 @@ test("nextAssignment() sizes a claim by the worker's own pace, and not above wha
   const size = (worker: string, over: Partial<LedgerView>) =>
     nextAssignment([ledger("a", 1_000, over)], [{ id: worker, wants: 1, holds: 0 }], 1_000)?.end;
   assert.equal(size("fast", { msPerIndex }), 500);
-  assert.equal(size("slow", { msPerIndex }), 10);
+  assert.equal(size("slow", { msPerIndex }), 5);
   assert.equal(size("fast", { msPerIndex, most: () => 7 }), 7);
 });
 

@@ -12,13 +12,16 @@ export interface SizeInputs {
   readonly cutIntervalMs: number;
 }
 
-/** A claim is worth at least this much work, in milliseconds, where there is enough of it. */
-const CLAIM_WORTH_MS = 2_000;
+/**
+ * A claim is worth at least this much work, in milliseconds, where there is enough of it. What a lost worker held waits until another
+ * has come to the end of a claim: so it is no more than what is lost anyway, which is one cut.
+ */
+const CLAIM_WORTH_MS = 1_000;
 /** Indexes of a claim when nothing is known of their cost: a probe, so that a few slow ones cannot hide in it. */
 const PROBE = 16;
 
 /**
- * Indexes in the next claim: worth max(2 s, cut interval) of work, at most free / (2 x workers), at least 1. So
+ * Indexes in the next claim: worth max(1 s, cut interval) of work, at most free / (2 x workers), at least 1. So
  * it shrinks towards the tail, and the last claims end together.
  */
 export function claimSize({ free, room, workers, msPerIndex, cutIntervalMs }: SizeInputs): number {
