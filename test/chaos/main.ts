@@ -4,10 +4,10 @@
 // Exit code: 0 all invariants hold, 1 one is broken, 2 wrong usage.
 
 import { spawnSync } from "node:child_process";
-import { mkdtempSync } from "node:fs";
+import { existsSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { parseArgs } from "node:util";
+import { numberOf, readOptions, wrongUsage } from "../kit/arguments.ts";
 import { checkRun } from "./check/check.ts";
 import { FAULTS } from "./faults/catalogue.ts";
 import { planFaults, planKills } from "./plan.ts";
@@ -37,19 +37,29 @@ const PAUSE_MS = [2_000, 14_000] as const;
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const values = read();
-  if (values === null) return 2;
-  if (values.check !== undefined) return judge(resolve(values.check));
-
-  const seed = Number(values.seed ?? Date.now() % 1_000_000);
+  const values = readOptions(OPTIONS, USAGE);
+  if (values.check !== undefined) {
+    const old = resolve(values.check);
+    if (!existsSync(join(old, "run.json")))
+      wrongUsage(`${old} holds no artefacts of a run: there is no run.json`, USAGE);
+    return judge(old);
+  }
+  const only = values.only?.split(",");
+  const unknown = only?.find((kind) => !FAULTS.some((fault) => fault.kind === kind));
+  if (unknown !== undefined) wrongUsage(`there is no fault "${unknown}"`, USAGE);
+  const number = (name: "minutes" | "every" | "masters" | "merges", limits: Parameters<typeof numberOf>[3]) =>
+    numberOf(name, values[name], USAGE, limits);
+  const seed = values.seed === undefined ? Date.now() % 1_000_000 : numberOf("seed", values.seed, USAGE);
+  const shape = { masters: number("masters", { least: 1 }), merges: number("merges", { least: 1 }) };
   const folder = values.out === undefined ? mkdtempSync(join(tmpdir(), `sheaf-chaos-${seed}-`)) : resolve(values.out);
-  const faults = chosen(values.only?.split(","), !values["no-fsync"]);
+  const faults = chosen(only, !values["no-fsync"]);
   const plan =
     values.kills === undefined
-      ? planFaults({ seed, ms: Number(values.minutes) * 60_000, kinds: faults, pauseMs: PAUSE_MS })
+      ? planFaults({ seed, ms: number("minutes", { parts: true }) * 60_000, kinds: faults, pauseMs: PAUSE_MS })
       : planKills({
-          ...{ seed, kills: Number(values.kills), everyMs: Number(values.every) * 1_000 },
-          only: values.only?.split(",") ?? [],
+          ...{ seed, kills: numberOf("kills", values.kills, USAGE, { least: 1 }) },
+          everyMs: number("every", { parts: true }) * 1_000,
+          only: only ?? [],
         });
   console.log(`seed ${seed}: ${plan.length} faults; artefacts in ${folder}`);
   const stopped = new AbortController();
@@ -59,7 +69,7 @@ async function main(): Promise<number> {
     seed,
     faults,
     plan,
-    shape: { masters: Number(values.masters), merges: Number(values.merges), fsync: !values["no-fsync"] },
+    shape: { ...shape, fsync: !values["no-fsync"] },
     patienceMs: PATIENCE_MS,
     stopped: stopped.signal,
     say: (line) => console.log(line),
@@ -71,15 +81,6 @@ function judge(folder: string): number {
   const verdict = checkRun(folder);
   console.log(reportOf(verdict, folder));
   return verdict.broken.length === 0 ? 0 : 1;
-}
-
-function read() {
-  try {
-    return parseArgs({ options: OPTIONS }).values;
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error}\n${USAGE}`);
-    return null;
-  }
 }
 
 /** The kinds that were asked for, less those that cannot be done: faults of a disk need strace, and an etcd that syncs to it. */

@@ -3,15 +3,18 @@
  * notices. A guard that nobody misses fails: then the net has a hole, or the guard is not needed.
  */
 import { availableParallelism } from "node:os";
-import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
+import { numberOf, readOptions } from "../options.ts";
 import { MUTANTS, type Mutant } from "./table.ts";
 import type { Task, Verdict } from "./thread.ts";
 
-const { values } = parseArgs({
-  options: { seeds: { type: "string", default: "2000" }, from: { type: "string", default: "1" } },
-});
-const [seeds, from] = [Number(values.seeds), Number(values.from)];
+const USAGE = "usage: npm run mutants -- [--seeds N] [--from SEED]";
+const values = readOptions(
+  { seeds: { type: "string", default: "2000" }, from: { type: "string", default: "1" } },
+  USAGE,
+);
+const seeds = numberOf("seeds", values.seeds, USAGE, { least: 1 });
+const from = numberOf("from", values.from, USAGE);
 /** Histories of the product as it is, which must all be good: a net that catches everything proves nothing. */
 const SOUND_SEEDS = 200;
 
