@@ -32,7 +32,7 @@ export const WORKER_FAULTS: readonly Fault[] = [
     rows: ["F3", "F7"],
     lane: "worker",
     weight: 2,
-    // Shorter than the 6 s of silence, and longer than the 15 s of a session's lease.
+    // Shorter than the 5 s of silence, and longer than the 15 s of a session's lease.
     ms: [2_000, 18_000],
     begin({ world }, random) {
       const victim = pick(world.workers(), random);

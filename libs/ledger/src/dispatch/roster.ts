@@ -1,7 +1,7 @@
 import type { Clock, Logger } from "@sheaf/runtime";
 import { judge } from "../core/liveness.ts";
 import type { ConnectedWorker } from "../door.ts";
-import { ownDelay, type Timing } from "./timing.ts";
+import { ownDelay, silence, type Timing } from "./timing.ts";
 import type { WorkerSession } from "./worker-session.ts";
 
 export interface RosterDeps {
@@ -81,7 +81,8 @@ export class Roster {
     const { clock, timing, log, onGone } = this.#deps;
     const pulses = this.all().map(({ worker, brokenAt, heardAt }) => ({ id: worker, brokenAt, heardAt }));
     const before = this.#waitUntil;
-    const { gone, waitUntil } = judge(pulses, clock.now(), timing, before);
+    const patience = { ...timing, silentMs: silence(timing, pulses.length) };
+    const { gone, waitUntil } = judge(pulses, clock.now(), patience, before);
     this.#waitUntil = waitUntil;
     if (waitUntil !== null && before === null) {
       log.warn(

@@ -4,7 +4,7 @@ export interface Timing {
   readonly beatMs: number;
   /** A broken stream: its claims are freed after this, unless the worker is back. */
   readonly brokenGraceMs: number;
-  /** A silent stream: its claims are freed after this. */
+  /** A silent stream: its claims are freed after this, when beats are not rarer than `beatMs`. */
   readonly silentMs: number;
   /** How much longer all are waited for, when too many break or fall silent together. */
   readonly massMs: number;
@@ -23,7 +23,7 @@ export interface Timing {
 export const DEFAULT_TIMING: Timing = {
   beatMs: 1_000,
   brokenGraceMs: 1_000,
-  silentMs: 6_000,
+  silentMs: 5_000,
   massMs: 6_000,
   releaseMs: 100,
   lossMs: 60_000,
@@ -38,6 +38,14 @@ const MANY_WORKERS = 300;
 /** Milliseconds between beats for a pool of this size. */
 export function beatInterval(timing: Timing, workers: number): number {
   return workers > MANY_WORKERS ? 3 * timing.beatMs : timing.beatMs;
+}
+
+/** Beats that a stream may miss before it is silent, whatever `silentMs` says: a pool with rare beats is waited for longer. */
+const BEATS_MISSED_MAX = 3;
+
+/** Milliseconds without a word after which a stream of a pool of this size is silent. */
+export function silence(timing: Timing, workers: number): number {
+  return Math.max(timing.silentMs, BEATS_MISSED_MAX * beatInterval(timing, workers));
 }
 
 /** A tick that comes later than this found the owner's own loop blocked: silence in that time is the owner's. */
