@@ -105,7 +105,7 @@ export class SimWorker {
       role,
       connect: (end, address) => connect(role, end, address),
       hello: () => words.hello(this.id, this.#parts.slots, this.#of(role)),
-      beat: () => this.#beat(role),
+      beat: (heard) => this.#beat(role, heard),
       onStands: (welcome) => this.#onStands(role, welcome),
       onWord: (word) => this.#onWord(role, word),
     });
@@ -113,9 +113,9 @@ export class SimWorker {
 
   // ---- what it says of itself
 
-  #beat(role: Role): dispatch.Beat {
+  #beat(role: Role, heard: number): dispatch.Beat {
     const mine = [...this.#of(role), ...[...this.#races.values()].filter((race) => race.role === role)];
-    return words.beat(this.process.clock.now(), mine, this.claims.size - this.#of(role).length);
+    return words.beat(this.process.clock.now(), mine, this.claims.size - this.#of(role).length, heard);
   }
 
   #of(role: Role): WorkerClaim[] {

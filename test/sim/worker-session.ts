@@ -19,7 +19,8 @@ export interface SessionParts {
   /** A stream to the replica at this address ("": to any), or null when nobody answers there. */
   readonly connect: (end: WorkerEnd, address: string) => Link | null;
   readonly hello: () => dispatch.Hello;
-  readonly beat: () => dispatch.Beat;
+  /** `heard`: assignments that came on this stream. */
+  readonly beat: (heard: number) => dispatch.Beat;
   readonly onStands: (welcome: dispatch.Welcome) => void;
   readonly onWord: (word: ToWorker) => void;
 }
@@ -29,6 +30,7 @@ export class WorkerSession {
   #state: "waiting" | "greeting" | "standing" | "closed" = "waiting";
   #link: Link | null = null;
   #heardAt = 0;
+  #heard = 0;
   #beatMs = 0;
   #waitMs = WAIT_MS;
   #timer: Timer | null = null;
@@ -75,6 +77,7 @@ export class WorkerSession {
     const link = connect(end, address);
     if (link === null) return this.#again();
     this.#link = link;
+    this.#heard = 0;
     this.#state = "greeting";
     link.say({ case: "hello", value: hello() });
     this.#later(GREETING_MS, () => this.#again());
@@ -83,6 +86,7 @@ export class WorkerSession {
   #onMessage(message: ToWorker): void {
     const { process, onStands, onWord } = this.#parts;
     this.#heardAt = process.clock.now();
+    if (message.case === "assign" || message.case === "race") this.#heard++;
     switch (message.case) {
       case "welcome":
         this.#state = "standing";
@@ -102,7 +106,7 @@ export class WorkerSession {
   #beat(): void {
     const { process, beat } = this.#parts;
     if (process.clock.now() - this.#heardAt >= SILENCE_MS) return this.#again();
-    this.say({ case: "beat", value: beat() });
+    this.say({ case: "beat", value: beat(this.#heard) });
     this.#later(this.#beatMs, () => this.#beat());
   }
 

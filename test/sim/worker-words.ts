@@ -13,7 +13,7 @@ export function hello(worker: string, slots: number, claims: readonly WorkerClai
 }
 
 /** Claims and backups, with what runs of each. */
-export function beat(now: number, held: readonly WorkerClaim[], claimsElsewhere: number): dispatch.Beat {
+export function beat(now: number, held: readonly WorkerClaim[], claimsElsewhere: number, heard: number): dispatch.Beat {
   const claims = held.map(({ id, next, to, finished, running }) => ({
     claim: id,
     next: BigInt(Math.min(next, to)),
@@ -22,7 +22,7 @@ export function beat(now: number, held: readonly WorkerClaim[], claimsElsewhere:
       return { index: BigInt(index), runningMs: BigInt(Math.floor(now - since)) };
     }),
   }));
-  return create(dispatch.BeatSchema, { claims, claimsElsewhere });
+  return create(dispatch.BeatSchema, { claims, claimsElsewhere, heard: BigInt(heard) });
 }
 
 export function want(claims: number): ToOwner {

@@ -190,7 +190,7 @@ export class Worker implements Component {
       backoff: backoff({ ...RECONNECT, random }),
       log,
       hello: () => this.#desk.hello(owner, { id, pool, version: VERSION, slots }),
-      beat: () => this.#desk.beat(owner, clock.now()),
+      beat: (heard) => this.#desk.beat(owner, clock.now(), heard),
       onStands: (welcome) => this.#onStands(owner, welcome),
       onLost: () => this.#tell({ t: "lost", owner }),
       onMessage: (message) => this.#onMessage(owner, message),

@@ -96,7 +96,7 @@ test("a silent worker loses its claims", async (t) => {
   silent.want(1);
   await silent.next("assign");
   const other = new FakeWorker(dispatcher, "w2");
-  const beats = setInterval(() => other.say({ case: "beat", value: beatOf(null) }), 50);
+  const beats = setInterval(() => other.beat(beatOf(null)), 50);
   t.after(async () => clearInterval(beats));
   other.want(1);
   assert.equal((await other.next("assign")).from, 0n);
@@ -135,7 +135,7 @@ test("after a takeover, claims that their worker shows stand with their fence, a
   const second = await it.owned(2);
   const held = { ...mine, $typeName: "sheaf.dispatch.v1.HeldClaim" as const };
   const again = new FakeWorker(second.dispatcher, "w1", { holds: [held] });
-  const beats = setInterval(() => again.say({ case: "beat", value: beatOf(mine) }), 50);
+  const beats = setInterval(() => again.beat(beatOf(mine)), 50);
   t.after(async () => clearInterval(beats));
   assert.equal((await again.next("welcome")).stand[0]?.fence, mine.fence);
   again.commit(mine, mine.from, mine.to);
@@ -197,7 +197,7 @@ test("with writes of unknown outcome nothing is lost and nothing committed twice
   const work = async (id: string) => {
     const worker = new FakeWorker(dispatcher, id);
     await worker.next("welcome");
-    const beats = setInterval(() => worker.say({ case: "beat", value: beatOf(holding) }), 25);
+    const beats = setInterval(() => worker.beat(beatOf(holding)), 25);
     t.after(async () => clearInterval(beats));
     let holding: dispatch.Assign | null = null;
     for (;;) {

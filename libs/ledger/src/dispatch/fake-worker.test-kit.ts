@@ -15,6 +15,8 @@ export class FakeWorker {
   #wakeOwner: () => void = () => {};
   #wakeTest: () => void = () => {};
   #ended = false;
+  /** Assignments that came on the stream. */
+  heard = 0;
   readonly over: Promise<void>;
 
   constructor(dispatcher: Dispatcher, id: string, hello: { holds?: dispatch.HeldClaim[]; pool?: string } = {}) {
@@ -35,6 +37,7 @@ export class FakeWorker {
       requests: this.#requests(),
       send: async (message: dispatch.SessionResponse) => {
         if (this.#ended) throw new Error("the stream is over");
+        if (message.message.case === "assign" || message.message.case === "race") this.heard++;
         this.received.push(message.message);
         this.#wakeTest();
       },
@@ -52,8 +55,9 @@ export class FakeWorker {
     this.say({ case: "want", value: create(dispatch.WantSchema, { claims }) });
   }
 
-  beat(beat: dispatch.Beat): void {
-    this.say({ case: "beat", value: beat });
+  /** `heard`: the assignments that it has heard; one that was begun earlier has heard fewer. */
+  beat(beat: dispatch.Beat, heard = this.heard): void {
+    this.say({ case: "beat", value: { ...beat, heard: BigInt(heard) } });
   }
 
   /** The connection breaks, without a word. */

@@ -77,6 +77,16 @@ test("a broken stream is no loss, and a worker that stays away is one (L9)", asy
   await watch.close();
 });
 
+test("beats that were begun before an Assign, and come after it, free nothing", async (t) => {
+  const { dispatcher } = await world(t).owned(1);
+  const worker = new FakeWorker(dispatcher, "w1");
+  worker.want(1);
+  const assign = await worker.next("assign");
+  for (let i = 0; i < 3; i++) worker.beat(beatOf(null), 0);
+  worker.commit(assign, assign.from, assign.to);
+  assert.equal((await worker.next("committed")).claim, assign.claim);
+});
+
 test("what a lost worker held is handed out again in eighths (L9)", async (t) => {
   const { dispatcher } = await world(t).owned(1_000);
   const one = new FakeWorker(dispatcher, "w1");

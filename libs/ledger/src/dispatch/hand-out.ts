@@ -98,7 +98,8 @@ export class HandOut {
           return onUnsent(ledger, id);
         }
         const now = clock.now();
-        session.claims.set(id, { ledger, assignedAt: now, saidAt: now, missed: 0, asked: "no" });
+        const assignment = ++session.assignments;
+        session.claims.set(id, { ledger, assignedAt: now, assignment, saidAt: now, missed: 0, asked: "no" });
         session.say(assign(ledger, id, outcome.fence, start, end));
       }
     }
@@ -129,8 +130,10 @@ export class HandOut {
 
   #race(session: WorkerSession, ledger: EtcdLedger, claim: string, index: number): void {
     const { clock, races } = this.#deps;
-    races.begin(session, claim, ledger, index, clock.now());
     const { fence } = ledger.partition.claims.get(claim) ?? {};
+    const assignment = fence == null ? 0 : ++session.assignments;
+    races.begin(session, claim, { ledger, index, assignedAt: clock.now(), assignment, missed: 0 });
+    // A claim without a fence has just gone: nothing is said, and the next beats end the race.
     if (fence != null) session.say(race(ledger, claim, fence, index));
   }
 }

@@ -5,13 +5,11 @@ import type { EtcdLedger } from "../owner/etcd-ledger.ts";
 import type { HandOut } from "./hand-out.ts";
 import type { Races } from "./races.ts";
 import { takeCommit, type VerifyResult } from "./take-commit.ts";
-import type { Timing } from "./timing.ts";
 import type { SessionClaim, SessionRace, WorkerSession } from "./worker-session.ts";
 
 export interface HearingDeps {
   readonly clock: Clock;
   readonly log: Logger;
-  readonly timing: Timing;
   readonly verify: VerifyResult;
   readonly races: Races;
   readonly handOut: HandOut;
@@ -24,6 +22,11 @@ export interface HearingDeps {
 const MISSED_BEATS = 2;
 /** Commits that no honest worker sends, before its session is closed. */
 const LIES_MAX = 3;
+
+/** A claim that is missing from two beats that have heard its Assign. */
+function isMissing(held: SessionClaim | SessionRace, { heard }: dispatch.Beat): boolean {
+  return heard >= held.assignment && ++held.missed >= MISSED_BEATS;
+}
 
 /** What the words of a worker do, except its first and its last. */
 export class Hearing {
@@ -62,11 +65,11 @@ export class Hearing {
       const position = named.get(id);
       if (!held.ledger.partition.claims.has(id)) session.claims.delete(id);
       else if (position !== undefined) this.#position(id, held, position, now);
-      else if (this.#isMissing(held, now)) onDropped(session, id, held.ledger);
+      else if (isMissing(held, beat)) onDropped(session, id, held.ledger);
     }
     for (const [id, held] of [...session.races]) {
       if (named.has(id)) held.missed = 0;
-      else if (this.#isMissing(held, now)) races.end(id);
+      else if (isMissing(held, beat)) races.end(id);
     }
     this.#deps.handOut.wake();
   }
@@ -80,11 +83,6 @@ export class Hearing {
     );
     held.ledger.partition.position(id, Number(position.next), Number(position.finished), running);
     held.ledger.changed();
-  }
-
-  /** A claim that is missing from two beats begun after its Assign. */
-  #isMissing(held: SessionClaim | SessionRace, now: number): boolean {
-    return now - held.assignedAt > this.#deps.timing.beatMs && ++held.missed >= MISSED_BEATS;
   }
 
   async #commit(session: WorkerSession, commit: dispatch.Commit): Promise<void> {

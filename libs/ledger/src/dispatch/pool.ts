@@ -74,7 +74,7 @@ export class Pool {
     });
     const onDropped = (session: WorkerSession, claim: string, ledger: EtcdLedger) => this.#free(session, claim, ledger);
     const onLiar = (session: WorkerSession) => void this.#drop(session, { why: "it lies", isLoss: false });
-    this.#hearing = new Hearing({ ...{ clock, log, timing, verify, races, handOut }, onDropped, onLiar });
+    this.#hearing = new Hearing({ ...{ clock, log, verify, races, handOut }, onDropped, onLiar });
     this.#roster = roster;
     this.#races = races;
     this.#handOut = handOut;
@@ -237,7 +237,7 @@ export class Pool {
     const stands = await keepClaim(session, shown, ledger);
     if (stands !== null && !session.claims.has(shown.claim)) {
       const now = this.#deps.clock.now();
-      session.claims.set(shown.claim, { ledger, assignedAt: now, saidAt: now, missed: 0, asked: "no" });
+      session.claims.set(shown.claim, { ledger, assignedAt: now, assignment: 0, saidAt: now, missed: 0, asked: "no" });
     }
     return stands;
   }

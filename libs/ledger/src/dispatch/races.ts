@@ -1,8 +1,7 @@
 import { dispatch } from "@sheaf/proto";
-import type { EtcdLedger } from "../owner/etcd-ledger.ts";
 import type { Roster } from "./roster.ts";
 import { cancel } from "./words.ts";
-import type { WorkerSession } from "./worker-session.ts";
+import type { SessionRace, WorkerSession } from "./worker-session.ts";
 
 /**
  * The backups of stragglers that run (L7). A race holds nothing: it is one more worker under the fence of somebody's claim. So it
@@ -24,10 +23,10 @@ export class Races {
     return this.#racers.has(claim) || this.#had.get(claim)?.has(index) === true;
   }
 
-  begin(session: WorkerSession, claim: string, ledger: EtcdLedger, index: number, now: number): void {
+  begin(session: WorkerSession, claim: string, race: SessionRace): void {
     this.#racers.set(claim, session.worker);
-    this.#had.set(claim, (this.#had.get(claim) ?? new Set()).add(index));
-    session.races.set(claim, { ledger, index, assignedAt: now, missed: 0 });
+    this.#had.set(claim, (this.#had.get(claim) ?? new Set()).add(race.index));
+    session.races.set(claim, race);
   }
 
   /** [from, to) of the claim is committed, by `winner`: whoever else works on it stops. */

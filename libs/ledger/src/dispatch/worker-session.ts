@@ -10,8 +10,9 @@ export type Word = Exclude<dispatch.SessionResponse["message"], { case: undefine
 
 /** What beats tell of a claim or a race. Times are of the owner's clock, in milliseconds. */
 interface Listed {
-  /** When it was said to the worker: beats that were begun before it do not count. */
   readonly assignedAt: number;
+  /** Its number among the assignments of the stream: beats that have not heard so many do not count. 0: the worker showed it itself. */
+  assignment: number;
   /** Beats in a row that did not name it. */
   missed: number;
 }
@@ -63,6 +64,8 @@ export class WorkerSession {
   standing: Promise<unknown> = Promise.resolve();
   /** Commits that no honest worker sends. */
   lies = 0;
+  /** Assignments that were said on this stream. */
+  assignments = 0;
   /** Runs while the stream is broken. */
   grace: Timer | null = null;
   #stream: SessionStream | null = null;
@@ -90,6 +93,9 @@ export class WorkerSession {
     this.heardAt = now;
     this.brokenAt = null;
     this.wants = 0;
+    // A Hello lists all that the worker holds, whatever the last stream brought.
+    this.assignments = 0;
+    for (const held of [...this.claims.values(), ...this.races.values()]) held.assignment = 0;
   }
 
   /** What it was to get it did not get, and it does not say again that it wants it. */

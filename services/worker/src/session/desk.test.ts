@@ -40,7 +40,7 @@ describe("Desk", () => {
     desk.assigned(claim);
     assert.equal(desk.wanted(), 1);
     assert.deepEqual(
-      desk.beat("master", 0).claims.map(({ claim: id, next }) => [id, next]),
+      desk.beat("master", 0, 0).claims.map(({ claim: id, next }) => [id, next]),
       [["a", 3n]],
     );
     // The engine spoke before it knew.
@@ -49,11 +49,11 @@ describe("Desk", () => {
     desk.update([hold], 1, 1, 0);
     assert.equal(desk.wanted(), 1);
     assert.deepEqual(
-      desk.beat("master", 0).claims.map(({ claim: id, next, finished }) => [id, next, finished]),
+      desk.beat("master", 0, 0).claims.map(({ claim: id, next, finished }) => [id, next, finished]),
       [["a", 6n, 2n]],
     );
     desk.update([], 2, 1, 0);
-    assert.equal(desk.beat("master", 0).claims.length, 0);
+    assert.equal(desk.beat("master", 0, 0).claims.length, 0);
   });
 
   it("forgets an assignment that the engine has dropped", () => {
@@ -68,9 +68,9 @@ describe("Desk", () => {
     const desk = new Desk();
     desk.update([hold], 1, 0, 0);
     desk.assigned({ ...claim, id: "m", owner: "merge", kind: "merge" });
-    assert.equal(desk.beat("master", 0).claimsElsewhere, 1);
+    assert.equal(desk.beat("master", 0, 0).claimsElsewhere, 1);
     assert.deepEqual(
-      desk.beat("merge", 0).claims.map(({ claim: id }) => id),
+      desk.beat("merge", 0, 0).claims.map(({ claim: id }) => id),
       ["m"],
     );
     const hello = desk.hello("master", { id: "w", pool: "p", version: "0.1.0", slots: 2 });
@@ -85,7 +85,7 @@ describe("Desk, of what runs", () => {
   it("adds the time since the engine spoke", () => {
     const desk = new Desk();
     desk.update([{ ...hold, running: [{ index: 4, ms: 30.2 }] }], 1, 0, 1_000);
-    const [position] = desk.beat("master", 1_070).claims;
+    const [position] = desk.beat("master", 1_070, 0).claims;
     assert.deepEqual(
       position?.running.map(({ index, runningMs }) => [index, runningMs]),
       [[4n, 100n]],
@@ -98,7 +98,7 @@ describe("Desk, of what runs", () => {
     desk.assigned({ ...claim, to: 4, isRace: true });
     assert.equal(desk.wanted(), 1);
     const self = { id: "w", pool: "p", version: "0.1.0", slots: 2 };
-    const shown = () => [desk.beat("master", 0).claims.length, desk.hello("master", self).holds.length];
+    const shown = () => [desk.beat("master", 0, 0).claims.length, desk.hello("master", self).holds.length];
     assert.deepEqual(shown(), [1, 0]);
     desk.update([{ ...hold, isRace: true }], 1, 1, 0);
     assert.deepEqual(shown(), [1, 0]);

@@ -71,11 +71,13 @@ export class Desk {
     });
   }
 
-  beat(owner: Owner, now: number): dispatch.Beat {
+  /** `heard`: assignments of the owner that came on the stream of now. */
+  beat(owner: Owner, now: number, heard: number): dispatch.Beat {
     const mine = this.holds(owner);
     return create(dispatch.BeatSchema, {
       claims: mine.map((hold) => heldPosition(hold, now - this.#toldAt)),
       claimsElsewhere: this.#all().length - mine.length,
+      heard: BigInt(heard),
     });
   }
 

@@ -30,7 +30,8 @@ export interface SessionOptions {
   readonly backoff: Backoff;
   readonly log: Logger;
   readonly hello: () => dispatch.Hello;
-  readonly beat: () => dispatch.Beat;
+  /** `heard`: assignments that came on this stream. */
+  readonly beat: (heard: number) => dispatch.Beat;
   readonly onStands: (welcome: dispatch.Welcome) => void;
   /** It stands no longer. */
   readonly onLost: () => void;
@@ -49,6 +50,7 @@ export class Session {
   #state: SessionState = { t: "waiting", until: 0 };
   #line: Line | undefined;
   #welcome: dispatch.Welcome | undefined;
+  #heard = 0;
   #address = 0;
   #timer: Timer | undefined;
   /** The reason that was logged last: a trouble that goes on is told once. */
@@ -111,7 +113,7 @@ export class Session {
       case "disconnect":
         return this.#disconnect();
       case "beat":
-        return void this.say({ case: "beat", value: beat() });
+        return void this.say({ case: "beat", value: beat(this.#heard) });
       case "stands":
         backoff.reset();
         this.#told = "";
@@ -130,6 +132,7 @@ export class Session {
   #connect(address: string): void {
     const line = this.#options.connect(address);
     this.#line = line;
+    this.#heard = 0;
     this.#write(line, { case: "hello", value: this.#options.hello() });
     void this.#listen(line);
     void line.connected.then(() => {
@@ -161,6 +164,7 @@ export class Session {
       case "elsewhere":
         return this.#on({ t: "elsewhere", address: message.value.address });
       default:
+        if (message.case === "assign" || message.case === "race") this.#heard++;
         this.#on({ t: "heard" });
         if (this.#state.t === "standing") this.#options.onMessage(message);
     }
