@@ -37,7 +37,7 @@ export async function mergeStep(term: Term, plan: JobPlan, kept: JobKept): Promi
     return "rest";
   }
   if (kept.record.state !== JobState.MERGING) return "wait";
-  if (open === undefined) return openNow(term, plan);
+  if (open === undefined) return openNow(term, plan, { key: kept.key, target: "mod", is: kept.modRevision });
   switch (open.end?.kind) {
     case undefined:
       return "wait";
@@ -52,8 +52,9 @@ export async function mergeStep(term: Term, plan: JobPlan, kept: JobKept): Promi
   }
 }
 
-async function openNow(term: Term, plan: JobPlan): Promise<Step> {
-  await term.open(plan);
+/** `only`: the fence of the job, where its ledgers may be deleted meanwhile. */
+async function openNow(term: Term, plan: JobPlan, only?: Compare): Promise<Step> {
+  await term.open(plan, only);
   return "again";
 }
 

@@ -118,13 +118,9 @@ function heal(cluster: Cluster): void {
   cluster.resumeAll();
 }
 
-/** Keys that are left of ledgers. A merge ledger that was opened while its job was stopped is swept by the next term of a master. */
-function ledgerKeys({ sim, shape }: Cluster): string[] {
-  const swept = shape.plans.map(({ id }) => sim.keys.ledgerMeta(id, "merge"));
-  return sim.server.model
-    .listed(sim.keys.allLedgers())
-    .kvs.map(({ key }) => key)
-    .filter((key) => !swept.includes(key));
+/** Keys that are left of ledgers. */
+function ledgerKeys({ sim }: Cluster): string[] {
+  return sim.server.model.listed(sim.keys.allLedgers()).kvs.map(({ key }) => key);
 }
 
 function open(jobs: JobChecks, { ledgers }: Cluster): string {

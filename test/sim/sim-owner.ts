@@ -2,6 +2,8 @@
  * A replica: the real dispatcher and ledgers of libs/ledger, and around them the small part of a master or a merge replica that
  * moves jobs on. Like the real ones it decides from the record and from ledgers that stand in etcd, so that a new owner goes on.
  */
+
+import type { Compare } from "@sheaf/etcd";
 import { createDispatcher, type Dispatcher, type Ledger, type LedgerEnd, type Ownership } from "@sheaf/ledger";
 import type { Logger } from "@sheaf/runtime";
 import { masterStep, mergeStep } from "./job-steps.ts";
@@ -26,7 +28,7 @@ export interface Term {
   readonly process: Process;
   /** By job. */
   readonly ledgers: Map<string, OpenLedger>;
-  open(plan: JobPlan): Promise<void>;
+  open(plan: JobPlan, only?: Compare): Promise<void>;
 }
 
 /** `again`: look at once; `wait`: until something changes; `rest`: nothing is left to do. */
@@ -177,12 +179,16 @@ export class SimOwner {
 
   #newTerm(owner: Ownership): Term {
     const ledgers = new Map<string, OpenLedger>();
-    const open = async (plan: JobPlan) => {
+    const open = async (plan: JobPlan, only?: Compare) => {
       const kind = this.role === "master" ? "process" : "merge";
       const n = kind === "process" ? plan.datums : plan.shards;
       const ledger = await owner.openLedger(
         { pipeline: PIPELINE, job: plan.id, kind },
-        { n, input: INPUT, order: plan.id, giveUpAfterFailed: plan.giveUpAfterFailed, speculation: plan.speculation },
+        {
+          ...{ n, input: INPUT, order: plan.id },
+          ...{ giveUpAfterFailed: plan.giveUpAfterFailed, speculation: plan.speculation },
+          ...(only === undefined ? {} : { only }),
+        },
       );
       const opened: OpenLedger = { ledger, end: null };
       ledgers.set(plan.id, opened);

@@ -72,6 +72,8 @@ export interface Ledger {
 }
 
 export interface NewLedgerMeta {
+  /** The meta key is written only while this holds as well; else `openLedger` throws UNAVAILABLE, JOB_CHANGED: look again. */
+  readonly only?: Compare;
   readonly n: number;
   readonly input: store.ObjectRef;
   readonly order: string;

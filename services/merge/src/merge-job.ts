@@ -9,25 +9,27 @@
 
 import { getMessage } from "@sheaf/files";
 import type { Ledger, LedgerName, Ownership } from "@sheaf/ledger";
-import { type state, store } from "@sheaf/proto";
+import { store } from "@sheaf/proto";
 import { collect } from "./collect.ts";
 import { layOut } from "./lay-out.ts";
 import { type MergeDeps, readJob } from "./merging-job.ts";
 import { endJob, type JobEnding, publish } from "./publish.ts";
 
-/** Opens the merge ledger of a job: as it was cut, or cut now. */
-export async function openMerge(
-  deps: MergeDeps,
-  owner: Ownership,
-  job: string,
-  record: state.JobRecord,
-): Promise<Ledger> {
+/**
+ * Opens the merge ledger of a job: as it was cut, or cut now, under the job's fence: a job that is stopped meanwhile has its
+ * ledgers deleted, and none may come after. Null: the job is over, or gone.
+ */
+export async function openMerge(deps: MergeDeps, owner: Ownership, job: string): Promise<Ledger | null> {
+  const kept = await readJob(deps, deps.keys.job(owner.pipeline, job));
+  if (kept === null) return null;
+  const { key, record, modRevision } = kept;
   const name: LedgerName = { pipeline: owner.pipeline, job, kind: "merge" };
   const stands = await owner.ledgerMeta(name);
   const meta =
     stands ?? (await layOut(deps.store, record, deps.dispatcher.workers(owner.pipeline).length, deps.shardSize));
   const { spec } = await getMessage(deps.store, store.WorkInputSchema, meta.input);
-  return owner.openLedger(name, { ...meta, order: job, speculation: spec?.speculation ?? true });
+  const only = { key, target: "mod", is: modRevision } as const;
+  return owner.openLedger(name, { ...meta, only, order: job, speculation: spec?.speculation ?? true });
 }
 
 /** Waits for the ledger's end, and ends the job by it. Resolves when the job is over, for whatever reason. */

@@ -79,14 +79,14 @@ class MergeOwner {
   #see(kv: KeyValue): void {
     const { record } = readRecord(state.JobRecordSchema, kv);
     if (record.state !== api.JobState.MERGING) this.#over(kv.key);
-    else if (!this.#jobs.has(kv.key)) this.#jobs.set(kv.key, this.#begin(kv.key, record));
+    else if (!this.#jobs.has(kv.key)) this.#jobs.set(kv.key, this.#begin(kv.key));
   }
 
   /** Opens the ledger of a job, and sees to its end. */
-  async #begin(key: string, record: state.JobRecord): Promise<Ledger | null> {
+  async #begin(key: string): Promise<Ledger | null> {
     const at = this.#deps.keys.parse(key);
     if (at?.of !== "job") return null;
-    const ledger = await this.#persist(key, () => openMerge(this.#deps, this.#owner, at.job, record));
+    const ledger = await this.#persist(key, () => openMerge(this.#deps, this.#owner, at.job));
     if (ledger !== null) void this.#persist(key, () => finishMerge(this.#deps, this.#owner, ledger, at.job));
     return ledger;
   }
