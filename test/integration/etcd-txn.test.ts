@@ -94,6 +94,19 @@ test("unknown: the answer was lost, the write was not; it was sent once", async 
   assert.equal((await behind.get("/t7/a"))?.version, 1n);
 });
 
+test("calls that failed, one after another, do not keep the next one from being sent", async () => {
+  const proxy = await etcd.proxy();
+  const behind = await etcd.connect({ addresses: [proxy.address] });
+  await proxy.set("drop-responses");
+  for (let i = 0; i < 4; i++) {
+    const outcome = await behind.txn({ compare: [], then: [put("/t14/a")] }, { deadlineMs: 200 });
+    assert.equal(outcome.kind, "unknown");
+  }
+  await proxy.set("pass");
+  const outcome = await behind.txn({ compare: [], then: [put("/t14/b")] });
+  assert.equal(outcome.kind, "applied");
+});
+
 test("unknown: etcd is frozen, gives no answer, and applies the write when it wakes", async () => {
   const { pid } = etcd.server;
   const other = await etcd.connect();
