@@ -12,6 +12,7 @@ import {
 } from "@sheaf/etcd";
 import { systemClock, testLogger } from "@sheaf/runtime";
 import { bytes, startTestEtcd } from "../kit/etcd-server.ts";
+import { freeze } from "../kit/freeze.ts";
 
 const etcd = await startTestEtcd(after);
 const client = await etcd.connect();
@@ -117,7 +118,7 @@ test("etcd frozen past the deadline: what it applies when it wakes is refused by
       return owner.seal(touched);
     },
   });
-  process.kill(pid, "SIGSTOP");
+  await freeze(pid);
   const outcome = await group.submit(create("/g3/a"));
   assert.equal(outcome.kind, "unknown");
   // After the seal the truth does not change any more, whichever it is.

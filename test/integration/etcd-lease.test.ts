@@ -4,6 +4,7 @@ import { after, test } from "node:test";
 import type { Etcd } from "@sheaf/etcd";
 import { systemClock } from "@sheaf/runtime";
 import { bytes, startTestEtcd } from "../kit/etcd-server.ts";
+import { freeze } from "../kit/freeze.ts";
 import { jumpingClock } from "../kit/test-clocks.ts";
 
 const etcd = await startTestEtcd(after);
@@ -93,7 +94,7 @@ test("a lease that is revoked behind our back is lost by the next renewal", asyn
 
 test("with etcd frozen the lease is lost by our own clock", async () => {
   const lease = await client.grantLease(3);
-  process.kill(etcd.server.pid, "SIGSTOP");
+  await freeze(etcd.server.pid);
   try {
     await lease.lost;
     assert.equal(lease.valid(), false);

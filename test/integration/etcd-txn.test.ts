@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { type KeyValue, type Op, type Txn, VALUE_BYTES_MAX } from "@sheaf/etcd";
 import { bytes, startTestEtcd, textOf } from "../kit/etcd-server.ts";
+import { freeze } from "../kit/freeze.ts";
 
 const etcd = await startTestEtcd(after);
 const client = await etcd.connect();
@@ -111,7 +112,7 @@ test("unknown: etcd is frozen, gives no answer, and applies the write when it wa
   const { pid } = etcd.server;
   const other = await etcd.connect();
   await other.get("/t8/a");
-  process.kill(pid, "SIGSTOP");
+  await freeze(pid);
   try {
     const outcome = await other.txn({ compare: [], then: [put("/t8/a")] }, { deadlineMs: 300 });
     assert.equal(outcome.kind, "unknown");
