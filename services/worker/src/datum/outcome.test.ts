@@ -8,6 +8,7 @@ const attempted: Attempted = {
   workingDir: "",
   timeoutMs: 1_500,
   accepted: new Set([3, 137]),
+  memory: "",
   lastWords: "",
 };
 const exited = (status: number, why: "" | "missing" | "denied" = "") =>
@@ -35,6 +36,22 @@ describe("failureOf()", () => {
       reason: "TIMEOUT",
       message: "the command ran longer than datum_timeout, 1500 ms, and was killed: still here",
     });
+  });
+
+  it("takes SIGKILL as want of memory, unless it is known to be something else", () => {
+    const killed = (more: { status?: number; oom?: boolean }, of: Partial<Attempted> = {}) =>
+      failureOf({ kind: "exited", status: 137, why: "", ...more }, { ...attempted, accepted: new Set(), ...of });
+    assert.deepEqual(killed({}), {
+      reason: "OOM",
+      message: "the command was ended by SIGKILL, and nobody here sent it: it probably ran out of memory",
+    });
+    assert.deepEqual(killed({ oom: true, status: 1 }, { memory: "2Gi", lastWords: "Killed" }), {
+      reason: "OOM",
+      message: "the command needed more memory than it may have, and the kernel ended it; its limit is 2Gi: Killed",
+    });
+    assert.equal(killed({ oom: false })?.reason, "SIGNAL_9");
+    assert.equal(killed({ oom: false, status: 3 })?.reason, "EXIT_3");
+    assert.equal(killed({ oom: true, status: 0 }), undefined, "it got over it");
   });
 
   it("keeps messages below 1 KiB, and characters whole", () => {

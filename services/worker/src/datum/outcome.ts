@@ -5,7 +5,7 @@ import type { Ended } from "../launcher/slot.ts";
 
 /** A datum's failure: a code for programs, and a message for people. */
 export interface Failure {
-  /** "EXIT_1", "SIGNAL_9", "TIMEOUT", "COMMAND_NOT_FOUND", "SYMLINK_ESCAPE", ... */
+  /** "EXIT_1", "SIGNAL_15", "OOM", "TIMEOUT", "COMMAND_NOT_FOUND", "SYMLINK_ESCAPE", ... */
   readonly reason: string;
   readonly message: string;
 }
@@ -19,12 +19,16 @@ export interface Attempted {
   readonly timeoutMs: number | undefined;
   /** Exit codes beside 0 that mean success. */
   readonly accepted: ReadonlySet<number>;
+  /** The limit of its memory as the spec has it; empty: none. */
+  readonly memory: string;
   /** Last line that the command wrote to standard error. */
   readonly lastWords: string;
 }
 
 const MESSAGE_BYTES_MAX = 1_024;
 const SIGNAL_BASE = 128;
+/** Of SIGKILL, which is how the kernel ends a process that takes too much memory. */
+const KILLED = SIGNAL_BASE + constants.signals.SIGKILL;
 
 /** Undefined: the command did well. Not to be asked about a command that was killed or lost: that is not its own doing. */
 export function failureOf(ended: Ended & { kind: "exited" | "timed-out" }, attempted: Attempted): Failure | undefined {
@@ -35,7 +39,7 @@ export function failureOf(ended: Ended & { kind: "exited" | "timed-out" }, attem
       attempted,
     );
   }
-  const { status, why } = ended;
+  const { status, why, oom } = ended;
   const command = JSON.stringify(attempted.argv[0] ?? "");
   switch (why) {
     case "missing":
@@ -62,6 +66,7 @@ export function failureOf(ended: Ended & { kind: "exited" | "timed-out" }, attem
       break;
   }
   if (status === 0 || attempted.accepted.has(status)) return undefined;
+  if (oom ?? status === KILLED) return oomFailure(oom === true, attempted);
   if (status > SIGNAL_BASE && status < SIGNAL_BASE + 65) return signalFailure(status - SIGNAL_BASE, attempted);
   return failure(`EXIT_${status}`, `the command exited with code ${status}`, attempted);
 }
@@ -80,6 +85,15 @@ export function fitMessage(text: string): string {
     .subarray(0, MESSAGE_BYTES_MAX - 3)
     .toString()
     .replace(/\ufffd$/, "")}...`;
+}
+
+/** A failure of the command's own, like any other (L9): another worker has no more memory for it. */
+function oomFailure(isKnown: boolean, attempted: Attempted): Failure {
+  const limit = attempted.memory === "" ? "" : `; its limit is ${attempted.memory}`;
+  const what = isKnown
+    ? `the command needed more memory than it may have, and the kernel ended it${limit}`
+    : `the command was ended by SIGKILL, and nobody here sent it: it probably ran out of memory${limit}`;
+  return failure("OOM", what, attempted);
 }
 
 function signalFailure(signal: number, attempted: Attempted): Failure {

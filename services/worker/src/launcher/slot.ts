@@ -22,7 +22,13 @@ import type { Command } from "./request.ts";
 
 /** How a command ended. */
 export type Ended =
-  | { readonly kind: "exited"; readonly status: number; readonly why: NotStarted }
+  | {
+      readonly kind: "exited";
+      readonly status: number;
+      readonly why: NotStarted;
+      /** Whether the kernel ended a process of it for want of memory; absent: nobody can tell here. */
+      readonly oom?: boolean;
+    }
   | { readonly kind: "timed-out" }
   /** By `kill`. */
   | { readonly kind: "killed" }

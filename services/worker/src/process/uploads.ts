@@ -123,6 +123,7 @@ export class Uploads {
       workingDir: job.workingDir,
       timeoutMs: job.timeoutMs,
       accepted: job.accepted,
+      memory: job.work.spec?.resourceLimits?.memory ?? "",
       lastWords: log.isEmpty ? "" : lastWordsOf(log.lines()),
     });
   }

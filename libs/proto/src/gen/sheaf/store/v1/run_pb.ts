@@ -192,7 +192,7 @@ export type DatumRow = Message<"sheaf.store.v1.DatumRow"> & {
   stats?: DatumStats | undefined;
 
   /**
-   * Why it failed: a code for programs ("EXIT_1", "SIGNAL_9", "TIMEOUT", "COMMAND_NOT_FOUND"). Empty unless FAILED.
+   * Why it failed: a code for programs ("EXIT_1", "SIGNAL_15", "OOM", "TIMEOUT", "COMMAND_NOT_FOUND"). Empty unless FAILED.
    *
    * @generated from field: string reason = 8;
    */
