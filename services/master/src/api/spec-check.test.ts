@@ -60,6 +60,9 @@ const invalid: readonly [string, api.PipelineSpec | undefined, string][] = [
   ["9 an empty program", transform({ cmd: [""] }), "transform.cmd[0]"],
   ["9 a command of 10 MB", transform({ cmd: ["sh", "x".repeat(10_000_000)] }), "transform.cmd"],
   ["9 a NUL in the command", transform({ cmd: ["sh", "a\0b"] }), "transform.cmd[1]"],
+  ["an empty err_cmd", transform({ errCmd: [""] }), "transform.err_cmd[0]"],
+  ["a NUL in err_cmd", transform({ errCmd: ["sh", "a\0b"] }), "transform.err_cmd[1]"],
+  ["lines for no err_cmd", transform({ errStdin: ["true"] }), "transform.err_stdin"],
   ["10 = in a variable", transform({ env: { "A=B": "x" } }), 'transform.env["A=B"]'],
   ["10 a reserved prefix", transform({ env: { SHEAF_OUT: "x" } }), 'transform.env["SHEAF_OUT"]'],
   ["10 LD_PRELOAD", transform({ env: { LD_PRELOAD: "x" } }), 'transform.env["LD_PRELOAD"]'],
@@ -88,8 +91,6 @@ const invalid: readonly [string, api.PipelineSpec | undefined, string][] = [
 
 /** Each is something that an author can write, with the path that the refusal must name. */
 const unimplemented: readonly [string, api.PipelineSpec][] = [
-  ["transform.err_cmd", transform({ errCmd: ["x"] })],
-  ["transform.err_stdin", transform({ errStdin: ["x"] })],
   ["transform.user", transform({ user: "root" })],
   ["transform.secrets", transform({ secrets: [{ name: "s" }] })],
   ["transform.image_pull_secrets", transform({ imagePullSecrets: ["s"] })],

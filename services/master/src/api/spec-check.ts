@@ -47,10 +47,12 @@ function checkTransform(violations: Violations, transform: api.Transform | undef
     violations.add("transform.cmd", 'is required: the command and its arguments, like ["sh", "-c", "wc -w $in"]');
     return;
   }
-  violations.require(transform.cmd[0] !== "", "transform.cmd[0]", "is empty: it names the program to run");
-  transform.cmd.forEach((text, i) => checkText(violations, `transform.cmd[${i}]`, text));
-  checkBytes(violations, "transform.cmd", bytesOf(transform.cmd), limits.COMMAND_BYTES_MAX);
+  checkCommand(violations, "transform.cmd", transform.cmd);
   checkBytes(violations, "transform.stdin", bytesOf(transform.stdin), limits.STDIN_BYTES_MAX);
+  checkCommand(violations, "transform.err_cmd", transform.errCmd);
+  checkBytes(violations, "transform.err_stdin", bytesOf(transform.errStdin), limits.STDIN_BYTES_MAX);
+  const isRead = transform.errCmd.length > 0 || transform.errStdin.length === 0;
+  violations.require(isRead, "transform.err_stdin", "has nobody to read it: give transform.err_cmd as well");
   checkBytes(violations, "transform.image", Buffer.byteLength(transform.image), limits.IMAGE_BYTES_MAX);
   checkText(violations, "transform.working_dir", transform.workingDir);
   const folder = Buffer.byteLength(transform.workingDir);
@@ -60,6 +62,12 @@ function checkTransform(violations: Violations, transform: api.Transform | undef
     const field = `transform.accept_return_code[${i}]`;
     violations.require(code >= 1 && code <= 255, field, `is ${code}: use 1 to 255 (0 always means success)`);
   });
+}
+
+function checkCommand(violations: Violations, field: string, words: readonly string[]): void {
+  violations.require(words[0] !== "", `${field}[0]`, "is empty: it names the program to run");
+  words.forEach((text, i) => checkText(violations, `${field}[${i}]`, text));
+  checkBytes(violations, field, bytesOf(words), limits.COMMAND_BYTES_MAX);
 }
 
 function checkEnv(violations: Violations, env: Readonly<Record<string, string>>): void {

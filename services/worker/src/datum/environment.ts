@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import type { store } from "@sheaf/proto";
+import type { Failure } from "./outcome.ts";
 
 /** All that the user's command inherits of the worker's own environment: no address, no token, no credential. */
 const INHERITED = ["PATH", "HOME", "LANG", "TZ", "TMPDIR"];
@@ -22,8 +23,16 @@ export function inputPath(folder: string, input: string, path: string): string {
   return join(folder, "pfs", input, path);
 }
 
-/** What is set for one datum, beside what the launcher has. The worker's names win over those of the spec. */
-export function datumEnvironment(work: store.WorkInput, datum: store.Datum, folder: string): Map<string, string> {
+/**
+ * What is set for one datum, beside what the launcher has. The worker's names win over those of the spec. `spent`: why the
+ * command failed, for err_cmd.
+ */
+export function datumEnvironment(
+  work: store.WorkInput,
+  datum: store.Datum,
+  folder: string,
+  spent?: Failure,
+): Map<string, string> {
   const env = new Map(Object.entries(work.spec?.transform?.env ?? {}));
   for (const [i, input] of datum.inputs.entries()) {
     const path = inputPath(folder, input.name, input.path);
@@ -35,6 +44,10 @@ export function datumEnvironment(work: store.WorkInput, datum: store.Datum, fold
   env.set("SHEAF_DATUM_ID", datum.id);
   env.set("SHEAF_JOB_ID", work.job);
   env.set("SHEAF_PIPELINE", work.pipeline);
+  if (spent !== undefined) {
+    env.set("SHEAF_FAILURE_REASON", spent.reason);
+    env.set("SHEAF_FAILURE_MESSAGE", spent.message);
+  }
   env.set("PACH_JOB_ID", work.job);
   env.set("PACH_DATUM_ID", datum.id);
   env.set("PACH_OUTPUT_COMMIT_ID", work.outputCommit);

@@ -77,6 +77,11 @@ export function quarantineOf(losses: number): Failure {
   return { reason: "QUARANTINED", message };
 }
 
+/** Of a datum that err_cmd could not save either. */
+export function notSaved({ reason, message }: Failure, errCmd: Failure): Failure {
+  return { reason, message: fitMessage(`${message}; err_cmd failed as well: ${errCmd.message}`) };
+}
+
 /** Cuts a text to the bytes that a message may have, never inside a character. */
 export function fitMessage(text: string): string {
   const bytes = Buffer.from(text.toWellFormed());

@@ -6,7 +6,7 @@
  * are kept (L4, C3).
  */
 import { RunBuilder, readSegments, type SumOutput } from "@sheaf/files";
-import { api, type store } from "@sheaf/proto";
+import type { api, store } from "@sheaf/proto";
 import { internal } from "@sheaf/runtime";
 import type { Store } from "@sheaf/storage";
 import type { Claim } from "../claims/claim.ts";
@@ -152,9 +152,4 @@ async function readBack(entry: store.FileEntry, source: Store): Promise<SumOutpu
   const pieces: Uint8Array[] = [];
   for await (const piece of readSegments(source, entry.segments)) pieces.push(piece);
   return { path: entry.path, lines: Buffer.concat(pieces) };
-}
-
-/** Whether the datum's tries are spent. */
-export function isFailed({ row }: DatumResult): boolean {
-  return row.state === api.DatumState.FAILED;
 }

@@ -10,11 +10,14 @@
  * F2. What a command did on its own account (exit code, timeout, bad output) is a failure and is counted, on from those on
  *     earlier workers; what happened to it (a kill, the death of its launcher) is not (L9).
  * F4. A race ends with the first failure: it counts for nobody.
+ * F5. A datum whose tries are spent may have an err_cmd, which decides between FAILED and RECOVERED. It runs as a try does, in a
+ *     folder as good as new. The failure that spent the last try is told to nobody before the datum has its outcome: should
+ *     this worker die, the next one runs the command once more, and so knows what to tell err_cmd.
  */
 import { backoff, type Random } from "@sheaf/runtime";
 import type { Claim } from "../claims/claim.ts";
 import { datumEnvironment } from "../datum/environment.ts";
-import { type Failure, fitMessage, quarantineOf } from "../datum/outcome.ts";
+import { type Failure, fitMessage, notSaved, quarantineOf } from "../datum/outcome.ts";
 import type { Ended, Run, Slot } from "../launcher/slot.ts";
 import type { DatumFolder } from "../scratch/datum-folders.ts";
 import { type Item, isWanted, removeFolder } from "./item.ts";
@@ -90,11 +93,12 @@ export class Floor {
 
   #runOf(item: Item): Run {
     const { clock } = this.#options;
-    const { job, log, cost } = item;
+    const { job, log, cost, spent } = item;
     const folder = (item.folder as DatumFolder).path;
-    const env = datumEnvironment(job.work, item.datum, folder);
+    const env = datumEnvironment(job.work, item.datum, folder, spent);
+    const [argv, stdin] = spent === undefined ? [job.argv, job.stdin] : [job.errArgv, job.errStdin];
     const run: Run = {
-      command: { folder, workingDir: job.workingDir, argv: job.argv, env, stdin: job.stdin },
+      command: { folder, workingDir: job.workingDir, argv, env, stdin },
       timeoutMs: job.timeoutMs,
       started: () => {
         cost.startedAt = clock.now();
@@ -131,7 +135,7 @@ export class Floor {
     item.losses++;
     if (++item.launchersLost < LOSSES_MAX) return this.#again(item, 0);
     const message = fitMessage(`the shell that ran the command died ${item.launchersLost} times: ${detail}`);
-    void this.uploads.between(() => this.#fail(item, { reason: "LAUNCHER_LOST", message }));
+    void this.uploads.between(() => this.#fail(item, item.spent ?? { reason: "LAUNCHER_LOST", message }));
   }
 
   async #upload(item: Item, ended: Ended & { kind: "exited" | "timed-out" }): Promise<void> {
@@ -147,12 +151,21 @@ export class Floor {
 
   /** To be called between uploads. */
   #onFailure(item: Item, failure: Failure): void {
+    if (item.spent !== undefined) return this.#fail(item, notSaved(item.spent, failure));
     item.failures++;
-    if (item.claim.assigned.isRace || item.failures >= item.job.tries) return this.#fail(item, failure);
+    if (item.claim.assigned.isRace) return this.#fail(item, failure);
+    if (item.failures >= item.job.tries) return this.#onSpent(item, failure);
     this.#options.onTryFailed(item.claim, item.index, item.failures);
     const waits = backoff({ ...RETRY, random: this.#options.random });
     const waitsMs = Array.from({ length: item.failures }, () => waits.next());
     this.#again(item, waitsMs.at(-1) ?? 0);
+  }
+
+  /** F5. */
+  #onSpent(item: Item, failure: Failure): void {
+    if (item.job.errArgv.length === 0) return this.#fail(item, failure);
+    item.spent = failure;
+    this.#again(item, 0);
   }
 
   /** For good. */

@@ -29,6 +29,8 @@ export interface Item {
   run: Run | undefined;
   /** A user wants it to begin again: its end, whatever it is, counts for nothing. */
   restart: boolean;
+  /** What spent its last try; from then on err_cmd is run instead of the command. */
+  spent: Failure | undefined;
   readonly cost: Cost;
 }
 
@@ -46,7 +48,7 @@ export interface Cost {
 /** A datum before its first try here. */
 export function newItem(claim: Claim, job: ProcessJob, index: number, datum: store.Datum): Item {
   const { tries: failures, losses } = claim.assigned.prior.get(index) ?? { tries: 0, losses: 0 };
-  const none = { folder: undefined, launchersLost: 0, run: undefined, restart: false };
+  const none = { folder: undefined, launchersLost: 0, run: undefined, restart: false, spent: undefined };
   return { claim, job, index, datum, log: new LogCapture(), failures, losses, ...none, cost: newCost() };
 }
 
@@ -54,13 +56,25 @@ function newCost(): Cost {
   return { downloadBytes: 0, downloadMs: 0, startedAt: 0, startedWall: 0, processMs: 0, uploadBytes: 0, uploadMs: 0 };
 }
 
+/** How a datum ended. One that err_cmd saved keeps why its command failed. */
+export type Outcome =
+  | { readonly kind: "succeeded" }
+  | { readonly kind: "failed" | "recovered"; readonly failure: Failure };
+
+const STATES: Readonly<Record<Outcome["kind"], api.DatumState>> = {
+  succeeded: api.DatumState.SUCCESS,
+  failed: api.DatumState.FAILED,
+  recovered: api.DatumState.RECOVERED,
+};
+
 /** What becomes of the datum in its run. */
-export function rowOf(item: Item, failure: Failure | undefined, log: store.LogRef | undefined): store.DatumRow {
+export function rowOf(item: Item, outcome: Outcome, log: store.LogRef | undefined): store.DatumRow {
   const { cost } = item;
+  const failure = outcome.kind === "succeeded" ? undefined : outcome.failure;
   const row = create(store.DatumRowSchema, {
     index: BigInt(item.index),
     id: item.datum.id,
-    state: failure === undefined ? api.DatumState.SUCCESS : api.DatumState.FAILED,
+    state: STATES[outcome.kind],
     tries: item.failures + (failure === undefined ? 1 : 0),
     losses: item.losses,
     stats: {

@@ -18,11 +18,14 @@ export interface ProcessJob {
   readonly accepted: ReadonlySet<number>;
   /** The file that is the command's standard input. */
   readonly stdin: string;
+  /** Run when the tries of a datum are spent, and what it reads; without words: there is none. */
+  readonly errArgv: readonly string[];
+  readonly errStdin: string;
   isSum(path: string): boolean;
   datum(index: number): Promise<store.Datum>;
 }
 
-/** `folder`: where the file for standard input is put. */
+/** `folder`: where the files for standard input are put. */
 export async function openJob(source: Store, input: store.ObjectRef, folder: string): Promise<ProcessJob> {
   const work = await getMessage(source, store.WorkInputSchema, input);
   const spec = work.spec;
@@ -31,7 +34,9 @@ export async function openJob(source: Store, input: store.ObjectRef, folder: str
   }
   const plan = new PlanReader(source, await getMessage(source, store.PlanManifestSchema, work.plan));
   const strategyOf = compileMergeSpec(spec.merge);
-  const { cmd, stdin, acceptReturnCode, workingDir } = spec.transform;
+  const { cmd, stdin, errCmd, errStdin, acceptReturnCode, workingDir } = spec.transform;
+  const stdinFile = (name: string, lines: readonly string[]) =>
+    lines.length === 0 ? "/dev/null" : writeStdin(join(folder, `${name}-${input.key.replaceAll("/", "-")}`), lines);
   return {
     work,
     argv: cmd,
@@ -39,7 +44,9 @@ export async function openJob(source: Store, input: store.ObjectRef, folder: str
     timeoutMs: spec.datumTimeout === undefined ? undefined : durationMs(spec.datumTimeout),
     tries: spec.datumTries || TRIES_DEFAULT,
     accepted: new Set(acceptReturnCode),
-    stdin: stdin.length === 0 ? "/dev/null" : writeStdin(folder, input, stdin),
+    stdin: stdinFile("stdin", stdin),
+    errArgv: errCmd,
+    errStdin: stdinFile("err-stdin", errStdin),
     isSum: (path) => strategyOf(path) === "sum",
     datum: async (index) => {
       for await (const datum of plan.datums(BigInt(index), BigInt(index + 1))) return datum;
@@ -48,8 +55,7 @@ export async function openJob(source: Store, input: store.ObjectRef, folder: str
   };
 }
 
-function writeStdin(folder: string, input: store.ObjectRef, lines: readonly string[]): string {
-  const file = join(folder, `stdin-${input.key.replaceAll("/", "-")}`);
+function writeStdin(file: string, lines: readonly string[]): string {
   writeFileSync(file, lines.map((line) => `${line}\n`).join(""));
   return file;
 }

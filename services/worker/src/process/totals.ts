@@ -2,20 +2,15 @@
 
 import { create } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
-import { dispatch } from "@sheaf/proto";
+import { api, dispatch, type store } from "@sheaf/proto";
 import { medianMs } from "../engine/median.ts";
-import { type DatumResult, isFailed } from "./drafts.ts";
+import type { DatumResult } from "./drafts.ts";
 
 export function totalsOf(results: readonly DatumResult[]): dispatch.Totals {
   const totals = create(dispatch.TotalsSchema);
   const times: number[] = [];
-  for (const result of results) {
-    const { row, entries } = result;
-    if (!isFailed(result)) totals.succeeded++;
-    else if (totals.failed++ === 0n) {
-      totals.firstFailed = row.index;
-      totals.firstFailedMessage = row.message;
-    }
+  for (const { row, entries } of results) {
+    count(totals, row);
     totals.downloadBytes += row.stats?.downloadBytes ?? 0n;
     totals.uploadBytes += row.stats?.uploadBytes ?? 0n;
     totals.downloadMs += milliseconds(row.stats?.downloadTime);
@@ -27,6 +22,25 @@ export function totalsOf(results: readonly DatumResult[]): dispatch.Totals {
   }
   totals.medianMs = medianMs(times);
   return totals;
+}
+
+/** Each datum is counted in one place. */
+function count(totals: dispatch.Totals, { state, index, message }: store.DatumRow): void {
+  switch (state) {
+    case api.DatumState.SKIPPED:
+      totals.skipped++;
+      return;
+    case api.DatumState.RECOVERED:
+      totals.recovered++;
+      return;
+    case api.DatumState.FAILED:
+      if (totals.failed++ > 0n) return;
+      totals.firstFailed = index;
+      totals.firstFailedMessage = message;
+      return;
+    default:
+      totals.succeeded++;
+  }
 }
 
 function milliseconds(duration: Duration | undefined): bigint {

@@ -3,7 +3,7 @@
  *
  * F3. A cut happens between two uploads, never in one: then no file is half in a pack.
  */
-import { type PackWriter, type SumOutput, writeLog } from "@sheaf/files";
+import { type SumOutput, writeLog } from "@sheaf/files";
 import type { store } from "@sheaf/proto";
 import type { Clock } from "@sheaf/runtime";
 import type { Store } from "@sheaf/storage";
@@ -19,7 +19,7 @@ import { Serial } from "../engine/serial.ts";
 import type { Ended } from "../launcher/slot.ts";
 import type { DatumFolder, DatumFolders } from "../scratch/datum-folders.ts";
 import { Drafts } from "./drafts.ts";
-import { type Item, removeFolder, rowOf } from "./item.ts";
+import { type Item, type Outcome, removeFolder, rowOf } from "./item.ts";
 import { Packs } from "./packs.ts";
 import { totalsOf } from "./totals.ts";
 
@@ -38,6 +38,15 @@ export interface UploadsOptions {
   /** A datum has its outcome. */
   readonly onFinished: (claim: Claim) => void;
 }
+
+/** What is kept of an output folder. */
+interface Stored {
+  readonly entries: readonly store.FileEntry[];
+  readonly sums: readonly SumOutput[];
+}
+
+const NOTHING: Stored = { entries: [], sums: [] };
+const NONE_ACCEPTED: ReadonlySet<number> = new Set();
 
 export class Uploads {
   readonly #options: UploadsOptions;
@@ -60,11 +69,18 @@ export class Uploads {
     return this.#line.run(task);
   }
 
-  /** Stores what the command left. Undefined: the datum has its outcome; else what it, or the command, did wrong. */
+  /**
+   * Stores what the command left. Undefined: the datum has its outcome; else what it, or the command, did wrong. What err_cmd
+   * left is not looked at: a datum that it saved has no output.
+   */
   async store(item: Item, ended: Ended & { kind: "exited" | "timed-out" }): Promise<Failure | undefined> {
     const began = this.#options.clock.now();
     const failure = this.#failureOf(item, ended);
     if (failure !== undefined) return failure;
+    if (item.spent !== undefined) {
+      this.#settle(item, { kind: "recovered", failure: item.spent });
+      return undefined;
+    }
     const { out, pfs } = item.folder as DatumFolder;
     const collected = collect(out, pfs);
     if (!collected.ok) return collected.failure;
@@ -73,14 +89,14 @@ export class Uploads {
     if (!stored.ok) return stored.failure;
     item.cost.uploadBytes = stored.bytes;
     item.cost.uploadMs = this.#options.clock.now() - began;
-    this.#settle(item, undefined, packs, stored.entries, stored.sums);
+    this.#settle(item, { kind: "succeeded" }, stored);
     await packs.ready();
     return undefined;
   }
 
   /** The datum has failed for good. To be called between uploads. */
   fail(item: Item, failure: Failure): void {
-    this.#settle(item, failure, this.#packs.writer, [], []);
+    this.#settle(item, { kind: "failed", failure });
   }
 
   attemptOf(claim: Claim): string | undefined {
@@ -116,27 +132,23 @@ export class Uploads {
     this.#packs = new Packs(this.#options.store);
   }
 
-  #failureOf({ job, log }: Item, ended: Ended & { kind: "exited" | "timed-out" }): Failure | undefined {
+  /** Of the command, or of err_cmd when that is what ran: only 0 is its success. */
+  #failureOf({ job, log, spent }: Item, ended: Ended & { kind: "exited" | "timed-out" }): Failure | undefined {
     return failureOf(ended, {
-      argv: job.argv,
+      argv: spent === undefined ? job.argv : job.errArgv,
       path: job.work.spec?.transform?.env.PATH ?? this.#options.path,
       workingDir: job.workingDir,
       timeoutMs: job.timeoutMs,
-      accepted: job.accepted,
+      accepted: spent === undefined ? job.accepted : NONE_ACCEPTED,
       memory: job.work.spec?.resourceLimits?.memory ?? "",
       lastWords: log.isEmpty ? "" : lastWordsOf(log.lines()),
     });
   }
 
-  #settle(
-    item: Item,
-    failure: Failure | undefined,
-    packs: PackWriter,
-    entries: readonly store.FileEntry[],
-    sums: readonly SumOutput[],
-  ): void {
+  #settle(item: Item, outcome: Outcome, { entries, sums }: Stored = NOTHING): void {
     const { folders, onFinished } = this.#options;
-    const row = rowOf(item, failure, item.log.isEmpty ? undefined : writeLog(packs, item.log.lines()));
+    const log = item.log.isEmpty ? undefined : writeLog(this.#packs.writer, item.log.lines());
+    const row = rowOf(item, outcome, log);
     if (!item.claim.finish(item.index, item.cost.uploadBytes)) return removeFolder(item, folders);
     const result = { row, entries, sumPaths: new Set(sums.map(({ path }) => path)) };
     const fresh = { sums, release: () => removeFolder(item, folders) };

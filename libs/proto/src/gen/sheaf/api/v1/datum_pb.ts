@@ -98,7 +98,7 @@ export type Datum = Message<"sheaf.api.v1.Datum"> & {
   stats?: DatumStats | undefined;
 
   /**
-   * Why it failed: a code for programs.
+   * Why it failed, also when it was saved: a code for programs ("EXIT_1", "OOM", "TIMEOUT", ...).
    *
    * @generated from field: string reason = 12;
    */
@@ -217,7 +217,7 @@ export const DatumState = {
   SKIPPED: 5,
 
   /**
-   * Failed, and saved by err_cmd.
+   * Failed, and saved by err_cmd: it has no output, and does not fail its job.
    *
    * @generated from enum value: DATUM_STATE_RECOVERED = 6;
    */

@@ -228,7 +228,7 @@ export type JobLogLine = Message<"sheaf.api.v1.JobLogLine"> & {
   datum: bigint;
 
   /**
-   * Which try, from 1.
+   * Which try, from 1. Lines of err_cmd have the number after the last try.
    *
    * @generated from field: uint32 attempt = 3;
    */

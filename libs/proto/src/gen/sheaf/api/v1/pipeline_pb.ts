@@ -322,14 +322,16 @@ export type Transform = Message<"sheaf.api.v1.Transform"> & {
   stdin: string[];
 
   /**
-   * Run on a datum that has failed all its tries; exit code 0 makes it RECOVERED. Not implemented yet.
+   * Run once on a datum that has failed all its tries, with its inputs, an empty output folder, and a datum_timeout of its own; the
+   * variables SHEAF_FAILURE_REASON and SHEAF_FAILURE_MESSAGE say why it failed. Exit code 0 makes the datum RECOVERED: it does
+   * not fail its job and has no output, whatever err_cmd wrote. Any other end leaves it FAILED. At most 128 KiB in all.
    *
    * @generated from field: repeated string err_cmd = 4;
    */
   errCmd: string[];
 
   /**
-   * Lines fed to err_cmd. Not implemented yet.
+   * Lines fed to err_cmd, each followed by a newline. Needs err_cmd.
    *
    * @generated from field: repeated string err_stdin = 5;
    */

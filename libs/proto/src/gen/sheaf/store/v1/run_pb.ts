@@ -45,7 +45,7 @@ export type RunFooter = Message<"sheaf.store.v1.RunFooter"> & {
   header?: ResultHeader | undefined;
 
   /**
-   * What the datums wrote: FileBlocks, keyed by path. Entries of failed datums are not in it.
+   * What the datums wrote: FileBlocks, keyed by path. Datums that failed or were recovered have none.
    *
    * @generated from field: sheaf.store.v1.Section files = 3;
    */
@@ -164,7 +164,7 @@ export type DatumRow = Message<"sheaf.store.v1.DatumRow"> & {
   state: DatumState;
 
   /**
-   * Times that the command was tried, and failed or not. 0 when skipped.
+   * Times that the command was tried, and failed or not; err_cmd is no try. 0 when skipped.
    *
    * @generated from field: uint32 tries = 4;
    */
@@ -192,7 +192,8 @@ export type DatumRow = Message<"sheaf.store.v1.DatumRow"> & {
   stats?: DatumStats | undefined;
 
   /**
-   * Why it failed: a code for programs ("EXIT_1", "SIGNAL_15", "OOM", "TIMEOUT", "COMMAND_NOT_FOUND"). Empty unless FAILED.
+   * Why it failed: a code for programs ("EXIT_1", "SIGNAL_15", "OOM", "TIMEOUT", "COMMAND_NOT_FOUND"). Empty unless
+   * FAILED or RECOVERED.
    *
    * @generated from field: string reason = 8;
    */
@@ -318,7 +319,7 @@ export type LogLine = Message<"sheaf.store.v1.LogLine"> & {
   stream: LogStream;
 
   /**
-   * Which try, from 1.
+   * Which try, from 1. Lines of err_cmd have the number after the last try.
    *
    * @generated from field: uint32 attempt = 3;
    */
