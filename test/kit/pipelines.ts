@@ -40,6 +40,9 @@ export interface PipelineOptions {
   readonly merge?: api.MergeStrategy;
   /** Instead of the script. */
   readonly cmd?: string[];
+  /** More of the transform, and of the spec. */
+  readonly transform?: Exclude<MessageInitShape<typeof api.TransformSchema>, api.Transform>;
+  readonly spec?: Exclude<MessageInitShape<typeof api.PipelineSpecSchema>, api.PipelineSpec>;
 }
 
 export async function createPipeline(connection: Connection, options: PipelineOptions): Promise<void> {
@@ -48,9 +51,10 @@ export async function createPipeline(connection: Connection, options: PipelineOp
   const spec = create(api.PipelineSpecSchema, {
     pipeline: { name },
     input: { pfs: { repo, glob } },
-    transform: { cmd },
+    transform: { cmd, ...options.transform },
     parallelismSpec: { constant: BigInt(workers) },
     merge: { strategy: merge },
+    ...options.spec,
   });
   await connection.client(api.PipelineService).createPipeline({ spec });
 }

@@ -15,6 +15,7 @@ export type {
   LedgerKind,
   LedgerName,
   LedgerProgress,
+  NewLedgerMeta,
   Ownership,
   Replica,
   SessionStream,

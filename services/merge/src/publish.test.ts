@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { create, fromBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Change, type ChangeOutcome, type Compare, type KeyValue, keysOf } from "@sheaf/etcd";
 import { type Ownership, RECORD_VERSION, writeRecord } from "@sheaf/ledger";
 import { api, state, store } from "@sheaf/proto";
@@ -15,6 +15,7 @@ import { endJob, type JobEnding, publish } from "./publish.ts";
 const keys = keysOf("test");
 const JOB = keys.job("pipe", "j");
 const HEAD = keys.head("pipe", "master");
+const COMMIT = keys.commit("pipe", "c1");
 
 /** What becomes of a transaction beside what etcd would say. */
 type Fate = "as it is" | "applied, unknown" | "never, unknown";
@@ -30,7 +31,7 @@ class World {
     this.#keys.set(key, { key, value, createRevision, modRevision: this.#revision, version: 1n, lease: "0" });
   }
 
-  job(fields: { parentCommit?: string; state?: api.JobState } = {}): void {
+  job(fields: MessageInitShape<typeof state.JobRecordSchema> = {}): void {
     const record = { version: RECORD_VERSION, state: api.JobState.MERGING, outputBranch: "master", outputCommit: "c1" };
     this.put(JOB, writeRecord(state.JobRecordSchema, create(state.JobRecordSchema, { ...record, ...fields })));
   }
@@ -58,6 +59,10 @@ class World {
 
   get jobNow(): state.JobRecord {
     return fromBinary(state.JobRecordSchema, this.#keys.get(JOB)?.value ?? new Uint8Array());
+  }
+
+  get commitNow(): state.CommitRecord {
+    return fromBinary(state.CommitRecordSchema, this.#keys.get(COMMIT)?.value ?? new Uint8Array());
   }
 
   get headNow(): string {
@@ -112,6 +117,16 @@ for (const fate of ["as it is", "applied, unknown", "never, unknown"] satisfies 
     assert.equal(world.jobNow.state, api.JobState.SUCCEEDED);
   });
 }
+
+test("publish(): a commit without some datums says so, and so does its job", async () => {
+  const world = new World();
+  world.job({ reason: "DATUMS_MISSING", message: "2 datums", datums: 9n, totals: { succeeded: 7n, failed: 2n } });
+  assert.equal(await publishIn(world), "published");
+  const { datumsMissing, description } = world.commitNow;
+  assert.deepEqual([datumsMissing, description], [2n, "without 2 of 9 datums, which failed"]);
+  const { state: now, reason } = world.jobNow;
+  assert.deepEqual([now, reason], [api.JobState.SUCCEEDED, "DATUMS_MISSING"]);
+});
 
 test("publish(): a head that moved since the parent was fixed fails the job, and is named", async () => {
   const world = new World();

@@ -70,6 +70,7 @@ function publishOps(
     bytes,
     created,
     job,
+    ...missing(record),
   });
   const head = create(state.HeadRecordSchema, { version: RECORD_VERSION, commit });
   const next = clone(state.JobRecordSchema, record);
@@ -79,6 +80,13 @@ function publishOps(
     put(keys.head(pipeline, branch), state.HeadRecordSchema, head),
     put(key, state.JobRecordSchema, next),
   ];
+}
+
+/** What readers of the commit must know: datums that failed are not in it (failure_policy). */
+function missing({ totals, datums }: state.JobRecord) {
+  const failed = totals?.failed ?? 0n;
+  if (failed === 0n) return {};
+  return { datumsMissing: failed, description: `without ${failed} of ${datums} datums, which failed` };
 }
 
 interface FailedEnding {

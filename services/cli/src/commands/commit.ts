@@ -2,7 +2,7 @@
 import { api } from "@sheaf/proto";
 import type { Command } from "commander";
 import { action, leaf, noun } from "../action.ts";
-import { bytes, count } from "../output/numbers.ts";
+import { bytes, count, counted } from "../output/numbers.ts";
 import { type Columns, showOne, showRows, time } from "../output/show.ts";
 import { parseCommitRef } from "../refs.ts";
 import type { Session } from "../session.ts";
@@ -25,6 +25,7 @@ const FIELDS: Columns<api.Commit> = {
   description: ({ description }) => description,
   files: ({ files }) => count(files),
   size: (commit) => bytes(commit.bytes),
+  missing: ({ datumsMissing }) => (datumsMissing === 0n ? "" : counted(datumsMissing, "datum")),
   "root hash": ({ rootHash }) => rootHash,
   "made by": madeBy,
   created: ({ created }) => time(created),

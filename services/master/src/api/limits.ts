@@ -26,6 +26,7 @@ export const SALT_BYTES_MAX = 256;
 export const WORKERS_MAX = 10_000n;
 export const TRIES_DEFAULT = 3;
 export const TRIES_MAX = 100;
+export const MAX_FAILED_MAX = BigInt(Number.MAX_SAFE_INTEGER);
 export const TIMEOUT_MS_MIN = 1;
 /** A year: above it a time limit is a slip of the pen. */
 export const TIMEOUT_MS_MAX = 365 * 24 * 3_600_000;

@@ -39,6 +39,7 @@ function checkParts(violations: Violations, spec: api.PipelineSpec): void {
   violations.require(tries <= limits.TRIES_MAX, "datum_tries", `is ${tries}: use 1 to ${limits.TRIES_MAX}`);
   checkTimeout(violations, "datum_timeout", spec.datumTimeout);
   checkTimeout(violations, "job_timeout", spec.jobTimeout);
+  checkFailurePolicy(violations, spec.failurePolicy);
   checkBytes(violations, "salt", Buffer.byteLength(spec.salt), limits.SALT_BYTES_MAX);
 }
 
@@ -151,6 +152,20 @@ function checkTimeout(violations: Violations, field: string, duration: Duration 
   const ms = Number(duration.seconds) * 1_000 + duration.nanos / 1e6;
   const ok = ms >= limits.TIMEOUT_MS_MIN && ms <= limits.TIMEOUT_MS_MAX;
   violations.require(ok, field, `is ${ms / 1_000} s: use 0.001 s to a year, or leave it out for no limit`);
+}
+
+function checkFailurePolicy(violations: Violations, policy: api.FailurePolicy | undefined): void {
+  const { maxFailed, minSuccessRatio } = policy ?? {};
+  const isOne = maxFailed === undefined || minSuccessRatio === undefined;
+  violations.require(isOne, "failure_policy", "has max_failed and min_success_ratio: give one of them");
+  if (maxFailed !== undefined) {
+    const ok = maxFailed <= limits.MAX_FAILED_MAX;
+    violations.require(ok, "failure_policy.max_failed", `is ${maxFailed}: use 0 to ${limits.MAX_FAILED_MAX}`);
+  }
+  if (minSuccessRatio !== undefined) {
+    const ok = minSuccessRatio >= 0 && minSuccessRatio <= 1; // NaN is neither
+    violations.require(ok, "failure_policy.min_success_ratio", `is ${minSuccessRatio}: use 0 to 1`);
+  }
 }
 
 function checkText(violations: Violations, field: string, text: string): void {

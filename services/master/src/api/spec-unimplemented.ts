@@ -31,7 +31,6 @@ const NOT_IMPLEMENTED = [
   "resource_limits",
   "datum_set_spec",
   "scheduling_spec",
-  "failure_policy",
   "metadata",
 ] as const;
 

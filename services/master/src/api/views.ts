@@ -16,7 +16,7 @@ export function repoView(name: string, record: state.RepoRecord, branches: reado
 }
 
 export function commitView(repo: string, id: string, record: state.CommitRecord): api.Commit {
-  const { branch, parent, description, files, bytes, rootHash, created, job } = record;
+  const { branch, parent, description, files, bytes, rootHash, created, job, datumsMissing } = record;
   return create(api.CommitSchema, {
     repo,
     id,
@@ -27,6 +27,7 @@ export function commitView(repo: string, id: string, record: state.CommitRecord)
     bytes,
     rootHash,
     job,
+    datumsMissing,
     ...(created && { created }),
   });
 }

@@ -14,7 +14,7 @@ export interface DatumsFailed {
 
 export async function describeFailure(
   source: Store,
-  { pipeline, job }: { readonly pipeline: string; readonly job: string },
+  { pipeline, job, mayFail }: { readonly pipeline: string; readonly job: string; readonly mayFail: number },
   totals: dispatch.Totals,
   done: readonly DoneInterval[],
 ): Promise<DatumsFailed> {
@@ -24,7 +24,8 @@ export async function describeFailure(
   const why = row?.message || row?.reason || totals.firstFailedMessage;
   const many = totals.failed === 1n ? "1 datum failed" : `${totals.failed} datums failed, the first of them`;
   const log = `sheaf datum logs ${pipeline} --job ${job} --datum ${index}`;
-  const message = `${many}: datum ${index}${inputs}: ${why}; nothing was published; its log: ${log}`;
+  const policy = mayFail === 0 ? "" : `; failure_policy allows ${mayFail}`;
+  const message = `${many}: datum ${index}${inputs}: ${why}${policy}; nothing was published; its log: ${log}`;
   return { state: api.JobState.FAILED, reason: "DATUM_FAILED", message };
 }
 

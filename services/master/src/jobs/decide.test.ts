@@ -22,6 +22,7 @@ const broken: LedgerView = { kind: "inconsistent", message: "ledgers/j/process/d
 const base: JobView = {
   state: JobState.CREATED,
   datums: 0,
+  mayFail: 0,
   archived: false,
   startNoted: false,
   handedOutMs: undefined,
@@ -91,6 +92,7 @@ const rows: readonly [string, Partial<JobView>, Partial<JobStep>][] = [
     { ...processing, process: failed, before: before(JobState.PROCESSING) },
     { kind: "fail-datums" },
   ],
+  ["a failed datum that may fail does not", { ...processing, process: failed, mayFail: 1 }, { kind: "merge" }],
   ["so does giving up", { ...processing, process: gaveUp }, { kind: "fail-datums" }],
   [
     "a process ledger that contradicts itself",
@@ -148,6 +150,7 @@ const state = fc.constantFrom(...Object.values(JobState).filter((each) => each !
 const view: fc.Arbitrary<JobView> = fc.record({
   state,
   datums: fc.constantFrom(0, 5),
+  mayFail: fc.constantFrom(0, 1, 5),
   archived: fc.boolean(),
   startNoted: fc.boolean(),
   handedOutMs: fc.option(fc.integer({ min: 0, max: 10_000 }), { nil: undefined }),
@@ -182,10 +185,11 @@ describe("decide() keeps its rules for every view", () => {
     );
   });
 
-  it("a job with a failed datum never merges", () => {
+  it("a job with more failed datums than may fail never merges, nor one that was given up", () => {
     fc.assert(
       fc.property(view, (each) => {
-        if (each.process.kind === "over" && each.process.totals.failed > 0n && each.datums > 0)
+        if (each.process.kind !== "over" || each.datums === 0) return;
+        if (each.process.gaveUp || each.process.totals.failed > each.mayFail)
           assert.notEqual(decide(each).kind, "merge");
       }),
     );

@@ -28,6 +28,8 @@ export interface JobView {
   readonly state: api.JobState;
   /** Datums, from PROCESSING on. */
   readonly datums: number;
+  /** Of which so many may fail (failure_policy). */
+  readonly mayFail: number;
   readonly archived: boolean;
   /** `started` is in the record. */
   readonly startNoted: boolean;
@@ -64,7 +66,7 @@ export type JobStep =
   | { readonly kind: "note-start"; readonly startedMs: number }
   /** Fix the parent commit and the run list; the record says MERGING. */
   | { readonly kind: "merge" }
-  | { readonly kind: "fail-datums"; readonly totals: dispatch.Totals }
+  | { readonly kind: "fail-datums"; readonly totals: dispatch.Totals; readonly mayFail: number }
   | JobEnd
   | { readonly kind: "close" }
   | { readonly kind: "archive" }
@@ -127,7 +129,9 @@ function processing(job: JobView): JobStep {
     case "inconsistent":
       return end(JobState.INCONSISTENT, "LEDGER_INCONSISTENT", process.message);
     case "over":
-      if (process.gaveUp || process.totals.failed > 0n) return { kind: "fail-datums", totals: process.totals };
+      // What is left over when hand-out has stopped was never run: then the policy is broken (L10).
+      if (process.gaveUp || process.totals.failed > job.mayFail)
+        return { kind: "fail-datums", totals: process.totals, mayFail: job.mayFail };
       return whenItsTurn(job);
   }
 }

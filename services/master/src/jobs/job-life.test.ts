@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { create } from "@bufbuild/protobuf";
 import { getMessage } from "@sheaf/files";
 import { api, state, store } from "@sheaf/proto";
 import { archived, firstJob, ledgersGone, PATHS } from "../first-job.test-kit.ts";
@@ -103,6 +104,45 @@ describe("a job", () => {
     );
     assert.equal(archive.process.length, 1);
     assert.equal(await cluster.etcd.get(master.world.keys.head("words", "master")), null);
+  });
+
+  it("with failed datums that may fail goes on without them, and its record says so", async () => {
+    await using cluster = await etcd.cluster();
+    const parts = { failurePolicy: create(api.FailurePolicySchema, { minSuccessRatio: 0.6 }) };
+    const { master, id } = await firstJob(cluster, parts);
+    await (await master.dispatcher.ledger(id, "plan")).commit({
+      start: 0,
+      end: 1,
+      result: await master.planOf(id, PATHS),
+    });
+    const rows = [{ path: "/a" }, { path: "/b", state: DatumState.FAILED, reason: "EXIT_2" }, { path: "/c" }];
+    const result = await master.runOf(id, 0, rows);
+    const totals = { succeeded: 2n, failed: 1n, firstFailed: 1n };
+    await (await master.dispatcher.ledger(id, "process")).commit({ start: 0, end: 3, result, totals });
+    const { kept } = await master.jobIn("words", JobState.MERGING);
+    assert.equal(kept.record.reason, "DATUMS_MISSING");
+    assert.equal(
+      kept.record.message,
+      `1 datum has failed and its output is missing, of 3 datums: failure_policy allows it; which: sheaf datum list words --job ${id} --state failed`,
+    );
+    assert.equal(kept.record.totals?.failed, 1n);
+  });
+
+  it("with more failed datums than may fail says how many may", async () => {
+    await using cluster = await etcd.cluster();
+    const parts = { failurePolicy: create(api.FailurePolicySchema, { maxFailed: 1n }) };
+    const { master, id } = await firstJob(cluster, parts);
+    await (await master.dispatcher.ledger(id, "plan")).commit({
+      start: 0,
+      end: 1,
+      result: await master.planOf(id, PATHS),
+    });
+    const bad = (path: string) => ({ path, state: DatumState.FAILED, message: "boom" });
+    const result = await master.runOf(id, 0, [bad("/a"), bad("/b"), { path: "/c" }]);
+    const totals = { succeeded: 1n, failed: 2n, firstFailed: 0n };
+    await (await master.dispatcher.ledger(id, "process")).commit({ start: 0, end: 3, result, totals });
+    const { kept } = await master.jobIn("words", JobState.FAILED);
+    assert.match(kept.record.message, /^2 datums failed, .*: boom; failure_policy allows 1; nothing was published/);
   });
 
   it("that too many datums fail is given up", async () => {

@@ -28,6 +28,8 @@ describe("changes of a job's record", () => {
       runs: create(state.JobRecordSchema).runs as never,
       parentCommit: "p",
       totals,
+      reason: "",
+      message: "",
     });
     const ended = change.toEnd(
       merging,

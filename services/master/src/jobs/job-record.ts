@@ -31,6 +31,9 @@ export interface MergeFixed {
   /** Empty when the output branch has no commit. */
   readonly parentCommit: string;
   readonly totals: dispatch.Totals;
+  /** Of what the result will lack; empty when it lacks nothing. */
+  readonly reason: string;
+  readonly message: string;
 }
 
 export function toMerging(record: state.JobRecord, fixed: MergeFixed): state.JobRecord {

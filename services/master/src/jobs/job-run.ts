@@ -9,6 +9,7 @@ import type { World } from "../context.ts";
 import type { Jobs, KeptJob } from "../mirror/jobs.ts";
 import { WakeLoop } from "../wake-loop.ts";
 import { decide, type JobStep, type JobView } from "./decide.ts";
+import { failuresAllowed } from "./failure-policy.ts";
 import { JobSteps } from "./job-steps.ts";
 import { JobWriter } from "./job-writer.ts";
 import type { LiveJob } from "./live.ts";
@@ -126,6 +127,7 @@ export class JobRun {
     return {
       state: record.state,
       datums: Number(record.datums),
+      mayFail: failuresAllowed(spec?.failurePolicy, Number(record.datums)),
       archived: record.archive !== undefined && !this.#steps.keysLeft,
       startNoted: record.started !== undefined,
       handedOutMs: this.#steps.handedOutMs,

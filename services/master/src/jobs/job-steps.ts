@@ -2,7 +2,7 @@
 // Every step may be taken again after a crash in its middle: objects are named by their content, ledgers are opened as they
 // stand, and the record is written last, under its fence.
 
-import type { LedgerName, LedgerProgress, Ownership } from "@sheaf/ledger";
+import type { LedgerName, LedgerProgress, NewLedgerMeta, Ownership } from "@sheaf/ledger";
 import { absent, readRecordOrNull, sumTotals, unchanged } from "@sheaf/ledger";
 import { api, state, type store } from "@sheaf/proto";
 import { dataLoss } from "@sheaf/runtime";
@@ -11,6 +11,7 @@ import { describeFailure } from "../datums/describe-failure.ts";
 import type { KeptJob } from "../mirror/jobs.ts";
 import { putArchive } from "./archive.ts";
 import type { JobStep, LedgerView } from "./decide.ts";
+import { failuresAllowed, missing } from "./failure-policy.ts";
 import * as change from "./job-record.ts";
 import type { JobWriter } from "./job-writer.ts";
 import { OpenLedger, viewOf } from "./open-ledger.ts";
@@ -19,7 +20,7 @@ import { putRunList } from "./run-list.ts";
 import { isTerminal } from "./states.ts";
 import { putProcessInput, readPlanInput } from "./work-input.ts";
 
-/** With so many failed datums the job is certainly lost; the rest is not even tried (L10). */
+/** With so many failed datums, and more than may fail, the job is certainly lost; the rest is not even tried (L10). */
 const GIVE_UP_AFTER_FAILED = 1_000;
 
 export interface JobStepsDeps {
@@ -111,7 +112,7 @@ export class JobSteps {
   /** Both at once: a ledger that stands for a job that never became PLANNING is opened again, or closed when it was stopped. */
   async #openPlan(kept: KeptJob): Promise<void> {
     const { record } = kept;
-    const opening = this.#open("plan", 1, reference(record.input, "pinned input"));
+    const opening = this.#open("plan", { n: 1, input: reference(record.input, "pinned input") });
     const planning =
       record.state === api.JobState.CREATED ? this.#deps.writer.write(kept, change.toPlanning(record)) : undefined;
     const [plan] = await Promise.all([opening, planning]);
@@ -133,21 +134,18 @@ export class JobSteps {
     this.#input ??= await readPlanInput(store, record);
     const input = await putProcessInput(store, this.#input, reference(record.plan, "plan"));
     const speculation = this.#input.spec?.speculation ?? true;
-    this.#process = await this.#open("process", Number(record.datums), input, speculation);
+    const n = Number(record.datums);
+    const mayFail = failuresAllowed(this.#input.spec?.failurePolicy, n);
+    const giveUpAfterFailed = Math.max(GIVE_UP_AFTER_FAILED, mayFail + 1);
+    this.#process = await this.#open("process", { n, input, speculation, giveUpAfterFailed });
     this.#process.ledger.onProgress(() => this.#progressed());
     this.#progressed();
   }
 
-  async #open(kind: "plan" | "process", n: number, input: store.ObjectRef, speculation = false): Promise<OpenLedger> {
+  async #open(kind: "plan" | "process", meta: Omit<NewLedgerMeta, "order">): Promise<OpenLedger> {
     const { ownership, changed, wake } = this.#deps;
     const name: LedgerName = { pipeline: ownership.pipeline, job: this.#id, kind };
-    const ledger = await ownership.openLedger(name, {
-      n,
-      input,
-      order: this.#id,
-      giveUpAfterFailed: GIVE_UP_AFTER_FAILED,
-      speculation,
-    });
+    const ledger = await ownership.openLedger(name, { ...meta, order: this.#id });
     return new OpenLedger(ledger, () => {
       changed();
       wake();
@@ -171,14 +169,19 @@ export class JobSteps {
     const [runs, headKv] = await Promise.all([putRunList(store, done), etcd.get(headKey)]);
     const head = readRecordOrNull(state.HeadRecordSchema, headKv);
     const totals = sumTotals(done.map((each) => each.totals));
-    const fixed = { runs, parentCommit: head?.record.commit ?? "", totals };
+    const fixed = {
+      runs,
+      parentCommit: head?.record.commit ?? "",
+      totals,
+      ...missing(this.#deps.ownership.pipeline, this.#id, totals, kept.record.datums),
+    };
     const record = change.toMerging(change.withStart(kept.record, this.#handedOutMs), fixed);
     await this.#deps.writer.write(kept, record, [head === null ? absent(headKey) : unchanged(head)]);
   }
 
-  async #failDatums(kept: KeptJob, { totals }: Extract<JobStep, { kind: "fail-datums" }>): Promise<void> {
-    const place = { pipeline: this.#deps.ownership.pipeline, job: this.#id };
-    await this.end(kept, await describeFailure(this.#deps.world.store, place, totals, this.#process?.done ?? []));
+  async #failDatums(kept: KeptJob, { totals, mayFail }: Extract<JobStep, { kind: "fail-datums" }>): Promise<void> {
+    const job = { pipeline: this.#deps.ownership.pipeline, job: this.#id, mayFail };
+    await this.end(kept, await describeFailure(this.#deps.world.store, job, totals, this.#process?.done ?? []));
   }
 
   /** The job is over and its workers are still at it. */

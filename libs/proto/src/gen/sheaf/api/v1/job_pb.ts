@@ -53,7 +53,8 @@ export type Job = Message<"sheaf.api.v1.Job"> & {
   state: JobState;
 
   /**
-   * Why it failed, was stopped or is inconsistent: a code for programs. Empty otherwise.
+   * Why it failed, was stopped or is inconsistent: a code for programs. DATUMS_MISSING: datums failed, and failure_policy lets the
+   * job succeed without them. Empty otherwise.
    *
    * @generated from field: string reason = 5;
    */

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sheaf/api/v1/repo.proto.
  */
 export const file_sheaf_api_v1_repo: GenFile = /*@__PURE__*/
-  fileDesc("ChdzaGVhZi9hcGkvdjEvcmVwby5wcm90bxIMc2hlYWYuYXBpLnYxIpABCgRSZXBvEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSKwoHY3JlYXRlZBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcGlwZWxpbmUYBCABKAkSJgoIYnJhbmNoZXMYBSADKAsyFC5zaGVhZi5hcGkudjEuQnJhbmNoIjIKBkJyYW5jaBIMCgRyZXBvGAEgASgJEgwKBG5hbWUYAiABKAkSDAoEaGVhZBgDIAEoCSLCAQoGQ29tbWl0EgwKBHJlcG8YASABKAkSCgoCaWQYAiABKAkSDgoGYnJhbmNoGAMgASgJEg4KBnBhcmVudBgEIAEoCRITCgtkZXNjcmlwdGlvbhgFIAEoCRINCgVmaWxlcxgGIAEoBBINCgVieXRlcxgHIAEoBBIRCglyb290X2hhc2gYCCABKAkSKwoHY3JlYXRlZBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASCwoDam9iGAogASgJIiYKCUNvbW1pdFJlZhIMCgRyZXBvGAEgASgJEgsKA3JlZhgCIAEoCWIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("ChdzaGVhZi9hcGkvdjEvcmVwby5wcm90bxIMc2hlYWYuYXBpLnYxIpABCgRSZXBvEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSKwoHY3JlYXRlZBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcGlwZWxpbmUYBCABKAkSJgoIYnJhbmNoZXMYBSADKAsyFC5zaGVhZi5hcGkudjEuQnJhbmNoIjIKBkJyYW5jaBIMCgRyZXBvGAEgASgJEgwKBG5hbWUYAiABKAkSDAoEaGVhZBgDIAEoCSLaAQoGQ29tbWl0EgwKBHJlcG8YASABKAkSCgoCaWQYAiABKAkSDgoGYnJhbmNoGAMgASgJEg4KBnBhcmVudBgEIAEoCRITCgtkZXNjcmlwdGlvbhgFIAEoCRINCgVmaWxlcxgGIAEoBBINCgVieXRlcxgHIAEoBBIRCglyb290X2hhc2gYCCABKAkSKwoHY3JlYXRlZBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASCwoDam9iGAogASgJEhYKDmRhdHVtc19taXNzaW5nGAsgASgEIiYKCUNvbW1pdFJlZhIMCgRyZXBvGAEgASgJEgsKA3JlZhgCIAEoCWIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * A named, versioned tree of files.
@@ -173,6 +173,13 @@ export type Commit = Message<"sheaf.api.v1.Commit"> & {
    * @generated from field: string job = 10;
    */
   job: string;
+
+  /**
+   * Datums of the job that failed, so that their output is not in it: the pipeline's failure_policy allows that.
+   *
+   * @generated from field: uint64 datums_missing = 11;
+   */
+  datumsMissing: bigint;
 };
 
 /**
