@@ -12,7 +12,7 @@ import { bytes, count, counted, duration } from "../output/numbers.ts";
 import { Progress } from "../output/progress.ts";
 import { type Columns, msBetween, say, showOne, showRows, time } from "../output/show.ts";
 import { describeFailedJob } from "../run/failed-job.ts";
-import { jobLine } from "../run/job-text.ts";
+import { jobLine, jobProgress, successNotes } from "../run/job-text.ts";
 import { jobOfNewestCommit } from "../run/newest-job.ts";
 import type { Session } from "../session.ts";
 
@@ -22,7 +22,7 @@ const COLUMNS: Columns<api.Job> = {
   JOB: ({ id }) => id,
   PIPELINE: ({ pipeline }) => pipeline,
   STATE: ({ state }) => enumWord(api.JobStateSchema, state),
-  DATUMS: (job) => `${count(done(job))}/${count(job.dataTotal)}`,
+  PROGRESS: jobProgress,
   FAILED: ({ dataFailed }) => count(dataFailed),
   CREATED: ({ created }) => time(created),
   TOOK: took,
@@ -34,8 +34,7 @@ const FIELDS: Columns<api.Job> = {
   state: ({ state }) => enumWord(api.JobStateSchema, state),
   "waits for": ({ waitingFor }) => waitingFor,
   why: ({ message, reason }) => message || reason,
-  datums: (job) =>
-    `${count(done(job))}/${count(job.dataTotal)} done, ${count(job.dataFailed)} failed, ${count(job.dataInFlight)} in work`,
+  datums: (job) => (job.dataTotal === 0n ? "" : datums(job)),
   backups: ({ backups }) => (backups === 0n ? "" : `${counted(backups, "straggler")} overtaken by a backup`),
   shards: (job) => (job.shardsTotal === 0 ? "" : `${job.shardsDone}/${job.shardsTotal} merged`),
   "bytes in": ({ stats }) => bytes(stats?.downloadBytes ?? 0n),
@@ -49,8 +48,16 @@ const FIELDS: Columns<api.Job> = {
   took,
 };
 
-function done(job: api.Job): bigint {
-  return job.dataProcessed + job.dataSkipped + job.dataRecovered;
+/** Each count by itself; those that are none in most jobs only when they are something. */
+function datums(job: api.Job): string {
+  const counts = [
+    `${count(job.dataProcessed)} processed`,
+    `${count(job.dataSkipped)} skipped`,
+    ...(job.dataRecovered === 0n ? [] : [`${count(job.dataRecovered)} recovered`]),
+    `${count(job.dataFailed)} failed`,
+    ...(job.dataInFlight === 0n ? [] : [`${count(job.dataInFlight)} in work`]),
+  ];
+  return `${counts.join(", ")}, of ${count(job.dataTotal)}`;
 }
 
 function took({ created, finished }: api.Job): string {
@@ -62,7 +69,7 @@ export function defineJob(program: Command, session: Session): void {
   const job = noun(program, "job", "Jobs: runs of pipelines over pinned commits.");
   leaf(job, {
     usage: "list [pipeline]",
-    summary: "Lists jobs, newest first.",
+    summary: "Lists jobs, newest first. PROGRESS is processed + skipped (+ recovered) / all datums.",
     examples: ["sheaf job list", "sheaf job list status-codes --state failed"],
   })
     .addOption(new Option("--state <states...>", "only these states").choices([...STATES.keys()]))
@@ -176,6 +183,7 @@ async function tellEnd(call: Call, client: SheafClient, job: api.Job): Promise<n
       call,
       `job ${job.id} has succeeded: ${counted(job.dataTotal, "datum")}${inTime}; the result is ${job.outputBranch}`,
     );
+    for (const note of successNotes(job)) say(call, note);
     return EXIT.done;
   }
   const { stderr } = call.host;

@@ -31,9 +31,22 @@ function phase(job: api.Job): string {
 function processing(job: api.Job): string {
   const done = job.dataProcessed + job.dataSkipped + job.dataFailed + job.dataRecovered;
   const failed = job.dataFailed === 0n ? "" : `, ${count(job.dataFailed)} failed`;
+  const saved = job.dataRecovered === 0n ? "" : `, ${count(job.dataRecovered)} recovered`;
   const workers = job.workers === 0 ? "" : `, ${counted(job.workers, "worker")}`;
   const read = !job.stats?.downloadBytes ? "" : `, ${bytes(job.stats.downloadBytes)}`;
-  return `processing: ${count(done)}/${counted(job.dataTotal, "datum")}${read}${failed}${workers}`;
+  return `processing: ${count(done)}/${counted(job.dataTotal, "datum")}${read}${failed}${saved}${workers}`;
+}
+
+/** "1 + 0 / 1": processed + skipped / total; with datums that err_cmd saved "0 + 1 + 1 / 2". */
+export function jobProgress({ dataProcessed, dataSkipped, dataRecovered, dataTotal }: api.Job): string {
+  const parts = [dataProcessed, dataSkipped, ...(dataRecovered === 0n ? [] : [dataRecovered])];
+  return `${parts.map(count).join(" + ")} / ${count(dataTotal)}`;
+}
+
+/** What whoever reads the result of a job that has succeeded must know. */
+export function successNotes({ dataRecovered, dataFailed, message }: api.Job): string[] {
+  const saved = `${counted(dataRecovered, "datum")} failed, and err_cmd recovered ${dataRecovered === 1n ? "it" : "them"}`;
+  return [...(dataRecovered === 0n ? [] : [`${saved}: without output`]), ...(dataFailed === 0n ? [] : [message])];
 }
 
 /** "succeeded". */

@@ -8,6 +8,7 @@ import { jsonLine } from "../output/json.ts";
 import { bytes, counted, duration } from "../output/numbers.ts";
 import type { Progress } from "../output/progress.ts";
 import { describeFailedJob } from "./failed-job.ts";
+import { successNotes } from "./job-text.ts";
 import type { RunPlan } from "./options.ts";
 import type { Ending, Place } from "./place.ts";
 import type { ResultFolder } from "./result-folder.ts";
@@ -59,5 +60,6 @@ function tellSuccess({ call, plan, startedMs }: Run, { put, job }: RunEnd, got: 
   stdout.write(`${counted(job.dataTotal, "datum")}, ${read}, ${took}\n`);
   const where = escapeFor(stdout)(plan.outputDir);
   stdout.write(`result: ${where} (${counted(got.files, "file")}, ${bytes(got.bytes)})\n`);
+  for (const note of successNotes(job)) stdout.write(`${escapeFor(stdout)(note)}\n`);
   if (job.dataTotal === 0n) stdout.write(`the glob "${plan.glob}" matched nothing\n`);
 }
