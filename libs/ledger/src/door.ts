@@ -97,6 +97,8 @@ export interface Ownership {
   openLedger(name: LedgerName, meta: NewLedgerMeta): Promise<Ledger>;
   /** Stops a ledger: claims are freed, their workers told to cancel, nothing more is handed out. Keys stay. */
   closeLedger(name: LedgerName, reason: "stopped" | "done"): Promise<void>;
+  /** Has whoever runs this index begin it again; no try is spent. False: it does not run, by the last beats, or its worker is away. */
+  restart(name: LedgerName, index: number): boolean;
   /** What a ledger that stands in etcd was opened with; null: there is none. */
   ledgerMeta(name: LedgerName): Promise<{ readonly n: number; readonly input: store.ObjectRef } | null>;
   /** Begins to accept workers. Call it once, when every live ledger is open: what a worker shows then can be adopted. */

@@ -215,6 +215,16 @@ export class FakeOwnership implements Ownership {
     this.#ledgers.get(`${name.job}/${name.kind}`)?.finish({ kind: "closed" });
   }
 
+  /** Indexes that were restarted. */
+  readonly restarted: number[] = [];
+
+  restart({ job, kind }: LedgerName, index: number): boolean {
+    const claims = this.#ledgers.get(`${job}/${kind}`)?.progress().claims ?? [];
+    const runs = claims.some(({ running }) => running.some((each) => each.index === index));
+    if (runs) this.restarted.push(index);
+    return runs;
+  }
+
   async ledgerMeta() {
     return null;
   }

@@ -3,6 +3,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { Etcd, Keys } from "@sheaf/etcd";
 import {
+  type ClaimView,
   type DoneInterval,
   decodeDone,
   type Ledger,
@@ -12,6 +13,8 @@ import {
   sumTotals,
 } from "@sheaf/ledger";
 import { dispatch, state, type store } from "@sheaf/proto";
+
+type Running = ClaimView["running"][number];
 
 /** An interval that a made-up worker has done. */
 export interface FakeDone {
@@ -34,6 +37,7 @@ export class FakeLedger implements Ledger {
   readonly #callbacks: (() => void)[] = [];
   #done: DoneInterval[] = [];
   #claimed = 0;
+  #claims: readonly ClaimView[] = [];
   #over = false;
 
   constructor(etcd: Etcd, keys: Keys, name: LedgerName, meta: { n: number; input: store.ObjectRef; order: string }) {
@@ -60,7 +64,16 @@ export class FakeLedger implements Ledger {
   progress(): LedgerProgress {
     const done = this.#done.reduce((sum, each) => sum + each.end - each.start, 0);
     const totals = sumTotals(this.#done.map((each) => each.totals));
-    return { n: this.n, done, claimed: this.#claimed, finished: 0, totals, claims: [], steals: 0, tries: new Map() };
+    return {
+      n: this.n,
+      done,
+      claimed: this.#claimed,
+      finished: 0,
+      totals,
+      claims: this.#claims,
+      steals: 0,
+      tries: new Map(),
+    };
   }
 
   /** What an owner before has left. */
@@ -76,6 +89,12 @@ export class FakeLedger implements Ledger {
   /** Workers hold so many. */
   claim(count: number): void {
     this.#claimed = count;
+    this.#changed();
+  }
+
+  /** A worker runs these. */
+  runs(start: number, end: number, running: readonly Running[]): void {
+    this.#claims = [{ claim: "c1", worker: "worker-9", start, end, next: end, running }];
     this.#changed();
   }
 

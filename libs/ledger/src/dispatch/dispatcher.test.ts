@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
 import type { Etcd } from "@sheaf/etcd";
 import { dispatch } from "@sheaf/proto";
 import { type Random, seededRandom, systemRandom } from "@sheaf/runtime";
@@ -235,4 +236,28 @@ test("a pipeline that is not owned any more opens no ledger: it would be closed 
   const input = (await owner.ledgerMeta(process1))?.input;
   assert.ok(input);
   await assert.rejects(owner.openLedger(process1, { n: 4, input, order: "a" }), { reason: "NOT_OWNER" });
+});
+
+test("an index that runs is restarted where it runs; one that does not run is not", async (t) => {
+  const { dispatcher, owner, ledger } = await world(t).owned(4);
+  const worker = new FakeWorker(dispatcher, "w1");
+  await worker.next("welcome");
+  worker.want(1);
+  const claim = await worker.next("assign");
+  assert.equal(owner.restart(process1, 0), false, "it is held, and nobody said that it runs");
+  const heard = Promise.withResolvers<void>();
+  ledger.onProgress(() => {
+    if (ledger.progress().claims.some(({ running }) => running.length > 0)) heard.resolve();
+  });
+  const running = [create(dispatch.RunningIndexSchema, { index: 0n, runningMs: 5n })];
+  worker.beat(beatOf(claim, { next: 1n, running }));
+  await heard.promise;
+  assert.equal(owner.restart(process1, 0), true);
+  const said = await worker.next("cancel");
+  assert.deepEqual([said.claim, said.index, said.reason], [claim.claim, 0n, dispatch.CancelReason.RESTARTED]);
+  assert.equal(owner.restart(process1, 3), false);
+  assert.equal(owner.restart({ ...process1, job: "other" }, 0), false);
+  worker.cut();
+  await worker.over;
+  assert.equal(owner.restart(process1, 0), false, "its worker is away");
 });

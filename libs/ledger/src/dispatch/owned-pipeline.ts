@@ -82,6 +82,10 @@ export class OwnedPipeline implements Ownership {
     return this.#pool.remove(name, reason === "stopped" ? dispatch.CancelReason.STOPPED : dispatch.CancelReason.LOST);
   }
 
+  restart(name: LedgerName, index: number): boolean {
+    return this.#pool.restart(name, index);
+  }
+
   /**
    * Meta keys first: from then on no write of a late batch can apply to these ledgers (L8). The rest is nobody's any more, so its
    * deletion need not go through the group commit, which knows single keys only.

@@ -131,6 +131,17 @@ export class Pool {
     this.#handOut.wake();
   }
 
+  /** An index that runs is to begin again, its backup as well. False: it does not run, or its worker does not hear. */
+  restart(name: LedgerName, index: number): boolean {
+    const claims = [...(this.ledger(name)?.partition.claims.values() ?? [])];
+    const claim = claims.find(({ running }) => running.some((each) => each.index === index));
+    const session = claim && this.#roster.get(claim.worker);
+    if (claim === undefined || session?.state !== "open" || !session.claims.has(claim.id)) return false;
+    session.say(cancel(claim.id, dispatch.CancelReason.RESTARTED, index));
+    this.#races.restart(claim.id, index);
+    return true;
+  }
+
   /** Tells a worker to finish what it holds and to leave. */
   drain(worker: string): void {
     const session = this.#roster.get(worker);

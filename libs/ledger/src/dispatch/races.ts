@@ -40,6 +40,13 @@ export class Races {
     loser?.say(cancel(claim, dispatch.CancelReason.RACE_LOST, race.index));
   }
 
+  /** The backup of the index, if one runs, is to begin again. */
+  restart(claim: string, index: number): void {
+    const racer = this.#roster.get(this.#racers.get(claim) ?? "");
+    if (racer?.races.get(claim)?.index !== index) return;
+    racer.say(cancel(claim, dispatch.CancelReason.RESTARTED, index));
+  }
+
   /** The claim is gone: what runs under its fence is in vain. */
   claimGone(claim: string, reason: dispatch.CancelReason): void {
     this.#had.delete(claim);

@@ -8,7 +8,7 @@ import { escapeFor } from "../output/escape.ts";
 import { jsonLine } from "../output/json.ts";
 import { logText } from "../output/log-text.ts";
 import { bytes, duration } from "../output/numbers.ts";
-import { type Columns, showOne, showRows, time } from "../output/show.ts";
+import { type Columns, say, showOne, showRows, time } from "../output/show.ts";
 import type { Session } from "../session.ts";
 
 const STATES = enumWords(api.DatumStateSchema);
@@ -83,6 +83,24 @@ export function defineDatum(program: Command, session: Session): void {
       const { rpc } = await call.connect();
       const answer = await rpc.datum.inspectDatum({ pipeline, job, datum: index }, { signal: call.signal });
       showOne(call, api.DatumSchema, answer.datum, FIELDS);
+    }),
+  );
+  withJob(
+    leaf(datum, {
+      usage: "restart <pipeline> <datum...>",
+      summary:
+        "Cancels datums that run, and runs them again: by index, id, or a path that they read. It costs none of their tries.\n" +
+        "Datums that do not run are refused, and then none is restarted.",
+      examples: ["sheaf datum restart status-codes 17", "sheaf datum restart status-codes /2026/access.log"],
+    }),
+  ).action(
+    action<JobFlag, [string, string[]]>(session, async (call, { job = "" }, pipeline, named) => {
+      const { rpc } = await call.connect();
+      const { datums } = await rpc.datum.restartDatum({ pipeline, job, datums: named }, { signal: call.signal });
+      for (const each of datums) {
+        if (call.json) showOne(call, api.DatumSchema, each, {});
+        say(call, `datum ${each.index} (${each.inputs.join(", ")}) begins again`);
+      }
     }),
   );
   withJob(

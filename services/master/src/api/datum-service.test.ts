@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { api, state } from "@sheaf/proto";
 import { datumIdOf } from "../job-objects.test-kit.ts";
 import { encode, message, type TestCluster, type TestMaster, testEtcd } from "../master.test-kit.ts";
@@ -171,5 +172,51 @@ describe("GetLogs", () => {
     assert.deepEqual(await logs(master, { datum: datumIdOf("/file-2"), tail: 1 }), ["2 lines"]);
     assert.deepEqual(await logs(master, { tail: 100 }), ["2 two", "2 lines", "3 boom", "4 four"]);
     await assert.rejects(logs(master, { job: "01m82zj4rd8yppba72mwg90p1w" }), { code: "NOT_FOUND" });
+  });
+});
+
+describe("RestartDatum", () => {
+  const restart = async (master: TestMaster, ...datums: string[]) => {
+    const request = message(api.RestartDatumRequestSchema, { pipeline: "words", datums });
+    return (await master.datums.restartDatum(request)).datums.map(({ index }) => index);
+  };
+
+  it("has those begin again that run, by index, id or path, and shows when they began", async () => {
+    await using cluster = await etcd.cluster();
+    const { master, process } = await halfDone(cluster);
+    const { clock } = master.world;
+    process.runs(6, 8, [{ index: 6, sinceMs: clock.now() - 5_000 }]);
+    const began = (await inspect(master, "6")).started;
+    assert.ok(began !== undefined && Math.abs(timestampMs(began) - (clock.wall() - 5_000)) < 2_000);
+    assert.equal((await inspect(master, "7")).started, undefined);
+    assert.deepEqual(await restart(master, "6", datumIdOf("/file-6"), "/file-6"), [6n]);
+    assert.deepEqual(master.dispatcher.ownership("words")?.restarted, [6]);
+  });
+
+  it("refuses those that do not run, and says what they do; then none is restarted", async () => {
+    await using cluster = await etcd.cluster();
+    const { master, process } = await halfDone(cluster);
+    process.runs(6, 8, [{ index: 6, sinceMs: 0 }]);
+    const rows: readonly [string, RegExp][] = [
+      ["3", /datum 3 does not run: it is over, with FAILED/],
+      ["7", /datum 7 does not run: worker worker-9 has it, and does not run it now/],
+      ["9", /datum 9 does not run: it waits for a worker/],
+      ["/file-7", /no datum that runs now reads "\/file-7"/],
+    ];
+    for (const [datum, says] of rows) {
+      const refused = { code: "FAILED_PRECONDITION", reason: "DATUM_NOT_RUNNING", message: says };
+      await assert.rejects(restart(master, "6", datum), refused);
+    }
+    await assert.rejects(restart(master, "10"), { code: "NOT_FOUND" });
+    await assert.rejects(restart(master), { code: "INVALID_ARGUMENT" });
+    await assert.rejects(restart(master, ...Array(101).fill("6")), { code: "INVALID_ARGUMENT" });
+    assert.deepEqual(master.dispatcher.ownership("words")?.restarted, []);
+  });
+
+  it("refuses datums of a job that is over", async () => {
+    await using cluster = await etcd.cluster();
+    const { master, id } = await halfDone(cluster);
+    await master.jobs.stopJob(message(api.StopJobRequestSchema, { pipeline: "words", job: id }));
+    await assert.rejects(restart(master, "6"), { code: "FAILED_PRECONDITION", reason: "JOB_OVER" });
   });
 });

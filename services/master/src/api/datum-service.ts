@@ -5,13 +5,23 @@ import { getMessage } from "@sheaf/files";
 import { readRecord } from "@sheaf/ledger";
 import { type api, state, store } from "@sheaf/proto";
 import type { Handlers } from "@sheaf/rpc";
-import { notFound } from "@sheaf/runtime";
+import { failedPrecondition, notFound } from "@sheaf/runtime";
 import type { World } from "../context.ts";
-import { type DatumSeen, datumsFrom, type HeldInterval, type JobDatums, type OpenTries } from "../datums/datum-rows.ts";
+import {
+  type DatumSeen,
+  datumsFrom,
+  type HeldInterval,
+  type JobDatums,
+  type OpenTries,
+  type RunningDatum,
+} from "../datums/datum-rows.ts";
 import { doneRuns } from "../datums/done-runs.ts";
 import { findDatum } from "../datums/find-datum.ts";
 import { type DatumLine, lastLines, logLines } from "../datums/logs.ts";
+import { checkNames, notRunning, running } from "../datums/running.ts";
+import { isTerminal, stateName } from "../jobs/states.ts";
 import type { Jobs } from "../mirror/jobs.ts";
+import type { Owners } from "../pipelines/owners.ts";
 import { findJob } from "./job-service.ts";
 import { MESSAGE_BYTES_MAX } from "./limits.ts";
 import { pageToken, readPage, tokenInvalid } from "./paging.ts";
@@ -19,6 +29,7 @@ import { pageToken, readPage, tokenInvalid } from "./paging.ts";
 export interface DatumServiceDeps {
   readonly world: World;
   readonly jobs: Jobs;
+  readonly owners: Pick<Owners, "live" | "term">;
 }
 
 /** Rows that one call looks at, so that a filter over ten million datums answers in time; the next page goes on. */
@@ -59,6 +70,23 @@ export class DatumService implements Handlers<typeof api.DatumService> {
     return { datum: seen.datum };
   }
 
+  async restartDatum({ pipeline, job: named, datums: names }: api.RestartDatumRequest) {
+    checkNames(names);
+    const { id, kept } = await findJob(this.#deps, { pipeline, job: named });
+    const { state } = kept.record;
+    if (isTerminal(state)) {
+      throw failedPrecondition("JOB_OVER", `job ${id} has ${stateName(state)}: none of its datums runs`);
+    }
+    const job = await this.#read({ pipeline, job: id });
+    const datums = await running(this.#deps.world.store, job, names);
+    const term = await this.#deps.owners.term(pipeline);
+    // What has ended since it was looked at needs no restart, and cannot have one.
+    const restarted = datums.filter(({ index }) => term.restart(id, Number(index)));
+    const [gone] = datums.filter((datum) => !restarted.includes(datum));
+    if (restarted.length === 0 && gone !== undefined) throw notRunning(gone);
+    return { datums: restarted };
+  }
+
   async *getLogs(request: api.GetLogsRequest) {
     const { store: objects } = this.#deps.world;
     const job = await this.#read(request);
@@ -96,7 +124,20 @@ export class DatumService implements Handlers<typeof api.DatumService> {
       const now = (await findJob(this.#deps, { pipeline: request.pipeline, job: id })).kept.record;
       if (now.archive !== undefined) runs = await doneRuns(world, id, now);
     }
-    return { pipeline: request.pipeline, job: id, count: Number(record.datums), plan, runs, held, tried };
+    const running = this.#running(request.pipeline, id);
+    return { pipeline: request.pipeline, job: id, count: Number(record.datums), plan, runs, held, tried, running };
+  }
+
+  /** By the last beats of their workers: at most one a slot. */
+  #running(pipeline: string, job: string): Map<number, RunningDatum> {
+    const { world, owners } = this.#deps;
+    const epochMs = world.clock.wall() - world.clock.now();
+    const claims = owners.live(pipeline, job)?.process?.claims ?? [];
+    return new Map(
+      claims.flatMap(({ running }) =>
+        running.map(({ index, sinceMs }) => [index, { startedMs: Math.floor(epochMs + sinceMs) }]),
+      ),
+    );
   }
 }
 

@@ -34,6 +34,9 @@ export const TIMEOUT_MS_MAX = 365 * 24 * 3_600_000;
 /** Smallest beginning of a datum's id that names it. */
 export const DATUM_PREFIX_MIN = 8;
 
+/** Datums of one call that restarts them. */
+export const RESTARTS_MAX = 100;
+
 /** A ModifyFiles chunk, and a batch of small files. */
 export const MESSAGE_BYTES_MAX = 1024 * 1024;
 /** Changes of one commit that a master holds while they arrive, at about 130 bytes each. */

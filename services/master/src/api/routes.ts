@@ -31,6 +31,7 @@ const ROUTES: Readonly<Record<string, Route>> = {
   },
   "DatumService/ListDatums": { kind: "look", field: "pipeline" },
   "DatumService/InspectDatum": { kind: "look", field: "pipeline" },
+  "DatumService/RestartDatum": { kind: "act", field: "pipeline" },
   "ClusterService/ListWorkers": {
     kind: "list",
     list: rows<api.Worker>("workers", { pipeline: ({ pipeline }) => pipeline, key: ({ id }) => id }),

@@ -2,6 +2,7 @@
 // STARTING where a worker holds them and WAITING elsewhere.
 
 import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { openRun, PlanReader, readRunRows } from "@sheaf/files";
 import { api, type store } from "@sheaf/proto";
 import type { Store } from "@sheaf/storage";
@@ -24,6 +25,14 @@ export interface JobDatums {
   readonly held: readonly HeldInterval[];
   /** What open datums were tried, by index. */
   readonly tried: ReadonlyMap<number, OpenTries>;
+  /** Those that run, by index, as far as the owner knows. */
+  readonly running: ReadonlyMap<number, RunningDatum>;
+}
+
+/** A datum that runs. */
+export interface RunningDatum {
+  /** When its try began; milliseconds since 1970. */
+  readonly startedMs: number;
 }
 
 /** User failures and lost workers, apart (L9). */
@@ -80,7 +89,7 @@ async function* openDatums(
   to: number,
   states: ReadonlySet<api.DatumState>,
 ) {
-  const { pipeline, job, plan, held, tried } = datums;
+  const { pipeline, job, plan, held, tried, running } = datums;
   const wanted = states.size === 0 || states.has(api.DatumState.WAITING) || states.has(api.DatumState.STARTING);
   if (plan === undefined || from >= to || !wanted) return;
   let index = from;
@@ -89,7 +98,10 @@ async function* openDatums(
     const state = claim === undefined ? api.DatumState.WAITING : api.DatumState.STARTING;
     const inputs = planned.inputs.map((input) => input.path);
     const view = { job, pipeline, index: BigInt(index), id: planned.id, state, worker: claim?.worker ?? "", inputs };
-    yield { datum: create(api.DatumSchema, { ...view, ...tried.get(index) }), row: undefined };
+    const datum = create(api.DatumSchema, { ...view, ...tried.get(index) });
+    const runs = claim && running.get(index);
+    if (runs !== undefined) datum.started = timestampFromMs(runs.startedMs);
+    yield { datum, row: undefined };
     index++;
   }
 }

@@ -89,6 +89,11 @@ export class Term {
     return this.#runs.get(job)?.live();
   }
 
+  /** Has a datum that runs begin again. False: it does not run. */
+  restart(job: string, index: number): boolean {
+    return this.#ownership.restart({ pipeline: this.#ownership.pipeline, job, kind: "process" }, index);
+  }
+
   /** Makes a job of the heads as they are now, asked for by a user. */
   run(answer: NewJob["answer"]): Promise<{ readonly id: string; readonly kept: KeptJob }> {
     return this.#oneAtATime(async () => {

@@ -84,7 +84,7 @@ export type Datum = Message<"sheaf.api.v1.Datum"> & {
   inputs: string[];
 
   /**
-   * When its last try began; absent before.
+   * When its last try began, of one that runs by its worker's last beat; absent before.
    *
    * @generated from field: google.protobuf.Timestamp started = 10;
    */

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sheaf/api/v1/datum_service.proto.
  */
 export const file_sheaf_api_v1_datum_service: GenFile = /*@__PURE__*/
-  fileDesc("CiBzaGVhZi9hcGkvdjEvZGF0dW1fc2VydmljZS5wcm90bxIMc2hlYWYuYXBpLnYxIn4KEUxpc3REYXR1bXNSZXF1ZXN0EhAKCHBpcGVsaW5lGAEgASgJEgsKA2pvYhgCIAEoCRIgCgRwYWdlGAMgASgLMhIuc2hlYWYuYXBpLnYxLlBhZ2USKAoGc3RhdGVzGAQgAygOMhguc2hlYWYuYXBpLnYxLkRhdHVtU3RhdGUiUgoSTGlzdERhdHVtc1Jlc3BvbnNlEiMKBmRhdHVtcxgBIAMoCzITLnNoZWFmLmFwaS52MS5EYXR1bRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiQwoTSW5zcGVjdERhdHVtUmVxdWVzdBIQCghwaXBlbGluZRgBIAEoCRILCgNqb2IYAiABKAkSDQoFZGF0dW0YAyABKAkiOgoUSW5zcGVjdERhdHVtUmVzcG9uc2USIgoFZGF0dW0YASABKAsyEy5zaGVhZi5hcGkudjEuRGF0dW0iTAoOR2V0TG9nc1JlcXVlc3QSEAoIcGlwZWxpbmUYASABKAkSCwoDam9iGAIgASgJEg0KBWRhdHVtGAMgASgJEgwKBHRhaWwYBCABKA0iOgoPR2V0TG9nc1Jlc3BvbnNlEicKBWxpbmVzGAEgAygLMhguc2hlYWYuYXBpLnYxLkpvYkxvZ0xpbmUinQEKCkpvYkxvZ0xpbmUSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFZGF0dW0YAiABKAQSDwoHYXR0ZW1wdBgDIAEoDRInCgZzdHJlYW0YBCABKA4yFy5zaGVhZi5hcGkudjEuTG9nU3RyZWFtEg4KBndvcmtlchgFIAEoCRIMCgR0ZXh0GAYgASgMMo8CCgxEYXR1bVNlcnZpY2USVAoKTGlzdERhdHVtcxIfLnNoZWFmLmFwaS52MS5MaXN0RGF0dW1zUmVxdWVzdBogLnNoZWFmLmFwaS52MS5MaXN0RGF0dW1zUmVzcG9uc2UiA5ACARJaCgxJbnNwZWN0RGF0dW0SIS5zaGVhZi5hcGkudjEuSW5zcGVjdERhdHVtUmVxdWVzdBoiLnNoZWFmLmFwaS52MS5JbnNwZWN0RGF0dW1SZXNwb25zZSIDkAIBEk0KB0dldExvZ3MSHC5zaGVhZi5hcGkudjEuR2V0TG9nc1JlcXVlc3QaHS5zaGVhZi5hcGkudjEuR2V0TG9nc1Jlc3BvbnNlIgOQAgEwAWIGcHJvdG8z", [file_google_protobuf_timestamp, file_sheaf_api_v1_datum, file_sheaf_api_v1_paging]);
+  fileDesc("CiBzaGVhZi9hcGkvdjEvZGF0dW1fc2VydmljZS5wcm90bxIMc2hlYWYuYXBpLnYxIn4KEUxpc3REYXR1bXNSZXF1ZXN0EhAKCHBpcGVsaW5lGAEgASgJEgsKA2pvYhgCIAEoCRIgCgRwYWdlGAMgASgLMhIuc2hlYWYuYXBpLnYxLlBhZ2USKAoGc3RhdGVzGAQgAygOMhguc2hlYWYuYXBpLnYxLkRhdHVtU3RhdGUiUgoSTGlzdERhdHVtc1Jlc3BvbnNlEiMKBmRhdHVtcxgBIAMoCzITLnNoZWFmLmFwaS52MS5EYXR1bRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiQwoTSW5zcGVjdERhdHVtUmVxdWVzdBIQCghwaXBlbGluZRgBIAEoCRILCgNqb2IYAiABKAkSDQoFZGF0dW0YAyABKAkiOgoUSW5zcGVjdERhdHVtUmVzcG9uc2USIgoFZGF0dW0YASABKAsyEy5zaGVhZi5hcGkudjEuRGF0dW0iRAoTUmVzdGFydERhdHVtUmVxdWVzdBIQCghwaXBlbGluZRgBIAEoCRILCgNqb2IYAiABKAkSDgoGZGF0dW1zGAMgAygJIjsKFFJlc3RhcnREYXR1bVJlc3BvbnNlEiMKBmRhdHVtcxgBIAMoCzITLnNoZWFmLmFwaS52MS5EYXR1bSJMCg5HZXRMb2dzUmVxdWVzdBIQCghwaXBlbGluZRgBIAEoCRILCgNqb2IYAiABKAkSDQoFZGF0dW0YAyABKAkSDAoEdGFpbBgEIAEoDSI6Cg9HZXRMb2dzUmVzcG9uc2USJwoFbGluZXMYASADKAsyGC5zaGVhZi5hcGkudjEuSm9iTG9nTGluZSKdAQoKSm9iTG9nTGluZRIoCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVkYXR1bRgCIAEoBBIPCgdhdHRlbXB0GAMgASgNEicKBnN0cmVhbRgEIAEoDjIXLnNoZWFmLmFwaS52MS5Mb2dTdHJlYW0SDgoGd29ya2VyGAUgASgJEgwKBHRleHQYBiABKAwy5gIKDERhdHVtU2VydmljZRJUCgpMaXN0RGF0dW1zEh8uc2hlYWYuYXBpLnYxLkxpc3REYXR1bXNSZXF1ZXN0GiAuc2hlYWYuYXBpLnYxLkxpc3REYXR1bXNSZXNwb25zZSIDkAIBEloKDEluc3BlY3REYXR1bRIhLnNoZWFmLmFwaS52MS5JbnNwZWN0RGF0dW1SZXF1ZXN0GiIuc2hlYWYuYXBpLnYxLkluc3BlY3REYXR1bVJlc3BvbnNlIgOQAgESVQoMUmVzdGFydERhdHVtEiEuc2hlYWYuYXBpLnYxLlJlc3RhcnREYXR1bVJlcXVlc3QaIi5zaGVhZi5hcGkudjEuUmVzdGFydERhdHVtUmVzcG9uc2USTQoHR2V0TG9ncxIcLnNoZWFmLmFwaS52MS5HZXRMb2dzUmVxdWVzdBodLnNoZWFmLmFwaS52MS5HZXRMb2dzUmVzcG9uc2UiA5ACATABYgZwcm90bzM", [file_google_protobuf_timestamp, file_sheaf_api_v1_datum, file_sheaf_api_v1_paging]);
 
 /**
  * See ListDatums.
@@ -145,6 +145,63 @@ export const InspectDatumResponseSchema: GenMessage<InspectDatumResponse> = /*@_
   messageDesc(file_sheaf_api_v1_datum_service, 3);
 
 /**
+ * See RestartDatum.
+ *
+ * @generated from message sheaf.api.v1.RestartDatumRequest
+ */
+export type RestartDatumRequest = Message<"sheaf.api.v1.RestartDatumRequest"> & {
+  /**
+   * Pipeline.
+   *
+   * @generated from field: string pipeline = 1;
+   */
+  pipeline: string;
+
+  /**
+   * Id of the job; empty: the newest.
+   *
+   * @generated from field: string job = 2;
+   */
+  job: string;
+
+  /**
+   * Which: index, id, the first 8 or more characters of an id, or, beginning with "/", a path that a running datum reads: every
+   * one that does. 1 to 100.
+   *
+   * @generated from field: repeated string datums = 3;
+   */
+  datums: string[];
+};
+
+/**
+ * Describes the message sheaf.api.v1.RestartDatumRequest.
+ * Use `create(RestartDatumRequestSchema)` to create a new message.
+ */
+export const RestartDatumRequestSchema: GenMessage<RestartDatumRequest> = /*@__PURE__*/
+  messageDesc(file_sheaf_api_v1_datum_service, 4);
+
+/**
+ * See RestartDatum.
+ *
+ * @generated from message sheaf.api.v1.RestartDatumResponse
+ */
+export type RestartDatumResponse = Message<"sheaf.api.v1.RestartDatumResponse"> & {
+  /**
+   * Those that were told to begin again, as they were before.
+   *
+   * @generated from field: repeated sheaf.api.v1.Datum datums = 1;
+   */
+  datums: Datum[];
+};
+
+/**
+ * Describes the message sheaf.api.v1.RestartDatumResponse.
+ * Use `create(RestartDatumResponseSchema)` to create a new message.
+ */
+export const RestartDatumResponseSchema: GenMessage<RestartDatumResponse> = /*@__PURE__*/
+  messageDesc(file_sheaf_api_v1_datum_service, 5);
+
+/**
  * See GetLogs.
  *
  * @generated from message sheaf.api.v1.GetLogsRequest
@@ -184,7 +241,7 @@ export type GetLogsRequest = Message<"sheaf.api.v1.GetLogsRequest"> & {
  * Use `create(GetLogsRequestSchema)` to create a new message.
  */
 export const GetLogsRequestSchema: GenMessage<GetLogsRequest> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_datum_service, 4);
+  messageDesc(file_sheaf_api_v1_datum_service, 6);
 
 /**
  * See GetLogs.
@@ -205,7 +262,7 @@ export type GetLogsResponse = Message<"sheaf.api.v1.GetLogsResponse"> & {
  * Use `create(GetLogsResponseSchema)` to create a new message.
  */
 export const GetLogsResponseSchema: GenMessage<GetLogsResponse> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_datum_service, 5);
+  messageDesc(file_sheaf_api_v1_datum_service, 7);
 
 /**
  * A line that a command wrote.
@@ -261,7 +318,7 @@ export type JobLogLine = Message<"sheaf.api.v1.JobLogLine"> & {
  * Use `create(JobLogLineSchema)` to create a new message.
  */
 export const JobLogLineSchema: GenMessage<JobLogLine> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_datum_service, 6);
+  messageDesc(file_sheaf_api_v1_datum_service, 8);
 
 /**
  * Datums of jobs, and what their commands wrote.
@@ -288,6 +345,18 @@ export const DatumService: GenService<{
     methodKind: "unary";
     input: typeof InspectDatumRequestSchema;
     output: typeof InspectDatumResponseSchema;
+  },
+  /**
+   * Cancels the command of datums that run, and runs it again: no try is spent, and the logs of both are kept. A call that names
+   * several restarts all of them or none. Codes: NOT_FOUND, FAILED_PRECONDITION (DATUM_NOT_RUNNING: one of them does not run, as far
+   * as its worker's last beat said, a second ago; JOB_OVER), UNAVAILABLE (no master owns the pipeline now: try again).
+   *
+   * @generated from rpc sheaf.api.v1.DatumService.RestartDatum
+   */
+  restartDatum: {
+    methodKind: "unary";
+    input: typeof RestartDatumRequestSchema;
+    output: typeof RestartDatumResponseSchema;
   },
   /**
    * Lines that the commands of a job wrote, by datum and time, as far as their runs are committed. Codes: NOT_FOUND.
