@@ -7,7 +7,7 @@ import { after, before, test } from "node:test";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { api } from "@sheaf/proto";
 import type { Connection } from "@sheaf/rpc";
-import { type CliEnd, sheaf } from "../kit/cli.ts";
+import { Cli, type CliEnd, sheaf } from "../kit/cli.ts";
 import { eventually, processesWith, TestCluster } from "../kit/cluster.ts";
 import { assertSucceeded, createPipeline, newestJob, putFiles, readFiles, waitJob } from "../kit/pipelines.ts";
 
@@ -59,6 +59,19 @@ test("datum restart: what runs is cancelled and runs again, at no cost of a try;
   assert.equal(linesOf(begun).filter((line) => line.endsWith("/a")).length, 2);
   assert.deepEqual(processesWith("", "4000.01"), []);
   assert.match((await cli("datum", "restart", "again", "0")).stderr, /job \S+ has SUCCEEDED: none of its datums runs/);
+});
+
+test("progress inside a datum shows in datum inspect and in the line of job wait", async () => {
+  const go = join(cluster.folder, "on");
+  const script = `echo 0.25 > $SHEAF_PROGRESS; while [ ! -e ${go} ]; do sleep 0.05; done; echo x > $SHEAF_OUT/done`;
+  await createPipeline(connection, { name: "long", repo: "docs", glob: "/a", script });
+  const waits = new Cli(["job", "wait", "long"], { env: { SHEAF_ADDRESS: cluster.address } });
+  await waits.says(/processing: 0\/1 datum.*; datum 0: 25 %\n/);
+  assert.match((await cli("datum", "inspect", "long", "0")).stdout, /\nprogress: +25 %\n/);
+  writeFileSync(go, "");
+  assert.equal((await waits.end).code, 0);
+  assert.doesNotMatch((await cli("datum", "inspect", "long", "0")).stdout, /progress/);
+  assert.deepEqual([...(await readFiles(connection, "long")).keys()], ["/done"]);
 });
 
 /** Ignores SIGTERM, and leaves a daemon in a session of its own that does as well. `mark` names their processes. */

@@ -137,6 +137,26 @@ describe("a worker, of what runs", () => {
     assert.deepEqual(bench.owner.heardOf("beat").at(-1)?.claims, []);
   });
 
+  it("tells how far a command says that it is, as long as it runs, and keeps nothing of it", async () => {
+    await using bench = await openBench();
+    const hold = join(bench.dir, "hold");
+    const script = `echo 0.4 >> $SHEAF_PROGRESS; while [ ! -e ${hold} ]; do sleep 0.02; done; ls $SHEAF_OUT > $SHEAF_OUT/list`;
+    const { input, n } = await bench.plan(specOf(sh(script)), many(1));
+    bench.owner.give({ job: JOB, kind: store.WorkKind.PROCESS, n, claimSize: n, input });
+    const told = () => bench.owner.heardOf("beat").map(({ claims }) => claims[0]?.running[0]?.progress);
+    await bench.owner.until(() => told().at(-1) === "40 %");
+    writeFileSync(hold, "");
+    await bench.owner.complete();
+    const [outcome] = await outcomesOf(bench.store, bench.owner.taken);
+    assert.deepEqual([...(outcome?.files ?? [])], [["/list", "list\n"]]);
+    // The folder is not used again with it in it.
+    const [next] = await bench.run(specOf(sh("ls .")), many(1));
+    assert.deepEqual(
+      next?.log.map(({ text }) => Buffer.from(text).toString()),
+      ["pfs"],
+    );
+  });
+
   it("tells the median time of an index, of every kind of work", async () => {
     await using bench = await openBench();
     const script = "case $SHEAF_INPUT in */f[0-4]) exit 0;; */f5) sleep 0.4;; *) sleep 0.1;; esac";

@@ -42,6 +42,8 @@ export interface Claim {
 export interface Running {
   readonly index: number;
   readonly sinceMs: number;
+  /** How far its command says that it is; absent: it says nothing. */
+  readonly progress?: string;
 }
 
 /** Why a commit is refused. The same names as dispatch.RefusedCode. */

@@ -249,9 +249,10 @@ test("an index that runs is restarted where it runs; one that does not run is no
   ledger.onProgress(() => {
     if (ledger.progress().claims.some(({ running }) => running.length > 0)) heard.resolve();
   });
-  const running = [create(dispatch.RunningIndexSchema, { index: 0n, runningMs: 5n })];
+  const running = [create(dispatch.RunningIndexSchema, { index: 0n, runningMs: 5n, progress: "40 %" })];
   worker.beat(beatOf(claim, { next: 1n, running }));
   await heard.promise;
+  assert.equal(ledger.progress().claims[0]?.running[0]?.progress, "40 %");
   assert.equal(owner.restart(process1, 0), true);
   const said = await worker.next("cancel");
   assert.deepEqual([said.claim, said.index, said.reason], [claim.claim, 0n, dispatch.CancelReason.RESTARTED]);

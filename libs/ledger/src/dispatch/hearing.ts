@@ -20,6 +20,8 @@ export interface HearingDeps {
 
 /** Beats that may miss a claim before it is freed. */
 const MISSED_BEATS = 2;
+/** Characters that are kept of what a command says about itself. */
+const PROGRESS_MAX = 200;
 /** Commits that no honest worker sends, before its session is closed. */
 const LIES_MAX = 3;
 
@@ -78,9 +80,7 @@ export class Hearing {
     held.missed = 0;
     held.saidAt = now;
     if (held.asked === "answered") held.asked = "no";
-    const running = position.running.map(
-      ({ index, runningMs }): Running => ({ index: Number(index), sinceMs: now - Number(runningMs) }),
-    );
+    const running = position.running.map((each) => runningOf(each, now));
     held.ledger.partition.position(id, Number(position.next), Number(position.finished), running);
     held.ledger.changed();
   }
@@ -125,4 +125,9 @@ export class Hearing {
     );
     if (session.lies >= LIES_MAX) onLiar(session);
   }
+}
+
+function runningOf({ index, runningMs, progress }: dispatch.RunningIndex, now: number): Running {
+  const running = { index: Number(index), sinceMs: now - Number(runningMs) };
+  return progress === "" ? running : { ...running, progress: progress.slice(0, PROGRESS_MAX) };
 }

@@ -55,7 +55,7 @@ async function withStraggler(t: Parameters<typeof world>[0], speculation: boolea
     if (one.from < to) await it.busy.next("committed");
   }
   const straggler = it.claims.at(-1) as dispatch.Assign;
-  const running = [{ $typeName: "sheaf.dispatch.v1.RunningIndex" as const, index: 19n, runningMs: 2_000n }];
+  const running = [runningIndex({ index: 19n, runningMs: 2_000n })];
   it.busy.beat(beatOf(straggler, { next: 20n, running }));
   it.idle.want(1);
   return { ...it, straggler };
@@ -110,5 +110,5 @@ function beatOfAll(claims: readonly dispatch.Assign[]): dispatch.Beat {
 }
 
 function runningIndex(one: { index: bigint; runningMs: bigint }): dispatch.RunningIndex {
-  return { $typeName: "sheaf.dispatch.v1.RunningIndex", ...one };
+  return { $typeName: "sheaf.dispatch.v1.RunningIndex", progress: "", ...one };
 }

@@ -30,6 +30,7 @@ const FIELDS: Columns<api.Datum> = {
   job: ({ pipeline, job }) => `${job} of pipeline ${pipeline}`,
   state: ({ state }) => enumWord(api.DatumStateSchema, state),
   why: ({ message, reason }) => message || reason,
+  progress: ({ progress }) => progress,
   inputs: ({ inputs }) => inputs.join(", "),
   tries: ({ tries, losses }) => (losses === 0 ? tries : `${tries}, and ${losses} lost with a worker`),
   worker: ({ worker }) => worker,

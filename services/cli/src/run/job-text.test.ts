@@ -31,5 +31,13 @@ describe("a job in words", () => {
       jobLine(job({ state: PROCESSING, ...counts, workers: 2 })),
       "processing: 10/20 datums, 4 failed, 3 recovered, 2 workers",
     );
+    const progress = [
+      { datum: 7n, progress: "40 %" },
+      { datum: 9n, progress: "epoch 3" },
+    ];
+    assert.equal(
+      jobLine(job({ state: PROCESSING, dataTotal: 20n, progress })),
+      "processing: 0/20 datums; datum 7: 40 %",
+    );
   });
 });

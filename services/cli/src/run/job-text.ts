@@ -34,7 +34,12 @@ function processing(job: api.Job): string {
   const saved = job.dataRecovered === 0n ? "" : `, ${count(job.dataRecovered)} recovered`;
   const workers = job.workers === 0 ? "" : `, ${counted(job.workers, "worker")}`;
   const read = !job.stats?.downloadBytes ? "" : `, ${bytes(job.stats.downloadBytes)}`;
-  return `processing: ${count(done)}/${counted(job.dataTotal, "datum")}${read}${failed}${saved}${workers}`;
+  return `processing: ${count(done)}/${counted(job.dataTotal, "datum")}${read}${failed}${saved}${workers}${says(job)}`;
+}
+
+/** "; datum 7: 40 %": the one that has run for longest, because more would not fit. */
+function says({ progress: [first] }: api.Job): string {
+  return first === undefined ? "" : `; datum ${first.datum}: ${first.progress}`;
 }
 
 /** "1 + 0 / 1": processed + skipped / total; with datums that err_cmd saved "0 + 1 + 1 / 2". */

@@ -185,8 +185,9 @@ describe("RestartDatum", () => {
     await using cluster = await etcd.cluster();
     const { master, process } = await halfDone(cluster);
     const { clock } = master.world;
-    process.runs(6, 8, [{ index: 6, sinceMs: clock.now() - 5_000 }]);
-    const began = (await inspect(master, "6")).started;
+    process.runs(6, 8, [{ index: 6, sinceMs: clock.now() - 5_000, progress: "40 %" }]);
+    const { started: began, progress } = await inspect(master, "6");
+    assert.equal(progress, "40 %");
     assert.ok(began !== undefined && Math.abs(timestampMs(began) - (clock.wall() - 5_000)) < 2_000);
     assert.equal((await inspect(master, "7")).started, undefined);
     assert.deepEqual(await restart(master, "6", datumIdOf("/file-6"), "/file-6"), [6n]);

@@ -135,7 +135,10 @@ export class DatumService implements Handlers<typeof api.DatumService> {
     const claims = owners.live(pipeline, job)?.process?.claims ?? [];
     return new Map(
       claims.flatMap(({ running }) =>
-        running.map(({ index, sinceMs }) => [index, { startedMs: Math.floor(epochMs + sinceMs) }]),
+        running.map(({ index, sinceMs, progress = "" }) => [
+          index,
+          { startedMs: Math.floor(epochMs + sinceMs), progress },
+        ]),
       ),
     );
   }

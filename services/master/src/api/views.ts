@@ -59,6 +59,9 @@ export function pipelineView(
   });
 }
 
+/** The contract's limit of Job.progress. */
+const PROGRESS_SHOWN = 3;
+
 export interface JobExtras {
   readonly pipeline: string;
   readonly id: string;
@@ -80,6 +83,7 @@ export function jobView(record: state.JobRecord, { pipeline, id, workers, live, 
     message: record.message,
     dataTotal: record.datums,
     ...countsOf(totals),
+    progress: over ? [] : progressOf(live),
     dataInFlight: over ? 0n : BigInt(live?.process?.claimed ?? 0),
     ...shardsOf(record, live),
     inputs: record.inputs.map(({ name, repo, branch, commit }) => ({ name, repo, branch, commit })),
@@ -115,6 +119,17 @@ function statsOf(totals: dispatch.Totals) {
     downloadBytes: totals.downloadBytes,
     uploadBytes: totals.uploadBytes,
   };
+}
+
+/** What datums say that run: those that have run for longest, and no more than a line of text can hold. */
+function progressOf(live: LiveJob | undefined): { datum: bigint; progress: string }[] {
+  const claims = live?.process?.claims ?? [];
+  return claims
+    .flatMap(({ running }) => running)
+    .filter(({ progress }) => progress !== undefined)
+    .toSorted((a, b) => a.sinceMs - b.sinceMs)
+    .slice(0, PROGRESS_SHOWN)
+    .map(({ index, progress = "" }) => ({ datum: BigInt(index), progress }));
 }
 
 function shardsOf(record: state.JobRecord, live: LiveJob | undefined) {

@@ -33,6 +33,8 @@ export interface JobDatums {
 export interface RunningDatum {
   /** When its try began; milliseconds since 1970. */
   readonly startedMs: number;
+  /** How far it says that it is; empty: it says nothing. */
+  readonly progress: string;
 }
 
 /** User failures and lost workers, apart (L9). */
@@ -100,7 +102,10 @@ async function* openDatums(
     const view = { job, pipeline, index: BigInt(index), id: planned.id, state, worker: claim?.worker ?? "", inputs };
     const datum = create(api.DatumSchema, { ...view, ...tried.get(index) });
     const runs = claim && running.get(index);
-    if (runs !== undefined) datum.started = timestampFromMs(runs.startedMs);
+    if (runs !== undefined) {
+      datum.started = timestampFromMs(runs.startedMs);
+      datum.progress = runs.progress;
+    }
     yield { datum, row: undefined };
     index++;
   }

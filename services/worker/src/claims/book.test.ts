@@ -284,7 +284,7 @@ describe("ClaimBook", () => {
       a.ended(index);
       assert.ok(a.finish(index, 1));
     }
-    assert.deepEqual(a.running(1_000), [{ index: 0, ms: 1_000 }]);
+    assert.deepEqual(a.running(1_000), [{ index: 0, ms: 1_000, progress: "" }]);
     assert.equal(a.isFinished, false);
     assert.deepEqual(book.giveUp("a", 0), []);
     assert.deepEqual(a.running(1_000), []);
@@ -312,12 +312,15 @@ describe("ClaimBook", () => {
     const a = claimOf(book, "a");
     a.prepare();
     a.start(0, 10);
-    assert.deepEqual(a.running(25), [{ index: 0, ms: 15 }]);
+    assert.deepEqual(a.running(25), [{ index: 0, ms: 15, progress: "" }]);
+    a.progressed(0, "40 %");
+    assert.deepEqual(a.running(25), [{ index: 0, ms: 15, progress: "40 %" }]);
     a.ended(0);
     a.tried(0, 1);
     assert.deepEqual([a.running(25), a.openTries()], [[], [[0, 1]]]);
     a.start(0, 30);
-    assert.deepEqual(book.holds(31)[0]?.running, [{ index: 0, ms: 1 }]);
+    assert.deepEqual(book.holds(31)[0]?.running, [{ index: 0, ms: 1, progress: "" }], "another try says nothing yet");
+    a.progressed(1, "what does not run says nothing");
     assert.ok(a.finish(0, 1));
     assert.deepEqual([a.running(40), a.openTries()], [[], []]);
     a.prepare();

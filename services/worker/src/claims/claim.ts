@@ -30,8 +30,8 @@ export class Claim {
   readonly #finished = new Map<number, number>();
   /** Indexes at or after cutFrom that are somebody else's now. */
   readonly #holes = new Set<number>();
-  /** When the tries that run now began. */
-  readonly #running = new Map<number, number>();
+  /** When the tries that run now began, and how far they say that they are. */
+  readonly #running = new Map<number, { readonly since: number; progress: string }>();
   /** Failed tries of indexes that have no outcome yet (L9). */
   readonly #tries = new Map<number, number>();
   #finishedCount = 0;
@@ -86,7 +86,7 @@ export class Claim {
   running(now: number): Running[] {
     return [...this.#running]
       .filter(([index]) => this.holds(index))
-      .map(([index, since]) => ({ index, ms: Math.max(0, now - since) }));
+      .map(([index, { since, progress }]) => ({ index, ms: Math.max(0, now - since), progress }));
   }
 
   /** Indexes that failed and have no outcome yet, and their tries so far. */
@@ -125,8 +125,14 @@ export class Claim {
     if (!this.holds(index)) return false;
     this.#next = Math.max(this.#next, index + 1);
     this.#workSince ??= now;
-    this.#running.set(index, now);
+    this.#running.set(index, { since: now, progress: "" });
     return true;
+  }
+
+  /** The command says how far it is. */
+  progressed(index: number, progress: string): void {
+    const running = this.#running.get(index);
+    if (running !== undefined) running.progress = progress;
   }
 
   /** The try has ended; the outcome of the index may be open still. */

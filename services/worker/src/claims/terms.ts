@@ -59,6 +59,8 @@ export interface Running {
   readonly index: number;
   /** Milliseconds since its try began. */
   readonly ms: number;
+  /** How far its command says that it is; empty: it says nothing. */
+  readonly progress: string;
 }
 
 /** What an owner says of a claim after a new greeting: it stands, perhaps under another fence. */

@@ -23,6 +23,11 @@ export function inputPath(folder: string, input: string, path: string): string {
   return join(folder, "pfs", input, path);
 }
 
+/** Where the command may say how far it is: beside its inputs and outputs, so that it is no output, and goes with them. */
+export function progressFile(folder: string): string {
+  return join(folder, "progress");
+}
+
 /**
  * What is set for one datum, beside what the launcher has. The worker's names win over those of the spec. `spent`: why the
  * command failed, for err_cmd.
@@ -41,6 +46,7 @@ export function datumEnvironment(
     env.set(`${input.name}_COMMIT`, work.inputs.find(({ name }) => name === input.name)?.commit ?? "");
   }
   env.set("SHEAF_OUT", join(folder, "pfs", "out"));
+  env.set("SHEAF_PROGRESS", progressFile(folder));
   env.set("SHEAF_DATUM_ID", datum.id);
   env.set("SHEAF_JOB_ID", work.job);
   env.set("SHEAF_PIPELINE", work.pipeline);

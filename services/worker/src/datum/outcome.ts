@@ -83,11 +83,11 @@ export function notSaved({ reason, message }: Failure, errCmd: Failure): Failure
 }
 
 /** Cuts a text to the bytes that a message may have, never inside a character. */
-export function fitMessage(text: string): string {
+export function fitMessage(text: string, bytesMax = MESSAGE_BYTES_MAX): string {
   const bytes = Buffer.from(text.toWellFormed());
-  if (bytes.length <= MESSAGE_BYTES_MAX) return bytes.toString();
+  if (bytes.length <= bytesMax) return bytes.toString();
   return `${bytes
-    .subarray(0, MESSAGE_BYTES_MAX - 3)
+    .subarray(0, bytesMax - 3)
     .toString()
     .replace(/\ufffd$/, "")}...`;
 }

@@ -22,6 +22,7 @@ import type { Ended, Run, Slot } from "../launcher/slot.ts";
 import type { DatumFolder } from "../scratch/datum-folders.ts";
 import { type Item, isWanted, removeFolder } from "./item.ts";
 import { Prefetch, type PrefetchOptions } from "./prefetch.ts";
+import { ProgressNotes } from "./progress-notes.ts";
 import { Uploads, type UploadsOptions } from "./uploads.ts";
 
 /** Launchers that may die under a datum before it is called its fault. */
@@ -41,11 +42,13 @@ export class Floor {
   readonly #prefetch: Prefetch;
   readonly uploads: Uploads;
   readonly #running = new Set<Item>();
+  readonly #notes: ProgressNotes;
   #slots: readonly Slot[] = [];
 
   constructor(options: FloorOptions) {
     this.#options = options;
     this.uploads = new Uploads(options);
+    this.#notes = new ProgressNotes(options.clock, this.#running);
     this.#prefetch = new Prefetch({
       ...options,
       onReady: () => this.#pokeSlots(),
@@ -57,10 +60,12 @@ export class Floor {
   /** Begins to work. The slots call `next` for commands. Resolves when it is closed. */
   run(slots: readonly Slot[]): Promise<void> {
     this.#slots = slots;
+    this.#notes.start();
     return this.#prefetch.run();
   }
 
   close(): void {
+    this.#notes.stop();
     this.#prefetch.close();
   }
 
@@ -101,11 +106,12 @@ export class Floor {
       command: { folder, workingDir: job.workingDir, argv, env, stdin },
       timeoutMs: job.timeoutMs,
       started: () => {
+        if (spent !== undefined) return; // what is told is the cost of the last try
         cost.startedAt = clock.now();
         cost.startedWall = clock.wall();
       },
       exited: () => {
-        cost.processMs = clock.now() - cost.startedAt;
+        if (spent === undefined) cost.processMs = clock.now() - cost.startedAt;
         item.claim.ended(item.index);
       },
       output: (stream, bytes) => log.add(stream, item.failures + 1, clock.wall(), bytes),

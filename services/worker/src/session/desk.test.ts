@@ -84,11 +84,11 @@ describe("Desk", () => {
 describe("Desk, of what runs", () => {
   it("adds the time since the engine spoke", () => {
     const desk = new Desk();
-    desk.update([{ ...hold, running: [{ index: 4, ms: 30.2 }] }], 1, 0, 1_000);
+    desk.update([{ ...hold, running: [{ index: 4, ms: 30.2, progress: "40 %" }] }], 1, 0, 1_000);
     const [position] = desk.beat("master", 1_070, 0).claims;
     assert.deepEqual(
-      position?.running.map(({ index, runningMs }) => [index, runningMs]),
-      [[4n, 100n]],
+      position?.running.map(({ index, runningMs, progress }) => [index, runningMs, progress]),
+      [[4n, 100n, "40 %"]],
     );
   });
 

@@ -119,7 +119,11 @@ function heldPosition({ claim, next, finished, running }: Hold, sinceMs: number)
     claim,
     next: BigInt(next),
     finished: BigInt(finished),
-    running: running.map(({ index, ms }) => ({ index: BigInt(index), runningMs: BigInt(Math.round(ms + sinceMs)) })),
+    running: running.map(({ index, ms, progress }) => ({
+      index: BigInt(index),
+      runningMs: BigInt(Math.round(ms + sinceMs)),
+      progress,
+    })),
   };
 }
 

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sheaf/api/v1/job.proto.
  */
 export const file_sheaf_api_v1_job: GenFile = /*@__PURE__*/
-  fileDesc("ChZzaGVhZi9hcGkvdjEvam9iLnByb3RvEgxzaGVhZi5hcGkudjEi9QQKA0pvYhIKCgJpZBgBIAEoCRIQCghwaXBlbGluZRgCIAEoCRIYChBwaXBlbGluZV92ZXJzaW9uGAMgASgEEiUKBXN0YXRlGAQgASgOMhYuc2hlYWYuYXBpLnYxLkpvYlN0YXRlEg4KBnJlYXNvbhgFIAEoCRIPCgdtZXNzYWdlGAYgASgJEhIKCmRhdGFfdG90YWwYByABKAQSFgoOZGF0YV9wcm9jZXNzZWQYCCABKAQSFAoMZGF0YV9za2lwcGVkGAkgASgEEhMKC2RhdGFfZmFpbGVkGAogASgEEhYKDmRhdGFfcmVjb3ZlcmVkGAsgASgEEhYKDmRhdGFfaW5fZmxpZ2h0GAwgASgEEhQKDHNoYXJkc190b3RhbBgNIAEoDRITCgtzaGFyZHNfZG9uZRgOIAEoDRInCgVzdGF0cxgPIAEoCzIYLnNoZWFmLmFwaS52MS5EYXR1bVN0YXRzEiYKBmlucHV0cxgQIAMoCzIWLnNoZWFmLmFwaS52MS5Kb2JJbnB1dBIVCg1vdXRwdXRfYnJhbmNoGBEgASgJEhUKDW91dHB1dF9jb21taXQYEiABKAkSKwoHY3JlYXRlZBgTIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHc3RhcnRlZBgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZmluaXNoZWQYFSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3dvcmtlcnMYFiABKA0SEwoLd2FpdGluZ19mb3IYFyABKAkSDwoHYmFja3VwcxgYIAEoBCJGCghKb2JJbnB1dBIMCgRuYW1lGAEgASgJEgwKBHJlcG8YAiABKAkSDgoGYnJhbmNoGAMgASgJEg4KBmNvbW1pdBgEIAEoCWIGcHJvdG8z", [file_google_protobuf_timestamp, file_sheaf_api_v1_datum, file_sheaf_api_v1_pipeline]);
+  fileDesc("ChZzaGVhZi9hcGkvdjEvam9iLnByb3RvEgxzaGVhZi5hcGkudjEipAUKA0pvYhIKCgJpZBgBIAEoCRIQCghwaXBlbGluZRgCIAEoCRIYChBwaXBlbGluZV92ZXJzaW9uGAMgASgEEiUKBXN0YXRlGAQgASgOMhYuc2hlYWYuYXBpLnYxLkpvYlN0YXRlEg4KBnJlYXNvbhgFIAEoCRIPCgdtZXNzYWdlGAYgASgJEhIKCmRhdGFfdG90YWwYByABKAQSFgoOZGF0YV9wcm9jZXNzZWQYCCABKAQSFAoMZGF0YV9za2lwcGVkGAkgASgEEhMKC2RhdGFfZmFpbGVkGAogASgEEhYKDmRhdGFfcmVjb3ZlcmVkGAsgASgEEhYKDmRhdGFfaW5fZmxpZ2h0GAwgASgEEhQKDHNoYXJkc190b3RhbBgNIAEoDRITCgtzaGFyZHNfZG9uZRgOIAEoDRInCgVzdGF0cxgPIAEoCzIYLnNoZWFmLmFwaS52MS5EYXR1bVN0YXRzEiYKBmlucHV0cxgQIAMoCzIWLnNoZWFmLmFwaS52MS5Kb2JJbnB1dBIVCg1vdXRwdXRfYnJhbmNoGBEgASgJEhUKDW91dHB1dF9jb21taXQYEiABKAkSKwoHY3JlYXRlZBgTIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHc3RhcnRlZBgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZmluaXNoZWQYFSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3dvcmtlcnMYFiABKA0SEwoLd2FpdGluZ19mb3IYFyABKAkSDwoHYmFja3VwcxgYIAEoBBItCghwcm9ncmVzcxgZIAMoCzIbLnNoZWFmLmFwaS52MS5EYXR1bVByb2dyZXNzIjAKDURhdHVtUHJvZ3Jlc3MSDQoFZGF0dW0YASABKAQSEAoIcHJvZ3Jlc3MYAiABKAkiRgoISm9iSW5wdXQSDAoEbmFtZRgBIAEoCRIMCgRyZXBvGAIgASgJEg4KBmJyYW5jaBgDIAEoCRIOCgZjb21taXQYBCABKAliBnByb3RvMw", [file_google_protobuf_timestamp, file_sheaf_api_v1_datum, file_sheaf_api_v1_pipeline]);
 
 /**
  * One run of one pipeline version over one set of input commits.
@@ -192,6 +192,13 @@ export type Job = Message<"sheaf.api.v1.Job"> & {
    * @generated from field: uint64 backups = 24;
    */
   backups: bigint;
+
+  /**
+   * How far datums that run say that they are (see Datum.progress): at most 3, those that have run for longest.
+   *
+   * @generated from field: repeated sheaf.api.v1.DatumProgress progress = 25;
+   */
+  progress: DatumProgress[];
 };
 
 /**
@@ -200,6 +207,34 @@ export type Job = Message<"sheaf.api.v1.Job"> & {
  */
 export const JobSchema: GenMessage<Job> = /*@__PURE__*/
   messageDesc(file_sheaf_api_v1_job, 0);
+
+/**
+ * How far a datum says that it is.
+ *
+ * @generated from message sheaf.api.v1.DatumProgress
+ */
+export type DatumProgress = Message<"sheaf.api.v1.DatumProgress"> & {
+  /**
+   * Index of the datum.
+   *
+   * @generated from field: uint64 datum = 1;
+   */
+  datum: bigint;
+
+  /**
+   * See Datum.progress.
+   *
+   * @generated from field: string progress = 2;
+   */
+  progress: string;
+};
+
+/**
+ * Describes the message sheaf.api.v1.DatumProgress.
+ * Use `create(DatumProgressSchema)` to create a new message.
+ */
+export const DatumProgressSchema: GenMessage<DatumProgress> = /*@__PURE__*/
+  messageDesc(file_sheaf_api_v1_job, 1);
 
 /**
  * A pinned input of a job.
@@ -241,5 +276,5 @@ export type JobInput = Message<"sheaf.api.v1.JobInput"> & {
  * Use `create(JobInputSchema)` to create a new message.
  */
 export const JobInputSchema: GenMessage<JobInput> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_job, 1);
+  messageDesc(file_sheaf_api_v1_job, 2);
 

@@ -1,0 +1,49 @@
+/**
+ * How far a command says that it is: the last line of a file that it may append to. It is not to be trusted: the file may be a link,
+ * a FIFO or endless, and the text anything.
+ */
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { fitMessage } from "./outcome.ts";
+
+/** Bytes of a note; and what is read of the file's end: a line longer than this shows its end only. */
+const NOTE_BYTES_MAX = 200;
+const TAIL_BYTES = 1_024;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they must not reach anybody's terminal
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
+
+/** Empty when it says nothing, or nothing that can be read. */
+export function readNote(file: string): string {
+  let fd: number;
+  try {
+    fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch {
+    return ""; // Most commands have no such file; one that may not be read, or is a link, says nothing either.
+  }
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) return "";
+    const tail = Buffer.alloc(TAIL_BYTES);
+    const read = readSync(fd, tail, 0, TAIL_BYTES, Math.max(0, stat.size - TAIL_BYTES));
+    return noteOf(tail.subarray(0, read).toString());
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The last line with something in it; a fraction from 0 to 1 and a percentage as "40 %". */
+export function noteOf(text: string): string {
+  const line =
+    text
+      .split(/[\r\n]+/)
+      .findLast((each) => each.trim() !== "")
+      ?.trim() ?? "";
+  const share = /^(?:0?\.\d+|[01](?:\.\d*)?)$/.test(line) ? Number(line) * 100 : undefined;
+  const percent = share ?? (/^\d{1,3}(?:\.\d*)? ?%$/.test(line) ? Number.parseFloat(line) : undefined);
+  if (percent !== undefined && percent <= 100) return `${Math.floor(percent)} %`;
+  return fitMessage(line.replaceAll(CONTROL, escaped), NOTE_BYTES_MAX);
+}
+
+/** "\\u001b": seen, and without effect. */
+function escaped(control: string): string {
+  return `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
