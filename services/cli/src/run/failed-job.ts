@@ -10,24 +10,27 @@ const LINES_SHOWN = 20;
 
 /** Lines without their ends. Bytes of strangers are in them: escape them for a terminal. */
 export async function describeFailedJob(client: SheafClient, job: api.Job): Promise<string[]> {
-  const { pipeline, id, dataFailed, dataRecovered, dataTotal } = job;
+  const { pipeline, id, dataFailed } = job;
   const failed: api.Datum[] = [];
   if (dataFailed > 0n) {
     const states = [api.DatumState.FAILED];
     const page = { size: DATUMS_SHOWN };
     failed.push(...(await client.rpc.datum.listDatums({ pipeline, job: id, states, page })).datums);
   }
-  const saved =
-    dataRecovered === 0n ? "" : `, ${count(dataRecovered)} ${dataRecovered === 1n ? "was" : "were"} recovered`;
-  const head = `job ${id} has ${stateName(job.state)}`;
-  if (failed.length === 0) return [`${head}: ${job.message || job.reason}`];
-  const lines = [
-    `${head}: ${count(dataFailed)} of ${counted(dataTotal, "datum")} failed${saved}; nothing was published`,
-  ];
+  const lines = [`job ${id} has ${stateName(job.state)}: ${whyOf(job)}`];
+  if (failed.length === 0) return lines;
   for (const alike of Map.groupBy(failed, reasonOf).values()) lines.push(...(await describeAlike(client, alike)));
   const more = Number(dataFailed) - failed.length;
   if (more > 0) lines.push(`and ${counted(more, "more failed datum")}`);
   return lines;
+}
+
+/** Of one that its datums failed: their number, for each of them is told by itself. */
+function whyOf({ reason, message, dataFailed, dataRecovered, dataTotal }: api.Job): string {
+  if (reason !== "DATUM_FAILED") return message || reason;
+  const saved =
+    dataRecovered === 0n ? "" : `, ${count(dataRecovered)} ${dataRecovered === 1n ? "was" : "were"} recovered`;
+  return `${count(dataFailed)} of ${counted(dataTotal, "datum")} failed${saved}; nothing was published`;
 }
 
 function reasonOf({ message, reason, tries }: api.Datum): string {
