@@ -1,12 +1,12 @@
 // What becomes of datums whose tries are spent: err_cmd saves them, or does not.
 
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { create } from "@bufbuild/protobuf";
-import { api, dispatch } from "@sheaf/proto";
-import { specOf } from "./testing/job-kit.ts";
+import { api, dispatch, store } from "@sheaf/proto";
+import { JOB, outcomesOf, specOf } from "./testing/job-kit.ts";
 import { openBench } from "./testing/worker-kit.ts";
 
 const { SUCCESS, FAILED, RECOVERED } = api.DatumState;
@@ -101,6 +101,24 @@ describe("a worker, of datums whose tries are spent", () => {
         [RECOVERED, 2, "OOM"],
       ],
     );
+  });
+
+  it("forgives the try that was spent when a user restarts the datum: its command runs again, not err_cmd", async () => {
+    await using bench = await openBench();
+    const [ran, go] = [join(bench.dir, "ran"), join(bench.dir, "go")];
+    const cmd = sh(`echo cmd >> ${ran}; [ -e ${go} ]`);
+    const { input } = await bench.plan(specOf({ cmd, errCmd: sh(`echo err >> ${ran}; sleep 60`) }, { datumTries: 1 }), {
+      "/bad": "b",
+    });
+    bench.owner.give({ job: JOB, kind: store.WorkKind.PROCESS, n: 1, claimSize: 1, input });
+    const said = () => (existsSync(ran) ? readFileSync(ran, "utf8") : "");
+    await bench.owner.until(() => said() === "cmd\nerr\n");
+    writeFileSync(go, "");
+    const claim = [...bench.owner.claims.keys()].at(-1) ?? assert.fail();
+    bench.owner.cancel(claim, dispatch.CancelReason.RESTARTED, 0);
+    await bench.owner.complete();
+    const [outcome] = await outcomesOf(bench.store, bench.owner.taken);
+    assert.deepEqual([outcome?.row.state, outcome?.row.tries, said()], [SUCCESS, 1, "cmd\nerr\ncmd\n"]);
   });
 
   it("does not run it for what the command did not do", async () => {

@@ -129,6 +129,7 @@ export class Floor {
   /** F2. */
   #onEnded(item: Item, ended: Ended): void {
     if (!isWanted(item)) return removeFolder(item, this.#options.folders);
+    if (item.restart) forgive(item);
     if (item.restart || ended.kind === "killed") {
       item.restart = false;
       return this.#again(item, 0);
@@ -194,4 +195,11 @@ export class Floor {
   #pokeSlots(): void {
     for (const slot of this.#slots) slot.poke();
   }
+}
+
+/** The datum begins again, not its err_cmd: the try that was its last is not spent. */
+function forgive(item: Item): void {
+  if (item.spent === undefined) return;
+  item.spent = undefined;
+  item.failures--;
 }
