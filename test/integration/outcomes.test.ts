@@ -1,12 +1,14 @@
 // What becomes of datums and jobs whose commands fail, as users see it: states, counters, messages, commits.
 
 import assert from "node:assert/strict";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { api } from "@sheaf/proto";
 import type { Connection } from "@sheaf/rpc";
 import { type CliEnd, sheaf } from "../kit/cli.ts";
-import { TestCluster } from "../kit/cluster.ts";
-import { assertSucceeded, putFiles, readFiles, runPipeline } from "../kit/pipelines.ts";
+import { eventually, TestCluster } from "../kit/cluster.ts";
+import { assertSucceeded, createPipeline, putFiles, readFiles, runPipeline, waitJob } from "../kit/pipelines.ts";
 
 const { JobState, DatumState } = api;
 let cluster: TestCluster;
@@ -112,4 +114,27 @@ test("failure_policy: one more than may fail fails the job, and nothing is publi
   assert.equal(waited.code, 1);
   assert.match(waited.stderr, /2 of 3 datums failed; nothing was published\n/);
   assert.match(waited.stderr, /datum 1 \(\/b\) failed.*\n(.*\n)*datum 2 \(\/c\) failed/);
+});
+
+test("SIGKILL of the worker in the middle of err_cmd: the next one runs the command once more, and then err_cmd", async () => {
+  const [ran, go] = [join(cluster.folder, "ran"), join(cluster.folder, "go")];
+  const linesOf = () => (existsSync(ran) ? readFileSync(ran, "utf8").split("\n").slice(0, -1) : []);
+  const errCmd = ["sh", "-c", `echo "err $SHEAF_FAILURE_REASON" >> ${ran}; while [ ! -e ${go} ]; do sleep 0.05; done`];
+  await createPipeline(connection, {
+    ...{ name: "killed", repo: "fates", glob: "/c", script: `echo cmd >> ${ran}; exit 6` },
+    transform: { errCmd },
+    spec: { datumTries: 2 },
+  });
+  const ended = waitJob(connection, "killed");
+  await eventually(() => linesOf().length === 3, "err_cmd runs");
+  assert.deepEqual(linesOf(), ["cmd", "cmd", "err EXIT_6"]);
+  for (const pid of cluster.workerPids()) process.kill(pid, "SIGKILL");
+  await eventually(() => linesOf().length === 5, "err_cmd runs on the next worker");
+  writeFileSync(go, "");
+  const job = await ended;
+  assertSucceeded(job);
+  assert.deepEqual(counts(job), [0n, 0n, 1n, 0n, 1n]);
+  assert.deepEqual(linesOf(), ["cmd", "cmd", "err EXIT_6", "cmd", "err EXIT_6"]);
+  const { datum } = await connection.client(api.DatumService).inspectDatum({ pipeline: "killed", datum: "0" });
+  assert.deepEqual([datum?.state, datum?.tries, datum?.losses, datum?.reason], [DatumState.RECOVERED, 2, 1, "EXIT_6"]);
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { api } from "@sheaf/proto";
-import { failuresAllowed } from "./failure-policy.ts";
+import { failuresAllowed, givesUpAfter } from "./failure-policy.ts";
 
 const allowed = (fields: { maxFailed?: bigint; minSuccessRatio?: number }, datums: number) =>
   failuresAllowed(create(api.FailurePolicySchema, fields), datums);
@@ -37,5 +37,11 @@ describe("failuresAllowed()", () => {
       const share = datums === 0 ? 1 : (datums - most) / datums;
       assert.ok(share >= minSuccessRatio - 1e-9);
     }
+  });
+});
+
+describe("givesUpAfter()", () => {
+  it("is 1,000, or the first failure that breaks a policy that allows as many", () => {
+    assert.deepEqual([0, 999, 1_000, 5_000].map(givesUpAfter), [1_000, 1_000, 1_001, 5_001]);
   });
 });

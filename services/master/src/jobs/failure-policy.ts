@@ -13,6 +13,14 @@ export function failuresAllowed(policy: api.FailurePolicy | undefined, datums: n
   return datums - Math.max(0, Math.ceil(minSuccessRatio * datums - ROUNDING));
 }
 
+/** With so many failed datums, and more than may fail, the job is certainly lost: the rest is not even tried (L10). */
+const GIVE_UP_AFTER_FAILED = 1_000;
+
+/** So many failed datums end the hand-out. */
+export function givesUpAfter(mayFail: number): number {
+  return Math.max(GIVE_UP_AFTER_FAILED, mayFail + 1);
+}
+
 /** What the record of a job says that goes on without some of its datums. */
 export function missing(pipeline: string, job: string, { failed }: dispatch.Totals, datums: bigint) {
   if (failed === 0n) return { reason: "", message: "" };

@@ -11,7 +11,7 @@ import { describeFailure } from "../datums/describe-failure.ts";
 import type { KeptJob } from "../mirror/jobs.ts";
 import { putArchive } from "./archive.ts";
 import type { JobStep, LedgerView } from "./decide.ts";
-import { failuresAllowed, missing } from "./failure-policy.ts";
+import { failuresAllowed, givesUpAfter, missing } from "./failure-policy.ts";
 import * as change from "./job-record.ts";
 import type { JobWriter } from "./job-writer.ts";
 import { OpenLedger, viewOf } from "./open-ledger.ts";
@@ -19,9 +19,6 @@ import { readPlan } from "./plan-manifest.ts";
 import { putRunList } from "./run-list.ts";
 import { isTerminal } from "./states.ts";
 import { putProcessInput, readPlanInput } from "./work-input.ts";
-
-/** With so many failed datums, and more than may fail, the job is certainly lost; the rest is not even tried (L10). */
-const GIVE_UP_AFTER_FAILED = 1_000;
 
 export interface JobStepsDeps {
   readonly world: World;
@@ -136,8 +133,8 @@ export class JobSteps {
     const speculation = this.#input.spec?.speculation ?? true;
     const n = Number(record.datums);
     const mayFail = failuresAllowed(this.#input.spec?.failurePolicy, n);
-    const giveUpAfterFailed = Math.max(GIVE_UP_AFTER_FAILED, mayFail + 1);
-    this.#process = await this.#open("process", { n, input, speculation, giveUpAfterFailed });
+    const meta = { n, input, speculation, giveUpAfterFailed: givesUpAfter(mayFail) };
+    this.#process = await this.#open("process", meta);
     this.#process.ledger.onProgress(() => this.#progressed());
     this.#progressed();
   }
