@@ -28,7 +28,7 @@ describe("a worker, of datums whose tries are spent", () => {
           FAILED,
           2,
           "EXIT_4",
-          "the command exited with code 4: broken; err_cmd failed as well: the command exited with code 5: broken",
+          "the command exited with code 4: broken; err_cmd failed as well: the command exited with code 5",
           [],
         ],
         [SUCCESS, 1, "", "", ["/good"]],

@@ -86,10 +86,10 @@ export class LogCapture {
   }
 }
 
-/** The last line of standard error, for a failure's message; empty when there is none. */
-export function lastWordsOf(lines: readonly store.LogLine[]): string {
+/** The last line of standard error of an attempt, for its failure's message; empty when it wrote none. */
+export function lastWordsOf(lines: readonly store.LogLine[], attempt: number): string {
   const last = lines.findLast(
-    ({ stream, text }) => stream === api.LogStream.STDERR && text.some((byte) => byte > 0x20),
+    (line) => line.attempt === attempt && line.stream === api.LogStream.STDERR && line.text.some((byte) => byte > 0x20),
   );
   return last === undefined ? "" : Buffer.from(last.text).toString().replaceAll(CONTROL, " ").trim();
 }

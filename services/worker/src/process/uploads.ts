@@ -133,7 +133,10 @@ export class Uploads {
   }
 
   /** Of the command, or of err_cmd when that is what ran: only 0 is its success. */
-  #failureOf({ job, log, spent }: Item, ended: Ended & { kind: "exited" | "timed-out" }): Failure | undefined {
+  #failureOf(
+    { job, log, spent, failures }: Item,
+    ended: Ended & { kind: "exited" | "timed-out" },
+  ): Failure | undefined {
     return failureOf(ended, {
       argv: spent === undefined ? job.argv : job.errArgv,
       path: job.work.spec?.transform?.env.PATH ?? this.#options.path,
@@ -141,7 +144,7 @@ export class Uploads {
       timeoutMs: job.timeoutMs,
       accepted: spent === undefined ? job.accepted : NONE_ACCEPTED,
       memory: job.work.spec?.resourceLimits?.memory ?? "",
-      lastWords: log.isEmpty ? "" : lastWordsOf(log.lines()),
+      lastWords: log.isEmpty ? "" : lastWordsOf(log.lines(), failures + 1),
     });
   }
 
