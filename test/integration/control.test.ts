@@ -9,7 +9,15 @@ import { api } from "@sheaf/proto";
 import type { Connection } from "@sheaf/rpc";
 import { Cli, type CliEnd, sheaf } from "../kit/cli.ts";
 import { eventually, processesWith, TestCluster } from "../kit/cluster.ts";
-import { assertSucceeded, createPipeline, newestJob, putFiles, readFiles, waitJob } from "../kit/pipelines.ts";
+import {
+  assertSucceeded,
+  createPipeline,
+  newestJob,
+  putFiles,
+  readFiles,
+  runPipeline,
+  waitJob,
+} from "../kit/pipelines.ts";
 
 const { JobState, DatumState } = api;
 let cluster: TestCluster;
@@ -97,24 +105,32 @@ test("job stop: all processes are gone within 6 s, also those that ignore SIGTER
   await assert.rejects(readFiles(connection, "stubborn"), { code: "NOT_FOUND" });
 });
 
-test("datum_timeout and job_timeout: the one costs a try, the other ends the job, also under its next owner", async () => {
+test("datum_timeout costs a try, and the next one begins with nothing of it alive", async () => {
+  const begun = join(cluster.folder, "slow");
+  const script = `echo x >> ${begun}; [ "$(wc -l < ${begun})" -gt 1 ] || sleep 4000.04; cp "$SHEAF_INPUT" "$SHEAF_OUT"`;
+  const spec = { datumTries: 2, datumTimeout: { seconds: 1n } };
+  assertSucceeded(await runPipeline(connection, { name: "slow", repo: "docs", glob: "/a", script, spec }));
+  const datum = await inspect("slow", "0");
+  assert.deepEqual([datum.state, datum.tries, datum.losses], [DatumState.SUCCESS, 2, 0]);
+  assert.deepEqual(processesWith("", "4000.04"), []);
+});
+
+test("job_timeout ends a job that many seconds after its creation, also under its next owner", async () => {
   const begun = join(cluster.folder, "late");
-  const script = `echo "$SHEAF_INPUT" >> ${begun}; sleep 4000.03`;
-  const seconds = 8n;
-  await createPipeline(connection, {
-    ...{ name: "late", repo: "docs", glob: "/a", script },
-    spec: { datumTries: 100, datumTimeout: { nanos: 500_000_000 }, jobTimeout: { seconds } },
-  });
-  await eventually(() => linesOf(begun).length >= 2, "a second try");
+  const script = `echo x >> ${begun}; sleep 4000.03`;
+  const seconds = 15n;
+  const spec = { jobTimeout: { seconds } };
+  await createPipeline(connection, { name: "late", repo: "docs", glob: "/a", script, spec });
+  await eventually(() => linesOf(begun).length === 1, "its datum runs");
   await cluster.end("master", "SIGKILL");
   await cluster.run("master");
   const job = await waitJob(connection, "late");
   assert.deepEqual([job.state, job.reason], [JobState.FAILED, "JOB_TIMEOUT"]);
-  assert.match(job.message, /^job_timeout of 8 s was over while it ran; nothing was published$/);
+  assert.match(job.message, /^job_timeout of 15 s was over while it ran; nothing was published$/);
   const tookMs = timestampMs(job.finished ?? assert.fail()) - timestampMs(job.created ?? assert.fail());
   assert.ok(tookMs >= Number(seconds) * 1_000, `it ended after ${tookMs} ms`);
   await eventually(() => processesWith("", "4000.03").length === 0, "its processes are gone");
   const waited = await cli("job", "wait", "late");
   assert.equal(waited.code, 1);
-  assert.match(waited.stderr, /has failed: job_timeout of 8 s was over/);
+  assert.match(waited.stderr, /has failed: job_timeout of 15 s was over/);
 });

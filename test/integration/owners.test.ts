@@ -1,7 +1,7 @@
 // Several masters and merge replicas: they share the pipelines, take over from each other, and each answers for all.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { connectEtcd, type Etcd, keysOf } from "@sheaf/etcd";
@@ -204,6 +204,31 @@ test("pipelines are shared, and any master answers for each of them", async (t: 
     await wrong.client(api.PipelineService).deletePipeline({ name });
     await assert.rejects(wrong.client(api.PipelineService).deletePipeline({ name }), { reason: "PIPELINE_NOT_FOUND" });
   }
+});
+
+test("datum restart at the master that does not own the pipeline is passed on", async (t: TestContext) => {
+  await using place = await Place.start();
+  const first = place.connection("master");
+  await putFiles(first, "docs", wordFiles(1, 5));
+  const [begun, go] = [join(place.cluster.folder, "begun"), join(place.cluster.folder, "go")];
+  const script = `echo x >> ${begun}; [ -e ${go} ] || sleep 4000.05`;
+  await createPipeline(first, { name: "hangs", repo: "docs", glob: "/docs/*", script });
+  const owner = await place.owned("hangs", "master");
+  t.diagnostic(`owner: ${owner}`);
+  await eventually(() => lines(begun).length === 1, "the datum runs");
+  writeFileSync(go, "");
+  const datums = place.connection(other(owner)).client(api.DatumService);
+  // A beat tells its owner that it runs.
+  const isKnown = async () =>
+    (await datums.inspectDatum({ pipeline: "hangs", datum: "0" })).datum?.started !== undefined;
+  await eventually(isKnown, "its start is known at the wrong master");
+  const restarted = await datums.restartDatum({ pipeline: "hangs", datums: ["0"] });
+  assert.deepEqual(
+    restarted.datums.map(({ index }) => index),
+    [0n],
+  );
+  assertSucceeded(await waitJob(first, "hangs"));
+  assert.equal(lines(begun).length, 2);
 });
 
 test("SIGKILL of the owning master: the other dispatches within 7 s, and nothing is executed twice", async (t: TestContext) => {
