@@ -129,5 +129,5 @@ export class Hearing {
 
 function runningOf({ index, runningMs, progress }: dispatch.RunningIndex, now: number): Running {
   const running = { index: Number(index), sinceMs: now - Number(runningMs) };
-  return progress === "" ? running : { ...running, progress: progress.slice(0, PROGRESS_MAX) };
+  return progress === "" ? running : { ...running, progress: progress.slice(0, PROGRESS_MAX).toWellFormed() };
 }

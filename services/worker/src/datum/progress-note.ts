@@ -11,20 +11,24 @@ const TAIL_BYTES = 1_024;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they must not reach anybody's terminal
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
 
-/** Empty when it says nothing, or nothing that can be read. */
+/** Empty when it says nothing, or nothing that can be read: most commands have no such file, and nothing depends on it. */
 export function readNote(file: string): string {
-  let fd: number;
   try {
-    fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    return noteOf(tailOf(file));
   } catch {
-    return ""; // Most commands have no such file; one that may not be read, or is a link, says nothing either.
+    return "";
   }
+}
+
+/** Neither follows a link nor waits for the other end of a FIFO. */
+function tailOf(file: string): string {
+  const fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const stat = fstatSync(fd);
     if (!stat.isFile()) return "";
     const tail = Buffer.alloc(TAIL_BYTES);
     const read = readSync(fd, tail, 0, TAIL_BYTES, Math.max(0, stat.size - TAIL_BYTES));
-    return noteOf(tail.subarray(0, read).toString());
+    return tail.subarray(0, read).toString();
   } finally {
     closeSync(fd);
   }
