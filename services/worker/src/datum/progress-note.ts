@@ -8,6 +8,8 @@ import { fitMessage } from "./outcome.ts";
 /** Bytes of a note; and what is read of the file's end: a line longer than this shows its end only. */
 const NOTE_BYTES_MAX = 200;
 const TAIL_BYTES = 1_024;
+/** 0.29 of 100 is 28.999999999999996. */
+const ROUNDING = 1e-9;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they must not reach anybody's terminal
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
 
@@ -43,11 +45,11 @@ export function noteOf(text: string): string {
       ?.trim() ?? "";
   const share = /^(?:0?\.\d+|[01](?:\.\d*)?)$/.test(line) ? Number(line) * 100 : undefined;
   const percent = share ?? (/^\d{1,3}(?:\.\d*)? ?%$/.test(line) ? Number.parseFloat(line) : undefined);
-  if (percent !== undefined && percent <= 100) return `${Math.floor(percent)} %`;
+  if (percent !== undefined && percent <= 100) return `${Math.floor(percent + ROUNDING)} %`;
   return fitMessage(line.replaceAll(CONTROL, escaped), NOTE_BYTES_MAX);
 }
 
-/** "\\u001b": seen, and without effect. */
+/** "\u001b": seen, and without effect. */
 function escaped(control: string): string {
   return `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
