@@ -1,108 +1,194 @@
 /**
  * Finds what a command left in its output folder. The command is dead by then, but what it left is not to be trusted: a
- * link may point anywhere, a FIFO blocks who opens it, a name may be no text.
+ * link may point anywhere, a FIFO blocks who opens it, a name may be no text, a file may claim to be larger than the disk.
  *
- * O1. Nothing is followed by accident: entries are looked at with lstat and opened with O_NOFOLLOW | O_NONBLOCK, and what
- *     was opened must be a regular file.
- * O2. A symbolic link to a file or folder inside out/ or inside the datum's inputs is stored as a copy of it. Any other
- *     fails the datum.
+ * O1, O5. What is read is what was looked at: output-file.ts.
+ * O2. A symbolic link to a file or folder inside out/ or inside the datum's inputs is stored as a copy of it; one to an input
+ *     whose content is not here (empty_files, lazy) as a reference to that content. Any other fails the datum.
  * O3. Names are read as bytes: read as text, a name that is not UTF-8 would be lost silently.
- * O4. The walk is iterative, sorted, and limited in depth and number.
+ * O4. The walk is iterative, streams large folders, and is limited in depth, number and bytes. The bytes are those that the
+ *     files claim to have: a hole costs nothing here, and as much as anything else once it is stored.
+ *
+ * Memory: some 300 bytes for each file.
  */
-import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, realpathSync } from "node:fs";
-import { parsePath } from "@sheaf/files";
+import { type Dirent, lstatSync, opendirSync, realpathSync, type Stats } from "node:fs";
+import { comparePaths, parsePath } from "@sheaf/files";
+import type { store } from "@sheaf/proto";
+import { targetOf } from "./links.ts";
 import type { Failure } from "./outcome.ts";
-
-/** A file to store. */
-export interface OutputFile {
-  /** In the output: "/a/b". */
-  readonly path: string;
-  /** Where its bytes are. */
-  readonly source: Buffer;
-}
+import { codeOf, lookOf, type OutputFile, show, unreadable } from "./output-file.ts";
 
 export type Collected =
   | { readonly ok: true; readonly files: readonly OutputFile[] }
   | { readonly ok: false; readonly failure: Failure };
 
-export interface CollectorLimits {
-  readonly depth: number;
-  readonly entries: number;
+/** The folders of a datum; free of links above them. */
+export interface Places {
+  readonly out: string;
+  /** Holds out/ and the inputs. */
+  readonly pfs: string;
+  /** The content of an input that is not here, by its path below `pfs`: "in/a/b". */
+  readonly absent?: (path: string) => store.FileEntry | undefined;
 }
 
-const LIMITS: CollectorLimits = { depth: 100, entries: 1_000_000 };
+export interface CollectorLimits {
+  readonly depth?: number;
+  readonly entries?: number;
+  /** Of all files together. Undefined: no limit but that on holes. */
+  readonly bytes?: number | undefined;
+  /** Bytes that files claim to have and that no disk holds, in a datum without a limit. */
+  readonly holeBytes?: number;
+}
+
+const DEPTH_MAX = 100;
+const ENTRIES_MAX = 1_000_000;
+const HOLE_BYTES_MAX = 1024 * 1024 * 1024;
+const BLOCK_BYTES = 512;
+/** Entries that are read from a folder at a time. */
+const FOLDER_BUFFER = 256;
 const SLASH = Buffer.from("/");
 
 interface Folder {
   /** In the output: "" for the top, or "/a". */
   readonly path: string;
-  readonly source: Buffer;
+  /** Free of links. */
+  readonly source: string | Buffer;
   readonly depth: number;
 }
 
-/**
- * Lists the regular files in `out`, in the order of their paths within each folder. `inputs` is the folder of the inputs.
- * Empty folders are dropped.
- */
-export function collect(out: string, inputs: string, limits: CollectorLimits = LIMITS): Collected {
-  // Only links need it, and few datums have links.
-  let real: readonly string[] | undefined;
-  const roots = () => (real ??= [realpathSync(out), realpathSync(inputs)]);
-  const files: OutputFile[] = [];
-  const todo: Folder[] = [{ path: "", source: Buffer.from(out), depth: 1 }];
-  let entries = 0;
-  for (let folder = todo.pop(); folder !== undefined; folder = todo.pop()) {
-    if (folder.depth > limits.depth)
-      return failed("OUTPUT_TOO_DEEP", `${show(folder.path)} is more than ${limits.depth} folders deep`);
-    for (const entry of readdirSync(folder.source, { withFileTypes: true, encoding: "buffer" })) {
-      if (++entries > limits.entries)
-        return failed("TOO_MANY_OUTPUTS", `a datum may write ${limits.entries} files; this one wrote more`);
-      const name = textOf(entry.name);
-      const path = `${folder.path}/${name ?? escaped(entry.name)}`;
-      const bad = name === undefined ? "it is not valid UTF-8" : wrongPath(path);
-      if (bad !== undefined) return failed("BAD_NAME", `the output ${show(path)} cannot be stored: ${bad}`);
-      const source = Buffer.concat([folder.source, SLASH, entry.name]);
-      const kind = entry.isSymbolicLink() ? kindOfTarget(source, folder, roots()) : kindOf(entry);
-      switch (kind.kind) {
-        case "file":
-          files.push({ path, source: kind.source ?? source });
-          break;
-        case "folder":
-          todo.push({ path, source: kind.source ?? source, depth: folder.depth + 1 });
-          break;
-        case "escape":
-          return failed("SYMLINK_ESCAPE", `the output ${show(path)} is a symbolic link ${kind.detail}`);
-        case "special":
-          return failed("SPECIAL_FILE", `the output ${show(path)} is no regular file but ${kind.detail}`);
+/** Lists the regular files in `out`, sorted by their paths. Empty folders are dropped. */
+export function collect(places: Places, limits: CollectorLimits = {}): Collected {
+  const missing = whyNoFolder(places.out);
+  return missing === undefined ? new Walk(places, limits).run() : failed("OUTPUT_MISSING", missing);
+}
+
+/** What stands in the place of the output folder may be anybody's: nothing is read of it. */
+function whyNoFolder(out: string): string | undefined {
+  try {
+    const isOurs = realpathSync.native(out) === out && lstatSync(out).isDirectory();
+    return isOurs ? undefined : "the command put something else in the place of its output folder";
+  } catch (error) {
+    return `the output folder is not there any more: the command removed or closed it (${codeOf(error)})`;
+  }
+}
+
+class Walk {
+  readonly #places: Places;
+  readonly #limits: CollectorLimits;
+  readonly #files: OutputFile[] = [];
+  readonly #todo: Folder[];
+  #entries = 0;
+  #bytes = 0;
+  #holeBytes = 0;
+
+  constructor(places: Places, limits: CollectorLimits) {
+    this.#places = places;
+    this.#limits = limits;
+    this.#todo = [{ path: "", source: places.out, depth: 1 }];
+  }
+
+  run(): Collected {
+    for (let folder = this.#todo.pop(); folder !== undefined; folder = this.#todo.pop()) {
+      const failure = this.#list(folder);
+      if (failure !== undefined) return { ok: false, failure };
+    }
+    const failure = this.#tooLarge();
+    if (failure !== undefined) return { ok: false, failure };
+    return { ok: true, files: this.#files.sort((a, b) => comparePaths(a.path, b.path)) };
+  }
+
+  #list(folder: Folder): Failure | undefined {
+    const depth = this.#limits.depth ?? DEPTH_MAX;
+    if (folder.depth > depth)
+      return { reason: "OUTPUT_TOO_DEEP", message: `${show(folder.path)} is more than ${depth} folders deep` };
+    try {
+      using entries = opendirSync(folder.source as string, { encoding: "buffer" as never, bufferSize: FOLDER_BUFFER });
+      for (let entry = entries.readSync(); entry !== null; entry = entries.readSync()) {
+        const failure = this.#add(folder, entry as unknown as Dirent<Buffer>);
+        if (failure !== undefined) return failure;
       }
+      return undefined;
+    } catch (error) {
+      return unreadable(folder.path, error);
     }
   }
-  return { ok: true, files };
-}
 
-/** O1. A file that is open for reading, or why it cannot be. Who gets it closes it. */
-export type OpenedFile =
-  | { readonly ok: true; readonly fd: number; readonly size: number; readonly executable: boolean }
-  | { readonly ok: false; readonly failure: Failure };
-
-export function openOutput(file: OutputFile): OpenedFile {
-  let fd: number;
-  try {
-    fd = openSync(file.source, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    return { ...failed("OUTPUT_UNREADABLE", `the output ${show(file.path)} cannot be read: ${codeOf(error)}`) };
+  #add(folder: Folder, entry: Dirent<Buffer>): Failure | undefined {
+    const limit = this.#limits.entries ?? ENTRIES_MAX;
+    if (++this.#entries > limit)
+      return { reason: "TOO_MANY_OUTPUTS", message: `a datum may write ${limit} files; this one wrote more` };
+    const name = textOf(entry.name);
+    if (name === undefined) return badName(`${folder.path}/${escaped(entry.name)}`, "it is not valid UTF-8");
+    const path = `${folder.path}/${name}`;
+    const parsed = parsePath(path);
+    if (!parsed.ok) return badName(path, parsed.message);
+    if (entry.isSymbolicLink()) return this.#addLink(folder, path, entry.name);
+    return this.#addTarget(path, below(folder.source, name), folder.depth, entry);
   }
-  const stat = fstatSync(fd);
-  if (stat.isFile()) return { ok: true, fd, size: stat.size, executable: (stat.mode & 0o100) !== 0 };
-  closeSync(fd);
-  return failed("SPECIAL_FILE", `the output ${show(file.path)} is no regular file`);
-}
 
-type EntryKind =
-  | { readonly kind: "file"; readonly source?: Buffer }
-  | { readonly kind: "folder"; readonly source?: Buffer }
-  | { readonly kind: "escape"; readonly detail: string }
-  | { readonly kind: "special"; readonly detail: string };
+  /** `type`: what is known of it. */
+  #addTarget(path: string, source: string | Buffer, depth: number, type: Typed): Failure | undefined {
+    if (type.isDirectory()) {
+      this.#todo.push({ path, source, depth: depth + 1 });
+      return undefined;
+    }
+    const entry = this.#absentAt(source);
+    if (!type.isFile()) {
+      if (entry === undefined || !type.isFIFO()) return special(path, type);
+      this.#files.push({ kind: "reference", path, entry });
+      return undefined;
+    }
+    const stat = lstatSync(source);
+    if (entry !== undefined && stat.size === 0) this.#files.push({ kind: "reference", path, entry });
+    else this.#addFile(path, source, stat);
+    return undefined;
+  }
+
+  #addFile(path: string, source: string | Buffer, stat: Stats): void {
+    this.#bytes += stat.size;
+    this.#holeBytes += Math.max(0, stat.size - stat.blocks * BLOCK_BYTES);
+    this.#files.push({ kind: "file", path, source, look: lookOf(stat) });
+  }
+
+  /** O2. */
+  #addLink(folder: Folder, path: string, name: Buffer): Failure | undefined {
+    const at = bytesOf(folder.source);
+    const pfs = bytesOf(this.#places.pfs);
+    const target = targetOf(at, name.toString("latin1"), pfs);
+    const escapes = (detail: string) => ({
+      reason: "SYMLINK_ESCAPE",
+      message: `the output ${show(path)} is a symbolic link ${detail}`,
+    });
+    if (target.kind === "circle") return escapes("that leads round in a circle");
+    const shown = escaped(Buffer.from(target.path, "latin1"));
+    if (!isBelow(target.path, pfs)) return escapes(`to ${shown}, outside the output and the inputs`);
+    const source = Buffer.from(target.path, "latin1");
+    const stat = lstatSync(source, { throwIfNoEntry: false });
+    if (stat === undefined) return escapes(`to ${shown}, where nothing is`);
+    if (stat.isDirectory() && isBelow(at, target.path)) return escapes("to a folder that it lies in");
+    return this.#addTarget(path, source, folder.depth, stat);
+  }
+
+  #absentAt(source: string | Buffer): store.FileEntry | undefined {
+    const { absent, pfs } = this.#places;
+    if (absent === undefined) return undefined;
+    const text = source.toString();
+    return text.startsWith(`${pfs}/`) ? absent(text.slice(pfs.length + 1)) : undefined;
+  }
+
+  /** O4. */
+  #tooLarge(): Failure | undefined {
+    const { bytes, holeBytes = HOLE_BYTES_MAX } = this.#limits;
+    if (bytes !== undefined)
+      return this.#bytes <= bytes
+        ? undefined
+        : tooLarge(`the output has ${this.#bytes} bytes; resource_limits.disk allows ${bytes}`);
+    if (this.#holeBytes <= holeBytes) return undefined;
+    return tooLarge(
+      `the output claims ${this.#bytes} bytes, ${this.#holeBytes} of them in holes that are on no disk; without resource_limits.disk a datum may have ${holeBytes}`,
+    );
+  }
+}
 
 interface Typed {
   isFile(): boolean;
@@ -113,48 +199,38 @@ interface Typed {
   isBlockDevice(): boolean;
 }
 
-function kindOf(entry: Typed): EntryKind {
-  if (entry.isFile()) return { kind: "file" };
-  if (entry.isDirectory()) return { kind: "folder" };
-  if (entry.isFIFO()) return { kind: "special", detail: "a FIFO" };
-  if (entry.isSocket()) return { kind: "special", detail: "a socket" };
-  if (entry.isCharacterDevice() || entry.isBlockDevice()) return { kind: "special", detail: "a device" };
-  return { kind: "special", detail: "something unknown" };
+function special(path: string, type: Typed): Failure {
+  const isDevice = type.isCharacterDevice() || type.isBlockDevice();
+  const what = type.isFIFO() ? "a FIFO" : type.isSocket() ? "a socket" : isDevice ? "a device" : "something unknown";
+  return { reason: "SPECIAL_FILE", message: `the output ${show(path)} is no regular file but ${what}` };
 }
 
-/** O2. */
-function kindOfTarget(link: Buffer, folder: Folder, roots: readonly string[]): EntryKind {
-  let target: Buffer;
-  try {
-    target = realpathSync.native(link, "buffer");
-  } catch (error) {
-    const code = codeOf(error);
-    return { kind: "escape", detail: code === "ELOOP" ? "that leads round in a circle" : `to nothing (${code})` };
-  }
-  const real = target.toString("latin1");
-  const isInside = (root: string) => real === root || real.startsWith(`${Buffer.from(root).toString("latin1")}/`);
-  if (!roots.some(isInside))
-    return { kind: "escape", detail: `to ${escaped(target)}, outside the output and the inputs` };
-  const stat = lstatSync(target);
-  const at = realpathSync.native(folder.source, "buffer").toString("latin1");
-  if (stat.isDirectory() && (at === real || at.startsWith(`${real}/`)))
-    return { kind: "escape", detail: "to a folder that it lies in" };
-  const kind = kindOf(stat);
-  return kind.kind === "file" || kind.kind === "folder" ? { kind: kind.kind, source: target } : kind;
+/** Text where text will do: a Buffer for each of a million files would cost more than all the rest. */
+function below(folder: string | Buffer, name: string): string | Buffer {
+  return typeof folder === "string" ? `${folder}/${name}` : Buffer.concat([folder, SLASH, Buffer.from(name)]);
 }
+
+function bytesOf(path: string | Buffer): string {
+  return Buffer.from(path as string).toString("latin1");
+}
+
+function isBelow(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(`${folder}/`);
+}
+
+const TEXT = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** O3. */
 function textOf(name: Uint8Array): string | undefined {
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(name);
+    return TEXT.decode(name);
   } catch {
     return undefined;
   }
 }
 
-function wrongPath(path: string): string | undefined {
-  const parsed = parsePath(path);
-  return parsed.ok ? undefined : parsed.message;
+function badName(path: string, why: string): Failure {
+  return { reason: "BAD_NAME", message: `the output ${show(path)} cannot be stored: ${why}` };
 }
 
 /** Bytes that are no plain text, shown as \xNN. */
@@ -164,12 +240,8 @@ function escaped(bytes: Uint8Array): string {
     .replaceAll(/[^\x20-\x7e]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
 
-function show(path: string): string {
-  return JSON.stringify(path.length > 300 ? `${path.slice(0, 300)}...` : path);
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : String(error);
+function tooLarge(message: string): Failure {
+  return { reason: "OUTPUT_TOO_LARGE", message };
 }
 
 function failed(reason: string, message: string): { readonly ok: false; readonly failure: Failure } {

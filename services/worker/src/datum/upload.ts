@@ -1,10 +1,11 @@
 // Stores what a command left: its files go into the open pack, its sums are checked.
 
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, readSync } from "node:fs";
 import { checkSum, fileEntry, type PackWriter, type SumOutput, type SumSource } from "@sheaf/files";
 import type { store } from "@sheaf/proto";
-import { type OutputFile, openOutput } from "./collector.ts";
+import { internal } from "@sheaf/runtime";
 import { type Failure, fitMessage } from "./outcome.ts";
+import { changedSince, type OutputFile, openOutput } from "./output-file.ts";
 
 /** Larger files go piece by piece, so that memory stays bounded. */
 const WHOLE_BYTES_MAX = 4 * 1024 * 1024;
@@ -15,6 +16,7 @@ export type Uploaded =
       readonly ok: true;
       readonly entries: readonly store.FileEntry[];
       readonly sums: readonly SumOutput[];
+      /** Stored; what is only referred to does not count. */
       readonly bytes: number;
     }
   | { readonly ok: false; readonly failure: Failure };
@@ -29,6 +31,11 @@ export async function upload(
   const sums: SumOutput[] = [];
   let bytes = 0;
   for (const file of files) {
+    if (file.kind === "reference") {
+      if (isSum(file.path)) return sumOfReference(file.path);
+      entries.push(referTo(file.path, file.entry));
+      continue;
+    }
     const opened = openOutput(file);
     if (!opened.ok) return opened;
     const { fd, executable } = opened;
@@ -41,6 +48,8 @@ export async function upload(
         sums.push({ path: file.path, lines });
       }
       const content = whole === undefined ? await packs.addStream(readPieces(fd)) : packs.add(whole);
+      const failure = changedSince(file, fd);
+      if (failure !== undefined) return { ok: false, failure };
       bytes += Number(content.size);
       entries.push(fileEntry(file.path, content, { executable }));
     } finally {
@@ -48,6 +57,16 @@ export async function upload(
     }
   }
   return { ok: true, entries, sums, bytes };
+}
+
+/** The content of the input as it lies in the store. */
+function referTo(path: string, { size, hash, segments, executable }: store.FileEntry): store.FileEntry {
+  return fileEntry(path, { size, hash, segments }, { executable });
+}
+
+function sumOfReference(path: string): Uploaded {
+  const message = `${JSON.stringify(path)} is merged by sum, and is a link to an input whose content is not here (empty_files or lazy): copy the content instead`;
+  return { ok: false, failure: { reason: "NOT_A_SUM", message: fitMessage(message) } };
 }
 
 function notASum(path: string, line: number, detail: string): Uploaded {
@@ -69,10 +88,15 @@ function readWhole(fd: number, size: number): Uint8Array {
   return bytes.subarray(0, at);
 }
 
-function* piecesOf(file: OutputFile): Generator<Uint8Array, void, void> {
-  const fd = openSync(file.source, "r");
+/** Throws when the file is not what was stored: sums of other lines would be silently wrong. */
+function* piecesOf(file: OutputFile & { kind: "file" }): Generator<Uint8Array, void, void> {
+  const opened = openOutput(file);
+  if (!opened.ok) throw internal(opened.failure.reason, opened.failure.message);
+  const { fd } = opened;
   try {
     yield* readPieces(fd);
+    const failure = changedSince(file, fd);
+    if (failure !== undefined) throw internal(failure.reason, failure.message);
   } finally {
     closeSync(fd);
   }

@@ -82,7 +82,7 @@ export class Uploads {
       return undefined;
     }
     const { out, pfs } = item.folder as DatumFolder;
-    const collected = collect(out, pfs);
+    const collected = collect({ out, pfs });
     if (!collected.ok) return collected.failure;
     const packs = this.#packs.writer;
     const stored = await upload(collected.files, packs, item.job.isSum);

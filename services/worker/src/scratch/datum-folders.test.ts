@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import {
   chmodSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -77,4 +79,35 @@ describe("DatumFolders", () => {
       assert.deepEqual(tree(second), expected("in", "in/f"));
     });
   }
+
+  // A command that is not root must not have root remove files for it.
+  for (const [what, folder] of [
+    ["its output folder", "out"],
+    ["a folder of its inputs", "in"],
+  ] as const) {
+    it(`removes nothing behind a link that the command put in the place of ${what}`, () => {
+      const away = join(root, `precious-${count}`);
+      mkdirSync(away);
+      writeFileSync(join(away, "f"), "precious");
+      const folders = newFolders();
+      const first = use(folders, ["in/f"]);
+      rmSync(join(first.pfs, folder), { recursive: true });
+      symlinkSync(away, join(first.pfs, folder));
+      folders.give(first);
+      assert.equal(readFileSync(join(away, "f"), "utf8"), "precious");
+      assert.notEqual(folders.take().path, first.path);
+    });
+  }
+
+  it("gives every datum files of its own: what a command keeps of one, or does to it, is not seen by the next", () => {
+    const folders = newFolders();
+    const first = use(folders, ["in/f"]);
+    const kept = join(root, `kept-${count}`);
+    linkSync(join(first.pfs, "in/f"), kept);
+    chmodSync(join(first.pfs, "in/f"), 0o666);
+    folders.give(first);
+    const second = use(folders, ["in/f"]);
+    writeFileSync(kept, "changed");
+    assert.equal(readFileSync(join(second.pfs, "in/f"), "utf8"), "1");
+  });
 });

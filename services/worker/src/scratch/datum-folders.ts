@@ -11,6 +11,7 @@
  *   G1. A folder that is used again holds exactly what a new one would: only folders that we made, with the modes that we
  *       gave, and nothing in them. Anything unexpected, and the whole folder is removed instead.
  *   G2. What a datum needs is decided before: folders of the one before that it does not need go.
+ *   G3. Nothing is removed below a folder that was not looked at: the command may have put a link in its place.
  */
 import { lstatSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -60,9 +61,10 @@ export class DatumFolder {
     this.#files = files.map((file) => join(this.pfs, file));
   }
 
-  /** Whether it could be made as good as new (G1). */
+  /** Whether it could be made as good as new (G1). Looks first: a link in the place of a folder would lead out of here (G3). */
   renew(): boolean {
     try {
+      if (!this.#foldersAreOurs()) return false;
       for (const file of this.#files) unlinkSync(file);
       return this.#emptyOut() && this.#isAsMade();
     } catch {
@@ -87,9 +89,15 @@ export class DatumFolder {
       children.set(parent, (children.get(parent) ?? 0) + 1);
     }
     // What was in out/ has just been removed.
-    if (!this.#isOurs(this.out) || !this.#holds(this.path, 1)) return false;
-    if (!this.#holds(this.pfs, children.get("") ?? 0)) return false;
+    if (!this.#holds(this.path, 1) || !this.#holds(this.pfs, children.get("") ?? 0)) return false;
     for (const folder of this.#made) if (!this.#holds(join(this.pfs, folder), children.get(folder) ?? 0)) return false;
+    return true;
+  }
+
+  /** All that we made, parents first. */
+  #foldersAreOurs(): boolean {
+    if (!this.#isOurs(this.path) || !this.#isOurs(this.pfs) || !this.#isOurs(this.out)) return false;
+    for (const folder of this.#made) if (!this.#isOurs(join(this.pfs, folder))) return false;
     return true;
   }
 
@@ -98,9 +106,9 @@ export class DatumFolder {
     return stat.isDirectory() && stat.mode === this.#mode;
   }
 
-  /** Whether it is a folder as we made it, with so many entries. What they are is seen when they are looked at in turn. */
+  /** Whether the folder has so many entries. What they are was seen when they were looked at in turn. */
   #holds(folder: string, entries: number): boolean {
-    return this.#isOurs(folder) && readdirSync(folder).length === entries;
+    return readdirSync(folder).length === entries;
   }
 }
 

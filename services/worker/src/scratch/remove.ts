@@ -1,7 +1,10 @@
-import { chmodSync, lstatSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, lstatSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
 
-/** Removes a folder with all that a command may have left in it, folders that nobody may enter too. */
+/** Deeper folders are moved up before they are removed: their paths may be longer than the kernel takes (4 KiB). */
+const DEPTH_MAX = 12;
+
+/** Removes a folder with all that a command may have left in it, folders that nobody may enter, or too deep to name, too. */
 export function removeFolder(folder: string): void {
   try {
     rmSync(folder, { recursive: true, force: true });
@@ -20,14 +23,23 @@ export async function removeFolderLater(folder: string): Promise<void> {
   }
 }
 
-/** Makes every folder below one that its owner may read and change. Links are not followed. */
+/** Makes every folder below one that its owner may read and change, and none of them deep. Links are not followed. */
 function openUp(top: string): void {
-  const todo = [Buffer.from(top)];
-  for (let folder = todo.pop(); folder !== undefined; folder = todo.pop()) {
+  let moved = 0;
+  const todo = [{ folder: Buffer.from(top), depth: 0 }];
+  for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
+    let { folder, depth } = next;
     if (!lstatSync(folder, { throwIfNoEntry: false })?.isDirectory()) continue;
     chmodSync(folder, 0o700);
+    if (depth > DEPTH_MAX) {
+      const shallow = Buffer.from(`${top}/.sheaf-deep-${moved++}`);
+      renameSync(folder, shallow);
+      folder = shallow;
+      depth = 1;
+    }
     for (const entry of readdirSync(folder, { withFileTypes: true, encoding: "buffer" })) {
-      if (entry.isDirectory()) todo.push(Buffer.concat([folder, Buffer.from("/"), entry.name]));
+      const path = Buffer.concat([folder, Buffer.from("/"), entry.name]);
+      if (entry.isDirectory()) todo.push({ folder: path, depth: depth + 1 });
     }
   }
 }

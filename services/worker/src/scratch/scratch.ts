@@ -2,7 +2,7 @@
  * The worker's scratch folder: `<data>/<worker id>`, for itself alone. It is removed at the end; what a killed worker left is
  * removed by the next one that starts with the same data folder.
  */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { alreadyExists, messageOf, permissionDenied } from "@sheaf/runtime";
 import { removeFolder } from "./remove.ts";
@@ -10,7 +10,7 @@ import { removeFolder } from "./remove.ts";
 /** Says which process a folder belongs to: its id, and when it began, because ids are used again. */
 const OWNER_FILE = "owner";
 
-/** Makes the folder anew. Throws ALREADY_EXISTS when a living worker has it. */
+/** Makes the folder anew; its path, free of links. Throws ALREADY_EXISTS when a living worker has it. */
 export function openScratch(data: string, worker: string): string {
   const folder = join(data, worker);
   try {
@@ -18,7 +18,7 @@ export function openScratch(data: string, worker: string): string {
     removeLeftovers(data);
     mkdirSync(folder, { mode: 0o700 });
     writeFileSync(join(folder, OWNER_FILE), identityOf(process.pid) ?? "");
-    return folder;
+    return realpathSync.native(folder);
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "EEXIST") {
       throw alreadyExists(
