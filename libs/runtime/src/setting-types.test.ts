@@ -39,6 +39,8 @@ test("parseBytes()", () => {
     "1.5 KiB": 1_536,
     "10MB": 10_000_000,
     "1kB": 1_000,
+    "10Gi": 10_737_418_240,
+    "500M": 500_000_000,
   };
   for (const [text, bytes] of Object.entries(good)) assert.equal(value(parseBytes(text)), bytes, text);
   for (const text of ["", "MiB", "-1", "1mb", "1.2.3", "99999999TiB"])

@@ -28,6 +28,15 @@ const BYTE_UNITS: Readonly<Record<string, number>> = {
   MB: 1e6,
   GB: 1e9,
   TB: 1e12,
+  // As Kubernetes writes them.
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
 };
 
 export function parseInteger(
@@ -60,7 +69,7 @@ export function parseDuration(text: string): Parsed<number> {
   return Number.isSafeInteger(Math.round(sum)) ? { value: sum } : wrong;
 }
 
-/** Bytes from `1048576`, `64MiB`, `1.5GiB`, `10MB`. */
+/** Bytes from `1048576`, `64MiB`, `1.5GiB`, `10MB`, or the same without the B: `10Gi`. */
 export function parseBytes(text: string): Parsed<number> {
   const wrong = {
     wrong: "is not a size: use bytes, or a number with KiB, MiB, GiB, TiB, kB, MB, GB or TB, like 64MiB",

@@ -3,7 +3,7 @@
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { compileGlob } from "@sheaf/files";
 import { api } from "@sheaf/proto";
-import { messageOf } from "@sheaf/runtime";
+import { messageOf, parseBytes } from "@sheaf/runtime";
 import * as limits from "./limits.ts";
 import { checkDescription, checkName, shown } from "./names.ts";
 import { refuseUnimplemented } from "./spec-unimplemented.ts";
@@ -40,6 +40,7 @@ function checkParts(violations: Violations, spec: api.PipelineSpec): void {
   checkTimeout(violations, "datum_timeout", spec.datumTimeout);
   checkTimeout(violations, "job_timeout", spec.jobTimeout);
   checkFailurePolicy(violations, spec.failurePolicy);
+  checkSize(violations, "resource_limits.disk", spec.resourceLimits?.disk ?? "");
   checkBytes(violations, "salt", Buffer.byteLength(spec.salt), limits.SALT_BYTES_MAX);
 }
 
@@ -108,6 +109,12 @@ function checkInput(violations: Violations, spec: api.PipelineSpec): void {
     'is "out", the folder of the output: give another',
   );
   if (pfs.branch !== "") checkName(violations, "input.pfs.branch", pfs.branch);
+  const both = pfs.lazy && pfs.emptyFiles;
+  violations.require(
+    !both,
+    "input.pfs.lazy",
+    "stands beside empty_files: either the content comes when it is opened, or never",
+  );
   checkGlob(violations, "input.pfs.glob", pfs.glob);
   const self = pfs.repo !== "" && pfs.repo === spec.pipeline?.name;
   violations.require(!self, "input.pfs.repo", `is the pipeline's own output: ${pfs.repo} -> ${pfs.repo} is a cycle`);
@@ -166,6 +173,13 @@ function checkFailurePolicy(violations: Violations, policy: api.FailurePolicy | 
     const ok = minSuccessRatio >= 0 && minSuccessRatio <= 1; // NaN is neither
     violations.require(ok, "failure_policy.min_success_ratio", `is ${minSuccessRatio}: use 0 to 1`);
   }
+}
+
+function checkSize(violations: Violations, field: string, text: string): void {
+  if (text === "") return;
+  const parsed = parseBytes(text);
+  if (!("value" in parsed)) violations.add(field, parsed.wrong);
+  else violations.require(parsed.value > 0, field, "is 0: use at least 1 byte, or leave it out for no limit");
 }
 
 function checkText(violations: Violations, field: string, text: string): void {

@@ -7,6 +7,9 @@ import type { SegmentReader } from "@sheaf/files";
 import type { store } from "@sheaf/proto";
 import { messageOf, SheafError } from "@sheaf/runtime";
 import type { DatumFolder } from "../scratch/datum-folders.ts";
+import type { InputFile } from "./input-modes.ts";
+import { type FifoPool, LAZY_FILES_MAX } from "./lazy-files.ts";
+import { type Failure, fitMessage } from "./outcome.ts";
 
 export type Downloaded =
   | { readonly kind: "ready"; readonly bytes: number }
@@ -14,8 +17,8 @@ export type Downloaded =
   | { readonly kind: "scratch-full"; readonly detail: string }
   /** The store does not answer: try again later. */
   | { readonly kind: "store-away"; readonly detail: string }
-  /** What the store holds is not what was put there, or is gone. */
-  | { readonly kind: "damaged"; readonly detail: string };
+  /** What the store holds is not what was put there, or is gone; or the datum is one that cannot be prepared anywhere. */
+  | { readonly kind: "impossible"; readonly failure: Failure };
 
 // The command gets copies that it may read, run, and, if it must, destroy. Not hard links: the user that owns a file (or
 // root) can write to it whatever its mode, and the store's own bytes must never change.
@@ -25,22 +28,36 @@ const EXECUTABLE_MODE = 0o555;
 const NO_ROOM = new Set(["ENOSPC", "EDQUOT", "EMFILE", "ENFILE"]);
 
 /** Puts the inputs into the datum's folder. */
-export async function download(datum: store.Datum, folder: DatumFolder, reader: SegmentReader): Promise<Downloaded> {
-  const files = datum.inputs.flatMap((input) =>
-    input.files.map((file) => ({ path: `${input.name}${file.path}`, file })),
-  );
+export async function download(
+  files: readonly InputFile[],
+  folder: DatumFolder,
+  reader: SegmentReader,
+  fifos: FifoPool,
+): Promise<Downloaded> {
+  const lazy = files.reduce((count, { mode }) => count + (mode === "lazy" ? 1 : 0), 0);
+  if (lazy > LAZY_FILES_MAX)
+    return impossible("TOO_MANY_LAZY_FILES", `${lazy} lazy files in one datum: at most ${LAZY_FILES_MAX}`);
   try {
     folder.prepare(files.map(({ path }) => path));
     let bytes = 0;
-    for (const { path, file } of files) bytes += await writeFile(join(folder.pfs, path), file, reader);
+    for (const { path, entry, mode } of files) {
+      const at = join(folder.pfs, path);
+      if (mode === "content") bytes += await writeFile(at, entry, reader);
+      else if (mode === "lazy") fifos.place(at);
+      else closeSync(openSync(at, "wx", modeOf(entry)));
+    }
     return { kind: "ready", bytes };
   } catch (error) {
     return whatWentWrong(error);
   }
 }
 
+function modeOf({ executable }: store.FileEntry): number {
+  return executable ? EXECUTABLE_MODE : FILE_MODE;
+}
+
 async function writeFile(path: string, file: store.FileEntry, reader: SegmentReader): Promise<number> {
-  const fd = openSync(path, "wx", file.executable ? EXECUTABLE_MODE : FILE_MODE);
+  const fd = openSync(path, "wx", modeOf(file));
   try {
     let bytes = 0;
     for await (const piece of reader.read(file.segments)) {
@@ -53,10 +70,16 @@ async function writeFile(path: string, file: store.FileEntry, reader: SegmentRea
   }
 }
 
-function whatWentWrong(error: unknown): Downloaded {
+/** What an error on the way to an input's bytes means. Throws what is none of these. */
+export function whatWentWrong(error: unknown): Exclude<Downloaded, { kind: "ready" }> {
   const detail = messageOf(error);
-  if (error instanceof SheafError) return { kind: error.code === "DATA_LOSS" ? "damaged" : "store-away", detail };
+  if (error instanceof SheafError)
+    return error.code === "DATA_LOSS" ? impossible("INPUT_DAMAGED", detail) : { kind: "store-away", detail };
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (NO_ROOM.has(code)) return { kind: "scratch-full", detail };
   throw error;
+}
+
+function impossible(reason: string, message: string): { readonly kind: "impossible"; readonly failure: Failure } {
+  return { kind: "impossible", failure: { reason, message: fitMessage(message) } };
 }

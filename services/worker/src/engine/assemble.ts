@@ -7,6 +7,7 @@ import { type Clock, type Logger, systemRandom, toSheafError } from "@sheaf/runt
 import type { Store } from "@sheaf/storage";
 import { ClaimBook } from "../claims/book.ts";
 import { launcherEnvironment } from "../datum/environment.ts";
+import { FifoPool } from "../datum/lazy-files.ts";
 import { Slot } from "../launcher/slot.ts";
 import { MergeWork } from "../merge/merge-work.ts";
 import { PlanWork } from "../plan/plan-work.ts";
@@ -55,6 +56,7 @@ export async function startEngine(
     folders: new DatumFolders(folders.datums, (folder, error) =>
       log.warn({ err: error }, `cannot remove the scratch folder ${folder}`),
     ),
+    fifos: new FifoPool(join(data.scratch, "fifos")),
     path: env.PATH ?? "",
     clock,
     random: systemRandom,

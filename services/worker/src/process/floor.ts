@@ -16,6 +16,7 @@
  */
 import { backoff, type Random } from "@sheaf/runtime";
 import type { Claim } from "../claims/claim.ts";
+import { whatWentWrong } from "../datum/download.ts";
 import { datumEnvironment } from "../datum/environment.ts";
 import { type Failure, fitMessage, notSaved, quarantineOf } from "../datum/outcome.ts";
 import type { Ended, Run, Slot } from "../launcher/slot.ts";
@@ -30,7 +31,9 @@ const LOSSES_MAX = 3;
 const STORE_WAIT_MS = 500;
 const RETRY = { baseMs: 100, capMs: 5_000 };
 
-export interface FloorOptions extends Omit<PrefetchOptions, "onReady" | "onDamaged" | "onQuarantined">, UploadsOptions {
+export interface FloorOptions
+  extends Omit<PrefetchOptions, "onReady" | "onImpossible" | "onQuarantined" | "onUnfed">,
+    UploadsOptions {
   readonly random: Random;
   /** A try failed and others follow. */
   readonly onTryFailed: (claim: Claim, index: number, tries: number) => void;
@@ -52,8 +55,9 @@ export class Floor {
     this.#prefetch = new Prefetch({
       ...options,
       onReady: () => this.#pokeSlots(),
-      onDamaged: (item, failure) => void this.uploads.between(() => this.#onFailure(item, failure)),
+      onImpossible: (item, failure) => void this.uploads.between(() => this.#onFailure(item, failure)),
       onQuarantined: (item) => void this.uploads.between(() => this.#fail(item, quarantineOf(item.losses))),
+      onUnfed: (item) => this.#kill(item),
     });
   }
 
@@ -106,6 +110,7 @@ export class Floor {
       command: { folder, workingDir: job.workingDir, argv, env, stdin },
       timeoutMs: job.timeoutMs,
       started: () => {
+        item.lazy?.open();
         if (spent !== undefined) return; // what is told is the cost of the last try
         cost.startedAt = clock.now();
         cost.startedWall = clock.wall();
@@ -128,14 +133,25 @@ export class Floor {
 
   /** F2. */
   #onEnded(item: Item, ended: Ended): void {
+    const unfed = item.lazy?.close();
     if (!isWanted(item)) return removeFolder(item, this.#options.folders);
     if (item.restart) forgive(item);
     if (item.restart || ended.kind === "killed") {
       item.restart = false;
       return this.#again(item, 0);
     }
+    if (unfed !== undefined) return this.#onUnfed(item, unfed.error);
     if (ended.kind === "lost") return this.#onLost(item, ended.detail);
     void this.uploads.between(() => this.#upload(item, ended)).finally(() => this.#pokeSlots());
+  }
+
+  /** A lazy file could not be fed: whatever the command made of that does not count. */
+  #onUnfed(item: Item, error: unknown): void {
+    const why = whatWentWrong(error);
+    if (why.kind === "impossible") return void this.uploads.between(() => this.#onFailure(item, why.failure));
+    const { job } = item.claim.assigned;
+    this.#options.log.error({ job, index: item.index }, `cannot feed a lazy file: ${why.detail}`);
+    this.#again(item, STORE_WAIT_MS);
   }
 
   #onLost(item: Item, detail: string): void {

@@ -4,6 +4,7 @@ import { create } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { api, store } from "@sheaf/proto";
 import type { Claim } from "../claims/claim.ts";
+import type { LazyFiles } from "../datum/lazy-files.ts";
 import { LogCapture } from "../datum/log-capture.ts";
 import type { Failure } from "../datum/outcome.ts";
 import type { Run } from "../launcher/slot.ts";
@@ -19,6 +20,8 @@ export interface Item {
   readonly log: LogCapture;
   /** Its folder; a new one for each try. */
   folder: DatumFolder | undefined;
+  /** What feeds its lazy inputs while the command runs. */
+  lazy: LazyFiles | undefined;
   /** Tries that were the command's own failure, those on earlier workers among them. */
   failures: number;
   /** Times that a worker, or the launcher here, died under it. */
@@ -48,7 +51,7 @@ export interface Cost {
 /** A datum before its first try here. */
 export function newItem(claim: Claim, job: ProcessJob, index: number, datum: store.Datum): Item {
   const { tries: failures, losses } = claim.assigned.prior.get(index) ?? { tries: 0, losses: 0 };
-  const none = { folder: undefined, launchersLost: 0, run: undefined, restart: false, spent: undefined };
+  const none = { folder: undefined, lazy: undefined, launchersLost: 0, run: undefined, restart: false, spent: undefined };
   return { claim, job, index, datum, log: new LogCapture(), failures, losses, ...none, cost: newCost() };
 }
 
@@ -106,5 +109,7 @@ export function isQuarantined({ claim, index }: Item): boolean {
 export function removeFolder(item: Item, folders: DatumFolders): void {
   const { folder } = item;
   item.folder = undefined;
+  item.lazy?.close();
+  item.lazy = undefined;
   if (folder !== undefined) folders.give(folder);
 }

@@ -4,8 +4,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { compileMergeSpec, getMessage, PlanReader } from "@sheaf/files";
 import { store } from "@sheaf/proto";
-import { internal } from "@sheaf/runtime";
+import { internal, parseBytes } from "@sheaf/runtime";
 import type { Store } from "@sheaf/storage";
+import { type InputMode, inputModes } from "../datum/input-modes.ts";
 
 const TRIES_DEFAULT = 3;
 
@@ -21,6 +22,10 @@ export interface ProcessJob {
   /** Run when the tries of a datum are spent, and what it reads; without words: there is none. */
   readonly errArgv: readonly string[];
   readonly errStdin: string;
+  /** How the files of each input come to the command. */
+  readonly modes: ReadonlyMap<string, InputMode>;
+  /** Limit on what a datum may leave on disk, in bytes. */
+  readonly diskBytes: number | undefined;
   isSum(path: string): boolean;
   datum(index: number): Promise<store.Datum>;
 }
@@ -47,6 +52,8 @@ export async function openJob(source: Store, input: store.ObjectRef, folder: str
     stdin: stdinFile("stdin", stdin),
     errArgv: errCmd,
     errStdin: stdinFile("err-stdin", errStdin),
+    modes: inputModes(spec.input),
+    diskBytes: bytesOf(spec.resourceLimits?.disk ?? ""),
     isSum: (path) => strategyOf(path) === "sum",
     datum: async (index) => {
       for await (const datum of plan.datums(BigInt(index), BigInt(index + 1))) return datum;
@@ -62,4 +69,12 @@ function writeStdin(file: string, lines: readonly string[]): string {
 
 function durationMs({ seconds, nanos }: { readonly seconds: bigint; readonly nanos: number }): number {
   return Number(seconds) * 1_000 + Math.ceil(nanos / 1e6);
+}
+
+/** The master has checked the text; "" is no limit. */
+function bytesOf(text: string): number | undefined {
+  if (text === "") return undefined;
+  const parsed = parseBytes(text);
+  if (!("value" in parsed)) throw internal("WORK_INVALID", `resource_limits.disk ${parsed.wrong}`);
+  return parsed.value;
 }

@@ -11,6 +11,7 @@ import { memoryStore } from "@sheaf/storage";
 import { ClaimBook } from "../claims/book.ts";
 import type { Claim } from "../claims/claim.ts";
 import type { Prior } from "../claims/terms.ts";
+import { FifoPool } from "../datum/lazy-files.ts";
 import type { Failure } from "../datum/outcome.ts";
 import { DatumFolders } from "../scratch/datum-folders.ts";
 import type { ProcessJob } from "./job.ts";
@@ -27,17 +28,26 @@ async function open(n: number, bytes: number, prior: ReadonlyMap<number, Prior> 
   const files = Array.from({ length: n }, (_, i) => fileEntry(`/f${i}`, packs.add(Buffer.alloc(bytes, i))));
   await packs.close();
   let away = 0;
+  const slow = { isSlow: false, waiting: [] as (() => void)[], most: 0 };
+  const wait = () =>
+    new Promise<void>((resolve) => {
+      slow.waiting.push(resolve);
+      slow.most = Math.max(slow.most, slow.waiting.length);
+    });
   const source = {
     ...target,
-    get: (key: string, range: never) =>
-      away-- > 0 ? Promise.reject(unavailable("AWAY", "away")) : target.get(key, range),
+    get: async (key: string, range: never) => {
+      if (slow.isSlow) await wait();
+      if (away-- > 0) throw unavailable("AWAY", "away");
+      return target.get(key, range);
+    },
   };
   const datum = (index: number) =>
     create(store.DatumSchema, {
       id: `${index}`,
       inputs: [{ name: "in", path: `/f${index}`, files: [files[index] as store.FileEntry] }],
     });
-  const job = { datum: async (index: number) => datum(index) } as unknown as ProcessJob;
+  const job = { datum: async (index: number) => datum(index), modes: new Map() } as unknown as ProcessJob;
   const clock = manualClock();
   const book = new ClaimBook(() => "attempt");
   const input = create(store.ObjectRefSchema, { key: "work/x", size: 1n });
@@ -60,18 +70,20 @@ async function open(n: number, bytes: number, prior: ReadonlyMap<number, Prior> 
     store: source as never,
     book,
     folders: new DatumFolders(dir, (folder, error) => assert.fail(`${folder}: ${error}`)),
+    fifos: new FifoPool(join(root, `fifos-${count}`)),
+    onUnfed: () => assert.fail("nothing is lazy"),
     clock,
     log: testLogger(),
     openJob: async () => job,
     onReady: () => {},
-    onDamaged: (_item, failure) => seen.damaged.push(failure),
+    onImpossible: (_item, failure) => seen.damaged.push(failure),
     onQuarantined: ({ index }) => seen.quarantined.push(index),
     onCannotGoOn: (claim) => seen.stuck.push(claim),
   });
   const setAway = (times: number) => {
     away = times;
   };
-  return { prefetch, book, clock, dir, seen, setAway, target, claim: book.claim("a") as Claim };
+  return { prefetch, book, clock, dir, seen, setAway, slow, target, claim: book.claim("a") as Claim };
 }
 
 /** Until nothing happens any more without a change from outside. */
@@ -157,6 +169,38 @@ describe("Prefetch", () => {
     prefetch.close();
     await done;
     assert.equal(clock.pending(), 0);
+  });
+
+  it("has several downloads under way in a store that is slow, and gives the datums out in order", async () => {
+    const { prefetch, slow } = await open(20, 10);
+    slow.isSlow = true;
+    const done = prefetch.run();
+    const order: number[] = [];
+    while (order.length < 20) {
+      await settle();
+      // The answer to the last question comes first.
+      slow.waiting.pop()?.();
+      await settle();
+      for (let item = prefetch.shift(); item !== undefined; item = prefetch.shift()) order.push(item.index);
+    }
+    assert.deepEqual(
+      order,
+      Array.from({ length: 20 }, (_, i) => i),
+    );
+    assert.equal(slow.most, 8);
+    prefetch.close();
+    await done;
+  });
+
+  it("keeps within its bytes with several under way", async () => {
+    const { prefetch, slow } = await open(8, 30 * 1024 * 1024);
+    slow.isSlow = true;
+    const done = prefetch.run();
+    await settle();
+    assert.equal(slow.most, 3);
+    prefetch.close();
+    for (const answer of slow.waiting) answer();
+    await done;
   });
 
   it("tells damage, and a folder that cannot be written", async () => {

@@ -1,5 +1,10 @@
-// The first stage: takes datums from the claims in their order and downloads them ahead, and again when they are tried again.
-
+/**
+ * The first stage: takes datums from the claims in their order and downloads them ahead, and again when they are tried again.
+ *
+ * P1. Several downloads are under way at a time, for a store that takes its time to answer; datums leave in the order of their claim
+ *     all the same, because a claim gives back what lies behind the last that was started (C1).
+ * P2. What is downloaded ahead, or under way, is bounded in number and in bytes; one datum may be larger than that.
+ */
 import { type SegmentReader, segmentReader } from "@sheaf/files";
 import type { store } from "@sheaf/proto";
 import { type Clock, type Logger, messageOf, type Timer } from "@sheaf/runtime";
@@ -7,43 +12,60 @@ import type { Store } from "@sheaf/storage";
 import type { ClaimBook } from "../claims/book.ts";
 import type { Claim } from "../claims/claim.ts";
 import { type Downloaded, download } from "../datum/download.ts";
-import { type Failure, fitMessage } from "../datum/outcome.ts";
+import { type InputFile, inputFiles } from "../datum/input-modes.ts";
+import { type FifoPool, LazyFiles } from "../datum/lazy-files.ts";
+import type { Failure } from "../datum/outcome.ts";
 import { Bell } from "../engine/bell.ts";
-import type { DatumFolders } from "../scratch/datum-folders.ts";
+import type { DatumFolder, DatumFolders } from "../scratch/datum-folders.ts";
 import { type Item, isQuarantined, isWanted, newItem, removeFolder } from "./item.ts";
 import type { ProcessJob } from "./job.ts";
 
 /** Datums that are downloaded ahead. */
 const AHEAD_COUNT = 64;
 const AHEAD_BYTES = 64 * 1024 * 1024;
+const LOADS_MAX = 8;
 const AWAY_WAIT_MS = 500;
 
 export interface PrefetchOptions {
   readonly store: Store;
   readonly book: ClaimBook;
   readonly folders: DatumFolders;
+  readonly fifos: FifoPool;
   readonly clock: Clock;
   readonly log: Logger;
   readonly openJob: (input: store.ObjectRef) => Promise<ProcessJob>;
   /** There is something to `shift`. */
   readonly onReady: () => void;
-  /** What the datum reads is damaged. */
-  readonly onDamaged: (item: Item, failure: Failure) => void;
+  /** What the datum reads is damaged, or it cannot be prepared anywhere. */
+  readonly onImpossible: (item: Item, failure: Failure) => void;
   /** Too many workers were lost with the datum: it is not to be run. */
   readonly onQuarantined: (item: Item) => void;
+  /** The command waits for the bytes of a lazy file that cannot be had: it must be killed. */
+  readonly onUnfed: (item: Item) => void;
   /** A datum that was not started cannot be prepared here, for want of room or of the plan. It was logged. */
   readonly onCannotGoOn: (claim: Claim) => void;
+}
+
+/** A datum on its way to being ready. */
+interface Entry {
+  readonly item: Item;
+  readonly files: readonly InputFile[];
+  /** Of its content. */
+  readonly bytes: number;
+  state: "waiting" | "loading" | "ready";
 }
 
 export class Prefetch {
   readonly #options: PrefetchOptions;
   readonly #reader: SegmentReader;
   readonly #bell = new Bell();
-  readonly #ready: Item[] = [];
-  #aheadBytes = 0;
-  /** Tries that follow, when their wait is over. */
-  readonly #again: Item[] = [];
-  readonly #waiting = new Map<Item, Timer>();
+  /** In the order in which they leave (P1). */
+  readonly #line: Entry[] = [];
+  /** Tries that follow: they go before all others, since they hold up the cut of all that is behind them. */
+  readonly #again: Entry[] = [];
+  /** Those whose wait is not over. */
+  readonly #pausing = new Map<Item, Timer>();
+  #loads = 0;
   #resting: Timer | undefined;
   #closed = false;
 
@@ -57,62 +79,86 @@ export class Prefetch {
     while (!this.#closed) {
       // Asked for before the look, so that no change in between is missed.
       const change = this.#bell.wait();
-      const item = this.#hasRoom() ? (this.#again.shift() ?? (await this.#nextItem())) : undefined;
-      if (item === undefined) await change;
-      else if (isQuarantined(item)) this.#options.onQuarantined(item);
-      else if (isWanted(item)) await this.#download(item);
+      const entry = this.#mayLoad()
+        ? (this.#waiting() ?? (this.#hasRoom() ? await this.#nextEntry() : undefined))
+        : undefined;
+      if (entry === undefined) await change;
+      else if (isQuarantined(entry.item)) {
+        this.#remove(entry);
+        this.#options.onQuarantined(entry.item);
+      } else if (isWanted(entry.item)) void this.#load(entry);
+      else this.#remove(entry);
     }
   }
 
   close(): void {
     this.#closed = true;
-    for (const timer of this.#waiting.values()) timer.cancel();
+    for (const timer of this.#pausing.values()) timer.cancel();
     this.#resting?.cancel();
     this.#bell.ring();
   }
 
   /** The claims have changed. Datums that are not wanted any more go. */
   wake(): void {
-    for (const item of [...this.#ready]) if (!isWanted(item)) this.#drop(item);
-    for (const item of [...this.#waiting.keys()]) if (!isWanted(item)) this.#drop(item);
+    for (const entry of [...this.#again, ...this.#line]) {
+      // One that is being loaded goes when that is over.
+      if (!isWanted(entry.item) && entry.state !== "loading") this.#drop(entry);
+    }
+    for (const [item, timer] of [...this.#pausing]) {
+      if (isWanted(item)) continue;
+      timer.cancel();
+      this.#pausing.delete(item);
+    }
     this.#bell.ring();
   }
 
   /** The next datum to run. */
   shift(): Item | undefined {
-    const item = this.#ready.shift();
-    if (item === undefined) return undefined;
-    this.#aheadBytes -= item.cost.downloadBytes;
+    const first = this.#again.find(({ state }) => state === "ready") ?? this.#line[0];
+    if (first?.state !== "ready") return undefined;
+    this.#remove(first);
     this.#bell.ring();
-    return item;
+    return first.item;
   }
 
   /** Downloads the datum anew, before all others, after a wait. */
   again(item: Item, waitMs: number): void {
     const now = () => {
-      this.#waiting.delete(item);
+      this.#pausing.delete(item);
       if (!isWanted(item)) return;
-      this.#again.push(item);
+      this.#again.push(entryOf(item));
       this.#bell.ring();
     };
     if (waitMs === 0) now();
-    else this.#waiting.set(item, this.#options.clock.timer(waitMs, now));
+    else this.#pausing.set(item, this.#options.clock.timer(waitMs, now));
   }
 
+  #mayLoad(): boolean {
+    return this.#resting === undefined && this.#loads < LOADS_MAX;
+  }
+
+  #waiting(): Entry | undefined {
+    const waits = ({ state }: Entry) => state === "waiting";
+    return this.#again.find(waits) ?? this.#line.find(waits);
+  }
+
+  /** P2. */
   #hasRoom(): boolean {
-    if (this.#resting !== undefined) return false;
-    return this.#ready.length < AHEAD_COUNT && (this.#aheadBytes < AHEAD_BYTES || this.#ready.length === 0);
+    const all = [...this.#again, ...this.#line];
+    const bytes = all.reduce((sum, entry) => sum + entry.bytes, 0);
+    return all.length === 0 || (all.length < AHEAD_COUNT && bytes < AHEAD_BYTES);
   }
 
-  async #nextItem(): Promise<Item | undefined> {
+  async #nextEntry(): Promise<Entry | undefined> {
     const { book, openJob, log, onCannotGoOn } = this.#options;
     const claim = book.nextToPrepare("process");
     const index = claim?.prepare();
     if (claim === undefined || index === undefined) return undefined;
     try {
       const job = await openJob(claim.assigned.input);
-      const datum = await job.datum(index);
-      return newItem(claim, job, index, datum);
+      const entry = entryOf(newItem(claim, job, index, await job.datum(index)));
+      this.#line.push(entry);
+      return entry;
     } catch (error) {
       log.error(
         { err: error, claim: claim.assigned.id },
@@ -123,61 +169,105 @@ export class Prefetch {
     }
   }
 
-  async #download(item: Item): Promise<void> {
+  async #load(entry: Entry): Promise<void> {
     const { clock, folders, onReady } = this.#options;
+    const { item } = entry;
+    entry.state = "loading";
+    this.#loads++;
     const began = clock.now();
-    const done = await this.#tryDownload(item);
+    const done = await this.#download(entry);
+    this.#loads--;
     item.cost.downloadMs = clock.now() - began;
+    this.#bell.ring();
+    if (!isWanted(item)) return this.#drop(entry);
     if (done.kind === "ready") {
+      entry.state = "ready";
       item.cost.downloadBytes = done.bytes;
-      this.#aheadBytes += done.bytes;
-      // One that was tried before holds up the cut of all behind it.
-      if (item.index < item.claim.next) this.#ready.unshift(item);
-      else this.#ready.push(item);
       return onReady();
     }
+    entry.state = "waiting";
     removeFolder(item, folders);
-    if (isWanted(item)) this.#cannotDownload(item, done);
+    this.#cannotDownload(entry, done);
   }
 
-  async #tryDownload(item: Item): Promise<Downloaded> {
+  async #download({ item, files }: Entry): Promise<Downloaded> {
+    const { fifos, folders } = this.#options;
     try {
-      item.folder = this.#options.folders.take();
-      return await download(item.datum, item.folder, this.#reader);
+      const folder = folders.take();
+      item.folder = folder;
+      item.lazy = this.#lazyFiles(item, folder, files);
+      return await download(files, folder, this.#reader, fifos);
     } catch (error) {
       return { kind: "scratch-full", detail: messageOf(error) };
     }
   }
 
-  #cannotDownload(item: Item, why: Exclude<Downloaded, { kind: "ready" }>): void {
-    const { log, onDamaged, onCannotGoOn } = this.#options;
-    const { detail } = why;
-    if (why.kind === "damaged") return onDamaged(item, { reason: "INPUT_DAMAGED", message: fitMessage(detail) });
+  #lazyFiles(item: Item, folder: DatumFolder, files: readonly InputFile[]): LazyFiles | undefined {
+    const lazy = files.filter(({ mode }) => mode === "lazy");
+    if (lazy.length === 0) return undefined;
+    const { clock, fifos, onUnfed } = this.#options;
+    return new LazyFiles({
+      files: lazy.map(({ path, entry }) => ({ path: `${folder.pfs}/${path}`, entry })),
+      reader: this.#reader,
+      fifos,
+      clock,
+      onTrouble: () => onUnfed(item),
+    });
+  }
+
+  #cannotDownload(entry: Entry, why: Exclude<Downloaded, { kind: "ready" }>): void {
+    const { log, onImpossible, onCannotGoOn } = this.#options;
+    const { item } = entry;
+    if (why.kind === "impossible") {
+      this.#remove(entry);
+      return onImpossible(item, why.failure);
+    }
     const isFull = why.kind === "scratch-full";
     const what = isFull ? "the scratch folder cannot take a datum" : "the store does not answer";
-    log.error({ job: item.claim.assigned.job, index: item.index }, `${what}: ${detail}`);
-    // What was downloaded ahead takes room as well: it is used up first.
-    if (isFull && this.#ready.length === 0 && item.index >= item.claim.next) return onCannotGoOn(item.claim);
-    this.#again.unshift(item);
+    log.error({ job: item.claim.assigned.job, index: item.index }, `${what}: ${why.detail}`);
+    if (isFull && !this.#makeRoom(entry) && item.index >= item.claim.next) {
+      this.#remove(entry);
+      return onCannotGoOn(item.claim);
+    }
     this.#rest();
+  }
+
+  /** Whether there is, or will be, more room for the datum: what is ready before it is used up first, what is ready behind it goes. */
+  #makeRoom(entry: Entry): boolean {
+    const all = [...this.#again, ...this.#line];
+    const others = all.filter((other) => other !== entry && other.state !== "waiting");
+    for (const other of all.slice(all.indexOf(entry) + 1)) {
+      if (other.state !== "ready") continue;
+      other.state = "waiting";
+      removeFolder(other.item, this.#options.folders);
+    }
+    return others.length > 0;
   }
 
   /** Downloads nothing for a while: the next datum would fare no better. */
   #rest(): void {
+    this.#resting?.cancel();
     this.#resting = this.#options.clock.timer(AWAY_WAIT_MS, () => {
       this.#resting = undefined;
       this.#bell.ring();
     });
   }
 
-  #drop(item: Item): void {
-    const at = this.#ready.indexOf(item);
-    if (at >= 0) {
-      this.#ready.splice(at, 1);
-      this.#aheadBytes -= item.cost.downloadBytes;
-    }
-    this.#waiting.get(item)?.cancel();
-    this.#waiting.delete(item);
-    removeFolder(item, this.#options.folders);
+  #drop(entry: Entry): void {
+    this.#remove(entry);
+    removeFolder(entry.item, this.#options.folders);
   }
+
+  #remove(entry: Entry): void {
+    for (const list of [this.#again, this.#line]) {
+      const at = list.indexOf(entry);
+      if (at >= 0) list.splice(at, 1);
+    }
+  }
+}
+
+function entryOf(item: Item): Entry {
+  const files = inputFiles(item.datum, item.job.modes);
+  const bytes = files.reduce((sum, { entry, mode }) => sum + (mode === "content" ? Number(entry.size) : 0), 0);
+  return { item, files, bytes, state: "waiting" };
 }

@@ -11,6 +11,7 @@ import type { ClaimBook } from "../claims/book.ts";
 import type { Claim } from "../claims/claim.ts";
 import type { Cut, Interval } from "../claims/terms.ts";
 import { collect } from "../datum/collector.ts";
+import { absentFiles } from "../datum/input-modes.ts";
 import { lastWordsOf } from "../datum/log-capture.ts";
 import { type Failure, failureOf } from "../datum/outcome.ts";
 import { upload } from "../datum/upload.ts";
@@ -82,7 +83,8 @@ export class Uploads {
       return undefined;
     }
     const { out, pfs } = item.folder as DatumFolder;
-    const collected = collect({ out, pfs });
+    const absent = absentFiles(item.datum, item.job.modes);
+    const collected = collect({ out, pfs, ...(absent && { absent }) }, { bytes: item.job.diskBytes });
     if (!collected.ok) return collected.failure;
     const packs = this.#packs.writer;
     const stored = await upload(collected.files, packs, item.job.isSum);

@@ -216,7 +216,8 @@ export type PipelineSpec = Message<"sheaf.api.v1.PipelineSpec"> & {
   resourceRequests?: ResourceSpec | undefined;
 
   /**
-   * Limits of a worker. Not implemented yet.
+   * Limits of a worker; of these only `disk` is implemented: what one datum may leave on disk, its output included. Default: no
+   * limit but 1 GiB of holes. A datum above it fails: OUTPUT_TOO_LARGE, or SCRATCH_QUOTA while its command runs.
    *
    * @generated from field: sheaf.api.v1.ResourceSpec resource_limits = 16;
    */
@@ -591,14 +592,17 @@ export type PfsInput = Message<"sheaf.api.v1.PfsInput"> & {
   groupBy: string;
 
   /**
-   * Files appear when they are opened. Not implemented yet.
+   * Files are FIFOs whose bytes are fetched when the command opens them: what it does not open costs nothing. Each can be read from
+   * its begin to its end, also several times, one after another; not at several places at once. At most 10,000 in a datum. A
+   * symbolic link to one in the output becomes a file with its content, without a byte being moved.
    *
    * @generated from field: bool lazy = 8;
    */
   lazy: boolean;
 
   /**
-   * Only names, no content. Not implemented yet.
+   * Only names: all files are empty, nothing is downloaded. A symbolic link to one in the output becomes a file with the input's
+   * content, without a byte being moved. Not together with `lazy`.
    *
    * @generated from field: bool empty_files = 9;
    */
@@ -724,7 +728,7 @@ export type ResourceSpec = Message<"sheaf.api.v1.ResourceSpec"> & {
   memory: string;
 
   /**
-   * Disk: "10Gi".
+   * Disk: "10Gi", "500MB", or bytes.
    *
    * @generated from field: string disk = 3;
    */
