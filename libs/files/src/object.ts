@@ -2,6 +2,7 @@
  * Whole messages as objects. The key is "<kind>/<sha256 in hex>", so that what is read can be checked against its name,
  * and a writer that repeats itself writes the same object.
  */
+import { webcrypto } from "node:crypto";
 import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { store } from "@sheaf/proto";
 import { dataLoss } from "@sheaf/runtime";
@@ -77,9 +78,22 @@ export function corrupt(key: string, detail: string, cause?: unknown): Error {
 
 /** Throws OBJECT_CORRUPT unless the bytes have this hash. */
 export function verify(bytes: Uint8Array, expected: Uint8Array, key: string, offset: number | bigint): void {
-  if (!sameBytes(sha256(bytes), expected)) {
-    throw corrupt(key, `the ${bytes.length} bytes at ${offset} do not have the hash that was recorded`);
-  }
+  if (!sameBytes(sha256(bytes), expected)) throw wrongHash(bytes, key, offset);
+}
+
+/** The same on another thread, for many bytes. */
+export async function verifyElsewhere(
+  bytes: Uint8Array,
+  expected: Uint8Array,
+  key: string,
+  offset: number,
+): Promise<void> {
+  const hash = await webcrypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
+  if (!sameBytes(new Uint8Array(hash), expected)) throw wrongHash(bytes, key, offset);
+}
+
+function wrongHash(bytes: Uint8Array, key: string, offset: number | bigint): Error {
+  return corrupt(key, `the ${bytes.length} bytes at ${offset} do not have the hash that was recorded`);
 }
 
 /**

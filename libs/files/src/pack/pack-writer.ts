@@ -7,9 +7,11 @@
  * bytes are durable.
  *
  * Files are cut into segments every 16 MiB from their own begin, never where a pack ends, so that the same bytes always
- * give the same content hash.
+ * give the same content hash. A whole segment of a file that comes in pieces is a pack of its own: then one hash is the name of
+ * both, and a large file costs half.
  *
- * Memory: the open pack and one that is being stored, at most 80 MiB each, if `ready` is awaited between files.
+ * Memory: the open pack and what is being stored, at most 80 MiB each, and one segment of each file that is being written, if
+ * `ready` is awaited between pieces.
  */
 import { createHash, type Hash } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
@@ -24,7 +26,6 @@ export const SEGMENT_BYTES = 16 * 1024 * 1024;
 /** Chunks of a pack's memory: the first is small, because many packs are. */
 const CHUNK_BYTES_MIN = 64 * 1024;
 const CHUNK_BYTES_MAX = 1024 * 1024;
-const PUTS_MAX = 1;
 
 export interface PackLimits {
   /** A pack is sealed when it has this many bytes. Default 64 MiB. */
@@ -48,6 +49,7 @@ export class PackWriter {
   readonly #segmentBytes: number;
   #open: OpenPack | undefined;
   readonly #puts = new Set<Promise<unknown>>();
+  #putBytes = 0;
   #failure: { readonly error: unknown } | undefined;
   readonly #packs: Uint8Array[] = [];
   #bytes = 0;
@@ -82,7 +84,7 @@ export class PackWriter {
 
   /** Adds a whole file that comes in pieces of any size. Rejects with what the source throws: then nothing refers to it. */
   async addStream(source: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<Content> {
-    const file = this.beginFile();
+    const file = new GrowingFile(this.#segmentBytes, (segment) => this.#endGrown(segment));
     for await (const piece of source) {
       file.write(piece);
       await this.ready();
@@ -90,41 +92,22 @@ export class PackWriter {
     return file.end();
   }
 
-  /** Adds a file piece by piece. Nothing else may be added until it is ended. */
+  /** Adds a file piece by piece. */
   beginFile(): FileWriter {
-    const segments: store.Segment[] = [];
-    let open: { readonly segment: store.Segment; readonly hash: Hash; length: number } | undefined;
-    /** Of the whole file. The first segment's hash is the begin of it: a file of one segment is not hashed twice. */
-    let whole: Hash | undefined;
-    const endSegment = (): void => {
-      if (open === undefined) return;
-      if (segments.length === 0) whole = open.hash.copy();
-      segments.push(this.#endSegment(open.segment, open.length, new Uint8Array(open.hash.digest())));
-      open = undefined;
-    };
+    const file = new GrowingFile(this.#segmentBytes, (segment) => this.#endGrown(segment));
+    const whole = createHash("sha256");
     return {
       write: (piece) => {
-        for (let at = 0; at < piece.length; ) {
-          open ??= { segment: this.#beginSegment(), hash: createHash("sha256"), length: 0 };
-          const part = piece.subarray(at, at + this.#segmentBytes - open.length);
-          this.#append(part);
-          open.hash.update(part);
-          whole?.update(part);
-          open.length += part.length;
-          at += part.length;
-          if (open.length === this.#segmentBytes) endSegment();
-        }
+        file.write(piece);
+        whole.update(piece);
       },
-      end: () => {
-        endSegment();
-        return { ...contentOf(segments), sha256: new Uint8Array((whole ?? createHash("sha256")).digest()) };
-      },
+      end: () => ({ ...file.end(), sha256: new Uint8Array(whole.digest()) }),
     };
   }
 
   /** Waits until another pack may be begun. Rejects when a pack could not be stored. */
   async ready(): Promise<void> {
-    while (this.#puts.size > PUTS_MAX) await Promise.race(this.#puts);
+    while (this.#puts.size > 1 && this.#putBytes > this.#packBytes) await Promise.race(this.#puts);
     this.#throwIfFailed();
   }
 
@@ -140,13 +123,8 @@ export class PackWriter {
   }
 
   #beginSegment(): store.Segment {
-    this.#open ??= { chunks: [], used: 0, size: 0, hash: createHash("sha256"), segments: [] };
-    const segment = create(store.SegmentSchema, {
-      pack: NO_BYTES,
-      offset: BigInt(this.#open.size),
-    });
-    this.#open.segments.push(segment);
-    return segment;
+    this.#open ??= newPack();
+    return beginSegment(this.#open);
   }
 
   #endSegment(segment: store.Segment, length: number, hash: Uint8Array): store.Segment {
@@ -158,24 +136,25 @@ export class PackWriter {
   }
 
   #append(bytes: Uint8Array): void {
-    const pack = this.#open as OpenPack;
-    let held = pack.size;
-    for (let at = 0; at < bytes.length; ) {
-      let chunk = pack.chunks.at(-1);
-      if (chunk === undefined || pack.used === chunk.length) {
-        chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES_MAX, Math.max(CHUNK_BYTES_MIN, held)));
-        pack.chunks.push(chunk);
-        pack.used = 0;
-      }
-      const part = bytes.subarray(at, at + chunk.length - pack.used);
-      chunk.set(part, pack.used);
-      pack.used += part.length;
-      held += part.length;
-      at += part.length;
-      // Hashing whole chunks: a call per small file would cost more than its bytes.
-      if (pack.used === chunk.length) pack.hash.update(chunk);
+    append(this.#open as OpenPack, bytes);
+  }
+
+  /** A segment of a file that came in pieces: a pack of its own when it is whole, else a part of the open one. */
+  #endGrown(own: OpenPack): store.Segment {
+    const { chunks, size, segments } = own;
+    trimLast(own);
+    const hash = new Uint8Array(own.hash.digest());
+    if (size < this.#segmentBytes) {
+      const segment = this.#beginSegment();
+      for (const chunk of chunks) this.#append(chunk);
+      return this.#endSegment(segment, size, hash);
     }
-    pack.size += bytes.length;
+    const segment = segments[0] as store.Segment;
+    segment.length = size;
+    segment.sha256 = hash;
+    this.#bytes += size;
+    this.#put(own, hash);
+    return segment;
   }
 
   #seal(): void {
@@ -183,17 +162,94 @@ export class PackWriter {
     if (pack === undefined) return;
     this.#open = undefined;
     trimLast(pack);
-    const name = new Uint8Array(pack.hash.digest());
-    for (const segment of pack.segments) segment.pack = name;
+    this.#put(pack, new Uint8Array(pack.hash.digest()));
+  }
+
+  #put({ chunks, size, segments }: OpenPack, name: Uint8Array): void {
+    for (const segment of segments) segment.pack = name;
     this.#packs.push(name);
+    this.#putBytes += size;
     const put = this.#store
-      .put(packKey(name), pack.chunks)
+      .put(packKey(name), chunks)
       .catch((error: unknown) => {
         this.#failure ??= { error };
       })
-      .finally(() => this.#puts.delete(put));
+      .finally(() => {
+        this.#puts.delete(put);
+        this.#putBytes -= size;
+      });
     this.#puts.add(put);
   }
+}
+
+/** A file that comes in pieces. Each of its segments is gathered as a pack of its own. */
+class GrowingFile {
+  readonly #segmentBytes: number;
+  readonly #endSegment: (own: OpenPack) => store.Segment;
+  readonly #segments: store.Segment[] = [];
+  #open: OpenPack | undefined;
+
+  constructor(segmentBytes: number, endSegment: (own: OpenPack) => store.Segment) {
+    this.#segmentBytes = segmentBytes;
+    this.#endSegment = endSegment;
+  }
+
+  write(piece: Uint8Array): void {
+    for (let at = 0; at < piece.length; ) {
+      this.#open ??= newSegment();
+      const part = piece.subarray(at, at + this.#segmentBytes - this.#open.size);
+      append(this.#open, part);
+      at += part.length;
+      if (this.#open.size === this.#segmentBytes) this.#end();
+    }
+  }
+
+  end(): Content {
+    this.#end();
+    return contentOf(this.#segments);
+  }
+
+  #end(): void {
+    if (this.#open !== undefined) this.#segments.push(this.#endSegment(this.#open));
+    this.#open = undefined;
+  }
+}
+
+function newPack(): OpenPack {
+  return { chunks: [], used: 0, size: 0, hash: createHash("sha256"), segments: [] };
+}
+
+/** A pack of one segment. */
+function newSegment(): OpenPack {
+  const pack = newPack();
+  beginSegment(pack);
+  return pack;
+}
+
+function beginSegment(pack: OpenPack): store.Segment {
+  const segment = create(store.SegmentSchema, { pack: NO_BYTES, offset: BigInt(pack.size) });
+  pack.segments.push(segment);
+  return segment;
+}
+
+function append(pack: OpenPack, bytes: Uint8Array): void {
+  let held = pack.size;
+  for (let at = 0; at < bytes.length; ) {
+    let chunk = pack.chunks.at(-1);
+    if (chunk === undefined || pack.used === chunk.length) {
+      chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES_MAX, Math.max(CHUNK_BYTES_MIN, held)));
+      pack.chunks.push(chunk);
+      pack.used = 0;
+    }
+    const part = bytes.subarray(at, at + chunk.length - pack.used);
+    chunk.set(part, pack.used);
+    pack.used += part.length;
+    held += part.length;
+    at += part.length;
+    // Hashing whole chunks: a call per small file would cost more than its bytes.
+    if (pack.used === chunk.length) pack.hash.update(chunk);
+  }
+  pack.size += bytes.length;
 }
 
 /** See PackWriter.beginFile. */

@@ -2,15 +2,19 @@
  * Reads the bytes of files. Segments that lie side by side in a pack come in one read; each is checked against its hash
  * before a byte of it is handed out.
  *
- * Memory: READ_BYTES, or one segment (at most 16 MiB) when it is longer; plus what the cache holds.
+ * While a large piece is being used, the next is read and checked on other threads.
+ *
+ * Memory: twice READ_BYTES, or two segments (of at most 16 MiB) when they are longer; plus what the cache holds.
  */
 import type { store } from "@sheaf/proto";
 import type { Store } from "@sheaf/storage";
 import { sameBytes } from "../bytes.ts";
-import { corrupt, packKey, verify } from "../object.ts";
+import { corrupt, packKey, verify, verifyElsewhere } from "../object.ts";
 import { RangeCache } from "./range-cache.ts";
 
 const READ_BYTES = 4 * 1024 * 1024;
+/** Longer pieces are hashed on another thread. */
+const ASYNC_BYTES = 1024 * 1024;
 const CACHE_BYTES = 32 * 1024 * 1024;
 const SEGMENT_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -41,20 +45,42 @@ export function readSegments(source: Store, segments: readonly store.Segment[]):
 type Get = (key: string, offset: number, length: number) => Promise<Uint8Array>;
 
 async function* readAll(get: Get, segments: readonly store.Segment[]): AsyncGenerator<Uint8Array, void, void> {
+  let ahead: Promise<Uint8Array[]> | undefined;
   for (const group of adjacent(segments)) {
-    const first = group[0] as store.Segment;
-    const key = packKey(first.pack);
-    const start = Number(first.offset);
-    const length = group.reduce((sum, segment) => sum + segment.length, 0);
-    const bytes = await get(key, start, length);
-    let at = 0;
-    for (const segment of group) {
-      const piece = bytes.subarray(at, at + segment.length);
-      verify(piece, segment.sha256, key, start + at);
-      yield piece;
-      at += segment.length;
+    const before = ahead;
+    ahead = readGroup(get, group);
+    if (before !== undefined) {
+      ahead.catch(() => {}); // Told in its turn.
+      yield* await before;
     }
+    if (lengthOf(group) >= ASYNC_BYTES) continue;
+    // A small one is there at once.
+    const pieces = ahead;
+    ahead = undefined;
+    yield* await pieces;
   }
+  if (ahead !== undefined) yield* await ahead;
+}
+
+async function readGroup(get: Get, group: readonly store.Segment[]): Promise<Uint8Array[]> {
+  const first = group[0] as store.Segment;
+  const key = packKey(first.pack);
+  const start = Number(first.offset);
+  const bytes = await get(key, start, lengthOf(group));
+  const pieces: Uint8Array[] = [];
+  let at = 0;
+  for (const segment of group) {
+    const piece = bytes.subarray(at, at + segment.length);
+    if (piece.length >= ASYNC_BYTES) await verifyElsewhere(piece, segment.sha256, key, start + at);
+    else verify(piece, segment.sha256, key, start + at);
+    pieces.push(piece);
+    at += segment.length;
+  }
+  return pieces;
+}
+
+function lengthOf(group: readonly store.Segment[]): number {
+  return group.reduce((sum, segment) => sum + segment.length, 0);
 }
 
 /** Cuts the row of segments where one does not begin where the one before it ends. */

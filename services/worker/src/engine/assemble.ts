@@ -89,6 +89,7 @@ export async function startEngine(
   function close(): void {
     engine.stop();
     for (const slot of slots) slot.close();
+    void store.close();
   }
 }
 

@@ -51,7 +51,14 @@ export interface Cost {
 /** A datum before its first try here. */
 export function newItem(claim: Claim, job: ProcessJob, index: number, datum: store.Datum): Item {
   const { tries: failures, losses } = claim.assigned.prior.get(index) ?? { tries: 0, losses: 0 };
-  const none = { folder: undefined, lazy: undefined, launchersLost: 0, run: undefined, restart: false, spent: undefined };
+  const none = {
+    folder: undefined,
+    lazy: undefined,
+    launchersLost: 0,
+    run: undefined,
+    restart: false,
+    spent: undefined,
+  };
   return { claim, job, index, datum, log: new LogCapture(), failures, losses, ...none, cost: newCost() };
 }
 

@@ -24,7 +24,7 @@ export interface ProcessJob {
   readonly errStdin: string;
   /** How the files of each input come to the command. */
   readonly modes: ReadonlyMap<string, InputMode>;
-  /** Limit on what a datum may leave on disk, in bytes. */
+  /** Limit on what a datum may put out, in bytes. */
   readonly diskBytes: number | undefined;
   isSum(path: string): boolean;
   datum(index: number): Promise<store.Datum>;

@@ -13,12 +13,13 @@ import type { Cut, Interval } from "../claims/terms.ts";
 import { collect } from "../datum/collector.ts";
 import { absentFiles } from "../datum/input-modes.ts";
 import { lastWordsOf } from "../datum/log-capture.ts";
-import { type Failure, failureOf } from "../datum/outcome.ts";
+import { type Failure, failureOf, fitMessage } from "../datum/outcome.ts";
 import { upload } from "../datum/upload.ts";
 import type { Built } from "../engine/messages.ts";
 import { Serial } from "../engine/serial.ts";
 import type { Ended } from "../launcher/slot.ts";
 import type { DatumFolder, DatumFolders } from "../scratch/datum-folders.ts";
+import { roomIn } from "../scratch/room.ts";
 import { Drafts } from "./drafts.ts";
 import { type Item, type Outcome, removeFolder, rowOf } from "./item.ts";
 import { Packs } from "./packs.ts";
@@ -76,13 +77,13 @@ export class Uploads {
    */
   async store(item: Item, ended: Ended & { kind: "exited" | "timed-out" }): Promise<Failure | undefined> {
     const began = this.#options.clock.now();
+    const { out, pfs } = item.folder as DatumFolder;
     const failure = this.#failureOf(item, ended);
-    if (failure !== undefined) return failure;
+    if (failure !== undefined) return withoutRoom(pfs, failure);
     if (item.spent !== undefined) {
       this.#settle(item, { kind: "recovered", failure: item.spent });
       return undefined;
     }
-    const { out, pfs } = item.folder as DatumFolder;
     const absent = absentFiles(item.datum, item.job.modes);
     const collected = collect({ out, pfs, ...(absent && { absent }) }, { bytes: item.job.diskBytes });
     if (!collected.ok) return collected.failure;
@@ -92,7 +93,7 @@ export class Uploads {
     item.cost.uploadBytes = stored.bytes;
     item.cost.uploadMs = this.#options.clock.now() - began;
     this.#settle(item, { kind: "succeeded" }, stored);
-    await packs.ready();
+    await this.#packs.ready();
     return undefined;
   }
 
@@ -160,4 +161,14 @@ export class Uploads {
     this.#drafts.add(item.claim, item.index, result, fresh, item.job.work.spec?.merge);
     onFinished(item.claim);
   }
+}
+
+/** A command that fails on a full disk mostly fails for that. */
+function withoutRoom(folder: string, failure: Failure): Failure {
+  const lacks = roomIn(folder);
+  if (lacks === undefined) return failure;
+  return {
+    reason: "SCRATCH_FULL",
+    message: fitMessage(`the scratch disk of the worker has no ${lacks} left; ${failure.message}`),
+  };
 }

@@ -35,13 +35,14 @@ export interface Bench extends AsyncDisposable {
 }
 
 export async function openBench(
-  options: Partial<Pick<WorkerOptions, "slots" | "graceMs" | "id">> & {
+  options: Partial<Pick<WorkerOptions, "slots" | "graceMs" | "id" | "data" | "store">> & {
     /** Addresses of masters, from that of the owner. */
     readonly masters?: (owner: string) => string[];
   } = {},
 ): Promise<Bench> {
   const dir = mkdtempSync(join(tmpdir(), "sheaf-worker-test-"));
-  const url = pathToFileURL(join(dir, "store")).href;
+  const url = options.store ?? pathToFileURL(join(dir, "store")).href;
+  const data = options.data ?? join(dir, "scratch");
   const source = await openStore(url);
   const owner = new FakeOwner(source);
   await owner.start();
@@ -50,7 +51,7 @@ export async function openBench(
     pool: "edges",
     addresses: { master: options.masters?.(owner.address) ?? [owner.address], merge: [] },
     store: url,
-    data: join(dir, "scratch"),
+    data,
     slots: 1,
     graceMs: 500,
     thread: newEngineThread(),
@@ -113,7 +114,7 @@ export async function openBench(
     await owner.stop();
     await source.close();
     // Leaves no process and no folder.
-    assert.deepEqual(readdirSync(join(dir, "scratch")), []);
+    assert.deepEqual(readdirSync(data), []);
     // What was killed may take a moment to be gone.
     for (let i = 0; i < 100 && processesOf(dir).length > 0; i++) await systemClock.sleep(20);
     assert.deepEqual(processesOf(dir), []);

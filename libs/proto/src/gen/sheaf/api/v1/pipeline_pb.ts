@@ -216,8 +216,8 @@ export type PipelineSpec = Message<"sheaf.api.v1.PipelineSpec"> & {
   resourceRequests?: ResourceSpec | undefined;
 
   /**
-   * Limits of a worker; of these only `disk` is implemented: what one datum may leave on disk, its output included. Default: no
-   * limit but 1 GiB of holes. A datum above it fails: OUTPUT_TOO_LARGE, or SCRATCH_QUOTA while its command runs.
+   * Limits of a worker; of these only `disk` is implemented: the bytes that one datum may put out. Default: no
+   * limit but 1 GiB of holes. A datum above it fails: OUTPUT_TOO_LARGE. It is looked at when the command has ended.
    *
    * @generated from field: sheaf.api.v1.ResourceSpec resource_limits = 16;
    */

@@ -1,0 +1,13 @@
+import { statfsSync } from "node:fs";
+
+/** With less than that, a disk is full: what a command could not write is not there to be counted. */
+const BYTES_MIN = 1024 * 1024;
+const FILES_MIN = 16;
+
+/** What the disk of the folder lacks: room for bytes, or for files. Undefined: nothing. */
+export function roomIn(folder: string): "room" | "room for files" | undefined {
+  const { bavail, bsize, files, ffree } = statfsSync(folder);
+  if (bavail * bsize < BYTES_MIN) return "room";
+  // Some file systems have no limit on files, and say 0.
+  return files > 0 && ffree < FILES_MIN ? "room for files" : undefined;
+}
