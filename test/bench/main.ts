@@ -1,5 +1,5 @@
 // `npm run bench`: Sheaf beside what a user would write without it, in the same run on the same machine. Ratios count; absolute times
-// say more about the machine. `--runs N` (default 5), `--only files,words,warm,cold,tail,slow,etcd`.
+// say more about the machine. `--runs N` (default 5), `--only files,words,warm,cold,tail,slow,etcd,large,overlap`.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir, totalmem } from "node:os";
@@ -9,6 +9,8 @@ import { coldRun } from "./cold-run.ts";
 import { etcdOperations } from "./etcd-operations.ts";
 import { heavyTail } from "./heavy-tail.ts";
 import { manyFiles } from "./many-files.ts";
+import { oneLarge } from "./one-large.ts";
+import { overlap } from "./overlap.ts";
 import type { Row } from "./row.ts";
 import { slowWorker } from "./slow-worker.ts";
 import { warmJob } from "./warm-job.ts";
@@ -16,7 +18,7 @@ import { wordCount } from "./word-count.ts";
 
 const BENCHES = {
   ...{ files: manyFiles, words: wordCount, warm: warmJob, cold: coldRun },
-  ...{ tail: heavyTail, slow: slowWorker, etcd: etcdOperations },
+  ...{ tail: heavyTail, slow: slowWorker, etcd: etcdOperations, large: oneLarge, overlap },
 } as const;
 
 const { values } = parseArgs({ options: { runs: { type: "string", default: "5" }, only: { type: "string" } } });

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 
-const CLI = join(import.meta.dirname, "..", "..", "services", "cli", "src", "main.ts");
+export const CLI = join(import.meta.dirname, "..", "..", "services", "cli", "src", "main.ts");
 
 /**
  * Runs a program to its end; seconds. Throws with what it said when it fails. It begins on a settled disk: else its syncs would wait

@@ -10,7 +10,7 @@
  * give the same content hash. A whole segment of a file that comes in pieces is a pack of its own: then one hash is the name of
  * both, and a large file costs half.
  *
- * Memory: the open pack and what is being stored, at most 80 MiB each, and one segment of each file that is being written, if
+ * Memory: the open pack, at most 80 MiB; what is being stored, one pack or half of a full one; and one segment of each file that is being written, if
  * `ready` is awaited between pieces.
  */
 import { createHash, type Hash } from "node:crypto";
@@ -107,7 +107,7 @@ export class PackWriter {
 
   /** Waits until another pack may be begun. Rejects when a pack could not be stored. */
   async ready(): Promise<void> {
-    while (this.#puts.size > 1 && this.#putBytes > this.#packBytes) await Promise.race(this.#puts);
+    while (this.#puts.size > 1 && this.#putBytes > this.#packBytes / 2) await Promise.race(this.#puts);
     this.#throwIfFailed();
   }
 
