@@ -88,7 +88,7 @@ describe("a worker", () => {
     assert.equal(env.get("MINE"), "a b");
     assert.equal(env.has("SHEAF_TOKEN"), false);
     const allowed =
-      /^(PATH|HOME|LANG|TZ|TMPDIR|PWD|_|SHLVL|MINE|c|in|in_COMMIT|PACH_.*|SHEAF_(INPUT|OUT|DATUM_ID|JOB_ID|PIPELINE)|)$/;
+      /^(PATH|HOME|LANG|TZ|TMPDIR|PWD|_|SHLVL|MINE|c|in|in_COMMIT|PACH_.*|SHEAF_(INPUT|OUT|PROGRESS|DATUM_ID|JOB_ID|PIPELINE)|)$/;
     for (const name of env.keys()) assert.match(name, allowed);
     assert.equal(outcome?.files.get("/stdin"), "one\ntwo\n");
     assert.match(outcome?.files.get("/ls") ?? "", /-r-xr-xr-x.* a b\.sh/);
