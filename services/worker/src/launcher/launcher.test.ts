@@ -45,7 +45,7 @@ describe("launcher.sh, whose worker was killed", () => {
 
   it("ends when the worker went before it opened the other FIFOs", async () => {
     const launcher = start(["sh"], poorPath());
-    launcher.stdin?.end(`box='${newBox()}'; . '${SCRIPT}'\n`);
+    launcher.stdin?.end(`l_box='${newBox()}'; . '${SCRIPT}'\n`);
     await endOf(launcher);
   });
 
@@ -58,7 +58,7 @@ describe("launcher.sh, whose worker was killed", () => {
     const path = slowPath();
     const launcher = start(argvOf(box), path);
     const command = { folder: box, workingDir: "", argv: ["sleep", mark], env: new Map(), stdin: "/dev/null" };
-    requests.write(`box='${box}'; . '${SCRIPT}'\n${seekLine("sleep", path)}${runLine(0, 0, command, "group")}`);
+    requests.write(`l_box='${box}'; . '${SCRIPT}'\n${seekLine("sleep", path)}${runLine(0, 0, command, "group")}`);
     await until(() => alive(mark) > 0);
     for (const end of [requests, control, ...readers]) end.close();
     await endOf(launcher);

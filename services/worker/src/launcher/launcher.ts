@@ -7,9 +7,10 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "@sheaf/runtime";
 import { FifoReader, FifoWriter, makeFifos } from "./fifos.ts";
+import { inlineScript } from "./inline.ts";
 import { type Isolation, isolations } from "./isolation.ts";
 import { quote } from "./quote.ts";
-import { type Command, type Mode, runLine, seekLine } from "./request.ts";
+import { type Command, inlineLine, type Mode, runLine, seekLine, takeLine } from "./request.ts";
 
 const SCRIPT = join(import.meta.dirname, "launcher.sh");
 /** How long a launcher may take to say that it is ready. */
@@ -56,6 +57,14 @@ export async function startLauncher(options: LauncherOptions, isRoot: boolean, f
   throw new Error(`no shell can be started to run commands (${problems.join("; ")})`);
 }
 
+/** The last script that the launcher was asked to evaluate itself. It depends on where `sh` is found as well. */
+interface Offered {
+  readonly n: number;
+  readonly script: string;
+  readonly seek: string;
+  isTaken: boolean;
+}
+
 export class Launcher {
   readonly isolation: Isolation;
   /** Its place among the ways to start one. */
@@ -75,6 +84,8 @@ export class Launcher {
   #closed = false;
   #isReady = false;
   #orders = 0;
+  #offered: Offered | undefined;
+  #offers = 0;
 
   constructor(options: LauncherOptions, isolation: Isolation, way: number) {
     this.#options = options;
@@ -90,7 +101,7 @@ export class Launcher {
     this.#child = this.#spawn();
     const limit = options.clock.timer(READY_LIMIT_MS, () => resolve(`not ready after ${READY_LIMIT_MS} ms`));
     void promise.then(() => limit.cancel());
-    this.#requests.write(`box=${quote(options.box)}; . ${quote(SCRIPT)}\n`);
+    this.#requests.write(`l_box=${quote(options.box)}; . ${quote(SCRIPT)}\n`);
   }
 
   get pid(): number | undefined {
@@ -100,9 +111,22 @@ export class Launcher {
   /** Starts the command as number `n`; its streams arrive as those of `pair`. The one before it must have ended. */
   run(n: number, pair: number, command: Command): void {
     const seek = seekLine(command.argv[0] ?? "", command.env.get("PATH") ?? this.#options.env.PATH ?? "");
-    const run = runLine(n, pair, command, this.mode);
-    this.#requests.write(seek === this.#sought ? run : seek + run);
+    const before = seek === this.#sought ? "" : seek;
     this.#sought = seek;
+    this.#requests.write(before + this.#offer(command, seek) + this.#line(n, pair, command));
+  }
+
+  #line(n: number, pair: number, command: Command): string {
+    const isOwn = this.#offered?.isTaken === true && this.#offered.script === inlineScript(command);
+    return isOwn ? inlineLine(n, pair, command) : runLine(n, pair, command, this.mode);
+  }
+
+  /** Until the launcher has said that it takes a script, another shell runs it. */
+  #offer(command: Command, seek: string): string {
+    const script = inlineScript(command);
+    if (script === undefined || (this.#offered?.script === script && this.#offered.seek === seek)) return "";
+    this.#offered = { n: this.#offers++, script, seek, isTaken: false };
+    return takeLine(this.#offered.n, script);
   }
 
   /** Signals all that runs. A "did" with the number that this returns confirms it, and all orders before it. */
@@ -183,6 +207,8 @@ export class Launcher {
       this.#settleReady(undefined);
     } else if (what === "exit") {
       this.#tell({ kind: "exit", n: Number(first), status: Number(second), why: (third ?? "") as NotStarted });
+    } else if (what === "took") {
+      if (this.#offered?.n === Number(first)) this.#offered.isTaken = second === "yes";
     } else if (what === "did" && (second === "hit" || second === "missed")) {
       this.#tell({ kind: "did", serial: Number(first), answer: second });
     }

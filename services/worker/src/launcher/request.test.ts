@@ -21,11 +21,11 @@ describe("runLine()", () => {
   it("is one line of shell", () => {
     assert.equal(
       runLine(7, 1, command, "namespace"),
-      `begin 7 '/d/1' '' && A='1 2' "$env" 'b-c=3' 'OPTIND=x' "$program" 'it'\\''s' <'/dev/null' >"$box/out1" 2>"$box/err1" 4>&- 5>&-; end 7 $?\n`,
+      `begin 7 '/d/1' '' && A='1 2' "$l_env" 'b-c=3' 'OPTIND=x' "$l_program" 'it'\\''s' <'/dev/null' >"$l_box/out1" 2>"$l_box/err1" 4>&- 5>&-; end 7 $?\n`,
     );
     assert.match(
       runLine(7, 0, command, "group"),
-      /&& \{ \{ gate 7 && A='1 2' exec \$setsid "\$env" .* 4>&- 5>&-; \} & watch 7 \$!; \}; end 7 \$\?\n$/,
+      /&& \{ \{ gate 7 && A='1 2' exec \$l_setsid "\$l_env" .* 4>&- 5>&-; \} & watch 7 \$!; \}; end 7 \$\?\n$/,
     );
     assert.equal(seekLine("a b", "/x:/y"), "seek 'a b' '/x:/y'\n");
   });

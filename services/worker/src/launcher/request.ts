@@ -31,11 +31,27 @@ export function seekLine(name: string, path: string): string {
 
 /** Runs the command as number `n`, with streams `pair` (0 or 1). The program was named by the last `seekLine`. */
 export function runLine(n: number, pair: number, command: Command, mode: Mode): string {
-  const begin = `begin ${n} ${quote(command.folder)} ${quote(command.workingDir)}`;
-  const streams = `<${quote(command.stdin)} >"$box/out${pair}" 2>"$box/err${pair}" 4>&- 5>&-`;
-  const run = (prefix: string) => `${assignments(command.env)}${prefix}${words(command)} ${streams}`;
-  const body = mode === "namespace" ? run("") : `{ { gate ${n} && ${run("exec $setsid ")}; } & watch ${n} $!; }`;
-  return `${begin} && ${body}; end ${n} $?\n`;
+  const run = (prefix: string) => `${assignments(command.env)}${prefix}${words(command)} ${streams(pair, command)}`;
+  const body = mode === "namespace" ? run("") : `{ { gate ${n} && ${run("exec $l_setsid ")}; } & watch ${n} $!; }`;
+  return line(n, command, body);
+}
+
+/** Tells the launcher which script to evaluate itself from now on, if it can; it answers with `n`. */
+export function takeLine(n: number, script: string): string {
+  return `take ${n} ${quote(script)}\n`;
+}
+
+/** Evaluates the script of the last `takeLine`, which the launcher has taken, as number `n`. */
+export function inlineLine(n: number, pair: number, command: Command): string {
+  return line(n, command, `${assignments(command.env)}run ${streams(pair, command)}`);
+}
+
+function line(n: number, { folder, workingDir }: Command, body: string): string {
+  return `begin ${n} ${quote(folder)} ${quote(workingDir)} && ${body}; end ${n} $?\n`;
+}
+
+function streams(pair: number, { stdin }: Command): string {
+  return `<${quote(stdin)} >"$l_box/out${pair}" 2>"$l_box/err${pair}" 4>&- 5>&-`;
 }
 
 function assignments(env: ReadonlyMap<string, string>): string {
@@ -47,8 +63,10 @@ function assignments(env: ReadonlyMap<string, string>): string {
 function words(command: Command): string {
   const odd = [...command.env].filter(([name]) => !isShellName(name)).map(([name, value]) => quote(`${name}=${value}`));
   const args = command.argv.slice(1).map(quote);
-  const program = odd.length === 0 ? [] : ['"$env"', ...odd];
-  return [...program, '"$program"', ...args].join(" ");
+  const through = odd.length === 0 ? [] : ['"$l_env"', ...odd];
+  // A shell calls itself what it was called: by its path only if it was called so. No shell has a command of its own named sh.
+  const program = command.argv[0] === "sh" ? "sh" : '"$l_program"';
+  return [...through, program, ...args].join(" ");
 }
 
 function isShellName(name: string): boolean {

@@ -118,10 +118,23 @@ export function slowPath(): string {
   return poorPath({ setsid: `#!/bin/sh\n${programOf("sleep")} 0.2\nexec ${programOf("setsid")} "$@"\n` });
 }
 
+/** The PATH with another program for `sh` in front; undefined where that is not installed. */
+export function pathWithShell(name: string): string | undefined {
+  const program = findProgram(name);
+  if (program === undefined) return undefined;
+  const bin = mkdtempSync(join(root, "bin-"));
+  symlinkSync(program, join(bin, "sh"));
+  return `${bin}:${PATH}`;
+}
+
 function programOf(name: string): string {
-  const program = PATH.split(":")
-    .map((folder) => join(folder, name))
-    .find(existsSync);
+  const program = findProgram(name);
   assert(program !== undefined, `${name} is not in the PATH`);
   return program;
+}
+
+function findProgram(name: string): string | undefined {
+  return PATH.split(":")
+    .map((folder) => join(folder, name))
+    .find(existsSync);
 }
