@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { create } from "@bufbuild/protobuf";
@@ -215,6 +215,25 @@ describe("a worker", () => {
     writeFileSync(join(bench.dir, "hold"), "");
     await bench.owner.complete();
     assertTiles(bench.owner.taken, 30);
+  });
+
+  it("runs as many commands at a time as it has slots, and none waits for a straggler in another", async () => {
+    await using bench = await openBench({ slots: 4 });
+    // The first three of each wave wait for each other, so they end only if they run at a time; the first datum waits for all.
+    const [met, hold] = [join(bench.dir, "met"), join(bench.dir, "hold")];
+    mkdirSync(met);
+    const script = `case $SHEAF_INPUT in
+      */f0000) while [ ! -e ${hold} ]; do sleep 0.02; done ;;
+      *) n=\${SHEAF_INPUT##*/f}; n=\${n#0}; n=\${n#0}; n=\${n#0}; wave=$(( (n - 1) / 3 )); touch ${met}/$wave-$n
+         while [ "$(ls ${met} | grep -c "^$wave-")" -lt 3 ]; do sleep 0.02; done ;;
+      esac`;
+    const { input, n } = await bench.plan(specOf(sh(script)), many(13));
+    bench.owner.give({ job: JOB, kind: store.WorkKind.PROCESS, n, claimSize: 13, input });
+    await bench.owner.until(() => existsSync(join(met, "3-12")));
+    writeFileSync(hold, "");
+    await bench.owner.complete();
+    const outcomes = await outcomesOf(bench.store, bench.owner.taken);
+    assert.deepEqual(new Set(outcomes.map(({ row }) => row.state)), new Set([api.DatumState.SUCCESS]));
   });
 
   it("goes on working without its owner, and commits to it when it is back", async () => {

@@ -5,7 +5,7 @@ import { claimSize, observe } from "./claim-size.ts";
 import { aLedger } from "./view.fixture.ts";
 import type { LedgerView } from "./view.ts";
 
-const size = { free: 10_000, room: 10_000, workers: 2, msPerIndex: 1, cutIntervalMs: 1_000 };
+const size = { free: 10_000, room: 10_000, workers: 2, slots: 1, msPerIndex: 1, cutIntervalMs: 1_000 };
 
 test("claimSize() is worth 1 s of work, or the cut interval when that is longer", () => {
   assert.equal(claimSize(size), 1_000);
@@ -20,6 +20,13 @@ test("claimSize() shrinks towards the tail, and is never below 1", () => {
 
 test("claimSize() probes when nothing is known", () => {
   assert.equal(claimSize({ ...size, msPerIndex: null }), 16);
+  assert.equal(claimSize({ ...size, slots: 64, msPerIndex: null }), 64);
+});
+
+test("claimSize() has work for every slot, to the end", () => {
+  assert.equal(claimSize({ ...size, slots: 8, free: 20, room: 20 }), 8);
+  assert.equal(claimSize({ ...size, slots: 8, msPerIndex: 60_000 }), 8);
+  assert.equal(claimSize({ ...size, slots: 8, free: 3, room: 3 }), 3);
 });
 
 test("observe() follows the newest commits", () => {
@@ -31,7 +38,7 @@ const ledger = (order: string, free: number, over: Partial<LedgerView> = {}): Le
   aLedger({ order, free: free > 0 ? [{ start: 0, end: free }] : [], freeCount: free, ...over });
 
 test("nextAssignment() serves the oldest job first, and a younger one when the older has nothing free", () => {
-  const workers = [{ id: "w", wants: 1, holds: 0 }];
+  const workers = [{ id: "w", slots: 1, wants: 1, holds: 0 }];
   const [old, young] = [ledger("a", 100), ledger("b", 100)];
   assert.equal(nextAssignment([young, old], workers, 1_000)?.ledger, old);
   assert.equal(nextAssignment([young, ledger("a", 0)], workers, 1_000)?.ledger, young);
@@ -40,9 +47,9 @@ test("nextAssignment() serves the oldest job first, and a younger one when the o
 
 test("nextAssignment() gives to the worker with the fewest claims, and to nobody who wants none", () => {
   const workers = [
-    { id: "busy", wants: 1, holds: 1 },
-    { id: "idle", wants: 1, holds: 0 },
-    { id: "full", wants: 0, holds: 0 },
+    { id: "busy", slots: 1, wants: 1, holds: 1 },
+    { id: "idle", slots: 1, wants: 1, holds: 0 },
+    { id: "full", slots: 1, wants: 0, holds: 0 },
   ];
   assert.equal(nextAssignment([ledger("a", 9)], workers, 1_000)?.worker, "idle");
   assert.equal(nextAssignment([ledger("a", 9)], workers.slice(2), 1_000), null);
@@ -52,7 +59,7 @@ test("nextAssignment() gives to the worker with the fewest claims, and to nobody
 test("nextAssignment() sizes a claim by the worker's own pace, and not above what the ledger allows there", () => {
   const msPerIndex = (worker: string) => (worker === "slow" ? 200 : 1);
   const size = (worker: string, over: Partial<LedgerView>) =>
-    nextAssignment([ledger("a", 1_000, over)], [{ id: worker, wants: 1, holds: 0 }], 1_000)?.end;
+    nextAssignment([ledger("a", 1_000, over)], [{ id: worker, slots: 1, wants: 1, holds: 0 }], 1_000)?.end;
   assert.equal(size("fast", { msPerIndex }), 500);
   assert.equal(size("slow", { msPerIndex }), 5);
   assert.equal(size("fast", { msPerIndex, most: () => 7 }), 7);

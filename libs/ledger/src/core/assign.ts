@@ -32,6 +32,7 @@ export function nextAssignment<L extends LedgerView>(
     free: ledger.freeCount,
     room: room.end - room.start,
     workers: workers.length,
+    slots: worker.slots,
     msPerIndex: ledger.msPerIndex(worker.id),
     cutIntervalMs,
   });

@@ -6,7 +6,9 @@ export interface SizeInputs {
   readonly room: number;
   /** Workers of the pool that are connected. */
   readonly workers: number;
-  /** Observed milliseconds of work per index; null: nothing is known yet. */
+  /** Commands that the worker runs at a time. */
+  readonly slots: number;
+  /** Observed milliseconds of the worker's time per index; null: nothing is known yet. */
   readonly msPerIndex: number | null;
   /** Milliseconds of work after which a worker cuts a run. */
   readonly cutIntervalMs: number;
@@ -21,14 +23,17 @@ const CLAIM_WORTH_MS = 1_000;
 const PROBE = 16;
 
 /**
- * Indexes in the next claim: worth max(1 s, cut interval) of work, at most free / (2 x workers), at least 1. So
- * it shrinks towards the tail, and the last claims end together.
+ * Indexes in the next claim: worth max(1 s, cut interval) of work, at most free / (2 x workers), at least one
+ * for each slot. So it shrinks towards the tail, and the last claims end together.
  */
-export function claimSize({ free, room, workers, msPerIndex, cutIntervalMs }: SizeInputs): number {
+export function claimSize({ free, room, workers, slots, msPerIndex, cutIntervalMs }: SizeInputs): number {
   const worth =
-    msPerIndex === null ? PROBE : Math.ceil(Math.max(CLAIM_WORTH_MS, cutIntervalMs) / Math.max(msPerIndex, 1e-6));
+    msPerIndex === null
+      ? Math.max(PROBE, slots)
+      : Math.ceil(Math.max(CLAIM_WORTH_MS, cutIntervalMs) / Math.max(msPerIndex, 1e-6));
   const share = Math.floor(free / (2 * Math.max(workers, 1)));
-  return Math.max(1, Math.min(worth, share, room));
+  // The worker holds two claims at a time: were they shorter than its slots, some of these would have nothing to run.
+  return Math.min(Math.max(Math.min(worth, share), slots), room);
 }
 
 /** Weight of the newest observation in the observed time per index. */

@@ -34,7 +34,7 @@ export class Rates {
     this.#ofWorker.set(worker, observe(this.#ofWorker.get(worker) ?? null, ms, count));
   }
 
-  /** Milliseconds of the worker's time per index: its own rate, else everybody's; null: nothing is known yet. */
+  /** Milliseconds of one of the worker's slots per index: its own rate, else everybody's; null: nothing is known yet. */
   msPerIndex(worker: string): number | null {
     return this.#ofWorker.get(worker) ?? this.#all;
   }

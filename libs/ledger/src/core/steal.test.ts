@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { nextSteal } from "./steal.ts";
 import { aClaim, aLedger } from "./view.fixture.ts";
 
-const idle = [{ id: "idle", wants: 1, holds: 0 }];
+const idle = [{ id: "idle", slots: 1, wants: 1, holds: 0 }];
 const at = (ms: number) => () => ms;
 
 test("nextSteal() halves what two equal workers have left", () => {

@@ -44,6 +44,8 @@ export interface LedgerView {
 /** A worker with an open session. */
 export interface WorkerView {
   readonly id: string;
+  /** Commands that it runs at a time. */
+  readonly slots: number;
   /** Claims that it would take now. */
   readonly wants: number;
   /** Claims and races that it holds here. */

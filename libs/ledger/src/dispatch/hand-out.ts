@@ -138,8 +138,8 @@ export class HandOut {
   }
 }
 
-function viewOf({ worker, wants, claims, races, assigning }: WorkerSession): WorkerView {
-  return { id: worker, wants, holds: claims.size + races.size + assigning };
+function viewOf({ worker, slots, wants, claims, races, assigning }: WorkerSession): WorkerView {
+  return { id: worker, slots, wants, holds: claims.size + races.size + assigning };
 }
 
 function pendingOf({ claims }: WorkerSession): number {
@@ -184,7 +184,9 @@ class LedgerInPool implements LedgerView {
   }
 
   msPerIndex(worker: string) {
-    return this.ledger.rates.msPerIndex(worker);
+    const ms = this.ledger.rates.msPerIndex(worker);
+    const slots = this.#sessions.find((session) => session.worker === worker)?.slots ?? 1;
+    return ms === null ? null : ms / slots;
   }
 
   most(start: number, size: number) {

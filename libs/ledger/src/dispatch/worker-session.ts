@@ -73,7 +73,7 @@ export class WorkerSession {
   constructor(hello: dispatch.Hello, lease: Lease, sinceMs: number) {
     this.worker = hello.worker;
     this.pool = hello.pool;
-    this.slots = hello.slots;
+    this.slots = Math.max(1, hello.slots);
     this.version = hello.version;
     this.lease = lease;
     this.sinceMs = sinceMs;

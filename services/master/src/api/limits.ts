@@ -23,6 +23,8 @@ export const WORKING_DIR_BYTES_MAX = 1024;
 export const IMAGE_BYTES_MAX = 512;
 export const SALT_BYTES_MAX = 256;
 
+/** Commands of one worker at a time; its own `--slots` allows as many. */
+export const SLOTS_MAX = 64;
 export const WORKERS_MAX = 10_000n;
 export const TRIES_DEFAULT = 3;
 export const TRIES_MAX = 100;

@@ -66,6 +66,7 @@ const invalid: readonly [string, api.PipelineSpec | undefined, string][] = [
   ["an empty err_cmd", transform({ errCmd: [""] }), "transform.err_cmd[0]"],
   ["a NUL in err_cmd", transform({ errCmd: ["sh", "a\0b"] }), "transform.err_cmd[1]"],
   ["lines for no err_cmd", transform({ errStdin: ["true"] }), "transform.err_stdin"],
+  ["9 too many slots", transform({ slots: 65 }), "transform.slots"],
   ["10 = in a variable", transform({ env: { "A=B": "x" } }), 'transform.env["A=B"]'],
   ["10 a reserved prefix", transform({ env: { SHEAF_OUT: "x" } }), 'transform.env["SHEAF_OUT"]'],
   ["10 LD_PRELOAD", transform({ env: { LD_PRELOAD: "x" } }), 'transform.env["LD_PRELOAD"]'],

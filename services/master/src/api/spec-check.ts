@@ -60,6 +60,8 @@ function checkTransform(violations: Violations, transform: api.Transform | undef
   const folder = Buffer.byteLength(transform.workingDir);
   checkBytes(violations, "transform.working_dir", folder, limits.WORKING_DIR_BYTES_MAX);
   checkEnv(violations, transform.env);
+  const { slots } = transform;
+  violations.require(slots <= limits.SLOTS_MAX, "transform.slots", `is ${slots}: use 1 to ${limits.SLOTS_MAX}`);
   transform.acceptReturnCode.forEach((code, i) => {
     const field = `transform.accept_return_code[${i}]`;
     violations.require(code >= 1 && code <= 255, field, `is ${code}: use 1 to 255 (0 always means success)`);

@@ -13,6 +13,7 @@ export function withDefaults(given: api.PipelineSpec, workers: number): api.Pipe
   if (spec.merge.strategy === api.MergeStrategy.UNSPECIFIED) spec.merge.strategy = api.MergeStrategy.CONCAT;
   spec.outputBranch ||= DEFAULT_BRANCH;
   spec.datumTries ||= TRIES_DEFAULT;
+  if (spec.transform !== undefined) spec.transform.slots ||= 1;
   const pfs = spec.input?.pfs;
   if (pfs !== undefined) {
     pfs.branch ||= DEFAULT_BRANCH;

@@ -19,6 +19,7 @@ const worker = (id: string, fields: Partial<WorkerView> = {}): WorkerView => ({
   leaving: false,
   toldMs: undefined,
   connected: true,
+  outdated: false,
   claims: 1,
   sinceMs: 0,
   ...fields,
@@ -45,6 +46,11 @@ const rows: readonly [string, PoolView, Partial<PoolStep>][] = [
     { create: 0, remove: [], reason: "1 of 1 workers are starting", atMs: CONNECT_MS_MAX },
   ],
   ["P1: workers that leave do not", pool(1, [worker("a", { leaving: true })]), { create: 1, drain: [], remove: [] }],
+  [
+    "P6: workers of another number of slots are drained, and replaced at once",
+    pool(2, [worker("a", { outdated: true }), worker("b"), worker("c", { outdated: true, leaving: true })]),
+    { create: 1, drain: ["a"], remove: [] },
+  ],
   ["P2: the first young death is replaced at once", pool(1, [], { failures: young(1) }), { create: 1 }],
   [
     "P2: after the second the next waits",
@@ -138,6 +144,7 @@ describe("decide() for a pool", () => {
       leaving: fc.boolean(),
       toldMs: fc.option(fc.integer({ min: 0, max: 100_000 }), { nil: undefined }),
       connected: fc.boolean(),
+      outdated: fc.boolean(),
       claims: fc.nat(3),
       sinceMs: fc.integer({ min: 0, max: 100_000 }),
     });

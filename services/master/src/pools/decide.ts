@@ -9,6 +9,7 @@
 // P5. Workers that another master started count like this one's own, as soon as they are connected; and while the key of their
 //     session with the last owner stands they are expected, so that a takeover starts nobody twice. They are drained like the
 //     others, and ended by force by nobody but the master that started them.
+// P6. A worker with another number of slots than the spec has now counts as gone: it is drained, another takes its place.
 
 /** A worker that dies younger than this died young. */
 export const YOUNG_MS = 10_000;
@@ -32,6 +33,8 @@ export interface WorkerView {
   readonly toldMs: number | undefined;
   /** It has a session with this master. */
   readonly connected: boolean;
+  /** It has another number of slots than is wanted now (P6). */
+  readonly outdated: boolean;
   /** Claims that it holds, at both owners. */
   readonly claims: number;
   /** Since when it could have connected: its creation, or when this master took the pipeline. Milliseconds since 1970. */
@@ -71,7 +74,10 @@ export interface PoolStep {
 export function decide(view: PoolView): PoolStep {
   const lost = view.workers.filter((worker) => isLost(worker, view.nowMs)); // P4
   const expected = view.workers.filter(isExpected).length; // P5
-  const staying = view.workers.filter((worker) => !worker.leaving && !lost.includes(worker) && !isExpected(worker));
+  const outdated = view.workers.filter(({ outdated, connected, leaving }) => outdated && connected && !leaving); // P6
+  const staying = view.workers.filter(
+    (worker) => !worker.leaving && !lost.includes(worker) && !isExpected(worker) && !outdated.includes(worker),
+  );
   const surplus = staying.toSorted(idleFirst).slice(0, Math.max(0, staying.length - view.wanted)); // P1
   const overdue = view.workers.filter((worker) => isOverdue(worker, view.nowMs)); // P3
   const missing = Math.max(0, view.wanted - staying.length - expected);
@@ -79,7 +85,7 @@ export function decide(view: PoolView): PoolStep {
   const paused = waitUntilMs !== undefined && waitUntilMs > view.nowMs;
   return {
     create: paused ? 0 : missing,
-    drain: surplus.filter((worker) => worker.connected).map((worker) => worker.id),
+    drain: [...outdated, ...surplus.filter((worker) => worker.connected)].map((worker) => worker.id),
     remove: [...lost, ...overdue, ...surplus.filter((worker) => worker.ours && !worker.connected)].map(({ id }) => id),
     atMs: earliest(
       [...(paused ? [waitUntilMs] : []), ...view.workers.flatMap((worker) => deadlines(worker, view.nowMs))],

@@ -14,6 +14,8 @@ export interface Addresses {
 
 export interface Wanted {
   readonly workers: number;
+  /** Commands that each runs at a time. */
+  readonly slots: number;
   /** Since when it is this master's to say: no worker can have connected before. Milliseconds since 1970. */
   readonly sinceMs: number;
 }
@@ -98,7 +100,7 @@ export class Pool {
     const sessions = new Map(this.#deps.dispatcher.workers(this.name).map((each) => [each.worker, each]));
     const there = new Set([...here.map(({ id }) => id), ...sessions.keys()]);
     const expected = there.size < wanted.workers ? await this.#expected(wanted.sinceMs) : [];
-    const workers = this.#views(here, sessions, expected, wanted.sinceMs);
+    const workers = this.#views(here, sessions, expected, wanted);
     if (workers.some((worker) => worker.connected && !worker.leaving)) this.#failures = null; // P2
     const nowMs = this.#nowMs();
     const step = decide({ wanted: wanted.workers, workers, failures: this.#failures, nowMs });
@@ -106,7 +108,7 @@ export class Pool {
     const known = this.#deps.addresses();
     const blind = step.create > 0 && known.mergers.length === 0;
     this.#tell(blind ? "waiting for a merge replica, to tell workers where it is" : step.reason, step.failing);
-    await this.#apply(blind ? { ...step, create: 0 } : step, known);
+    await this.#apply(blind ? { ...step, create: 0 } : step, known, wanted.slots);
     return step.atMs === undefined ? undefined : Math.max(0, step.atMs - nowMs);
   }
 
@@ -125,8 +127,9 @@ export class Pool {
     here: readonly WorkerHandle[],
     sessions: ReadonlyMap<string, ConnectedWorker>,
     expected: readonly string[],
-    sinceMs: number,
+    { sinceMs, slots }: Wanted,
   ): WorkerView[] {
+    const isOutdated = (session: ConnectedWorker | undefined) => session !== undefined && session.slots !== slots;
     const ours = here.map(({ id, state, createdAt }): WorkerView => {
       const session = sessions.get(id);
       this.#createdMs.set(id, createdAt);
@@ -136,6 +139,7 @@ export class Pool {
         leaving: state === "stopping" || this.#told.has(id),
         toldMs: state === "stopping" ? undefined : this.#told.get(id),
         connected: session !== undefined,
+        outdated: isOutdated(session),
         claims: claimsOf(session),
         sinceMs: Math.max(createdAt, sinceMs),
       };
@@ -146,12 +150,13 @@ export class Pool {
     const elsewhere = [...others].map((id): WorkerView => {
       const [session, toldMs] = [sessions.get(id), this.#told.get(id)];
       const [connected, claims] = [session !== undefined, claimsOf(session)];
-      return { id, ours: false, leaving: toldMs !== undefined, toldMs, connected, claims, sinceMs };
+      const outdated = isOutdated(session);
+      return { id, ours: false, leaving: toldMs !== undefined, toldMs, connected, outdated, claims, sinceMs };
     });
     return [...ours, ...elsewhere];
   }
 
-  async #apply({ create, drain, remove }: PoolStep, known: Addresses): Promise<void> {
+  async #apply({ create, drain, remove }: PoolStep, known: Addresses, slots: number): Promise<void> {
     const { provisioner, dispatcher, world } = this.#deps;
     for (const id of drain) {
       this.#told.set(id, this.#nowMs());
@@ -165,17 +170,17 @@ export class Pool {
         .finally(() => this.wake());
     }
     let made = 0;
-    while (made < create && (await this.#create(known))) made++;
+    while (made < create && (await this.#create(known, slots))) made++;
     // What was told and made has deadlines of its own.
     if (drain.length + made > 0) this.wake();
   }
 
   /** False: it could not be started; that counts as a young death. */
-  async #create(known: Addresses): Promise<boolean> {
+  async #create(known: Addresses, slots: number): Promise<boolean> {
     const { provisioner, world } = this.#deps;
     const id = Buffer.from(world.random.bytes(WORKER_ID_BYTES)).toString("hex");
     try {
-      await provisioner.create(this.name, { id, slots: 1, ...known, store: world.store.url });
+      await provisioner.create(this.name, { id, slots, ...known, store: world.store.url });
       this.#createdMs.set(id, this.#nowMs());
       return true;
     } catch (error) {

@@ -135,6 +135,18 @@ describe("pools", () => {
     assert.match(spec.id, /^[0-9a-f]{32}$/);
   });
 
+  it("give workers the slots of the spec, and replace those that have another number", async () => {
+    await using cluster = await etcd.cluster();
+    await using all = await begun(cluster);
+    await piped(all.master, "words", { transform: { cmd: ["true"], slots: 4 } as never });
+    const [id] = await all.place.has("words", 1);
+    assert.equal(all.place.workers.get(id ?? "")?.spec.slots, 4);
+    // It says that it has 1.
+    all.master.dispatcher.connect("words", id ?? "");
+    await all.place.has("words", 2);
+    assert.deepEqual(all.master.dispatcher.drained, [id]);
+  });
+
   it("replace a worker that dies, at once", async () => {
     await using cluster = await etcd.cluster();
     await using all = await begun(cluster);

@@ -83,13 +83,14 @@ export class Pools implements Component {
   async #wanted(name: string): Promise<Wanted | undefined> {
     const { pipelines, world } = this.#deps;
     const kept = pipelines.get(world.keys.pipeline(name));
-    if (kept === undefined) return { workers: 0, sinceMs: 0 };
+    if (kept === undefined) return { workers: 0, slots: 1, sinceMs: 0 };
     // Whoever owns the pipeline sees its workers' sessions, and so can tell the living from the dead.
     const sinceMs = this.#ownedMs.get(name);
     if (sinceMs === undefined) return undefined;
-    if (kept.record.stopped) return { workers: 0, sinceMs };
-    const workers = Number((await specOf(world.store, kept.record)).parallelismSpec?.constant ?? 1n);
-    return { workers, sinceMs };
+    if (kept.record.stopped) return { workers: 0, slots: 1, sinceMs };
+    const { parallelismSpec, transform } = await specOf(world.store, kept.record);
+    // A spec of before there were slots has 0.
+    return { workers: Number(parallelismSpec?.constant ?? 1n), slots: transform?.slots || 1, sinceMs };
   }
 
   #nameOf(key: string): string | undefined {
