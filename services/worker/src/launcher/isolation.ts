@@ -9,9 +9,10 @@ export interface Isolation {
 }
 
 // A launcher must not outlive its worker, not even one that is killed with SIGKILL: setpriv lets the kernel see to it.
-// Without it the end of the FIFOs does the same, a little later.
+// Without it the end of the FIFOs does the same, a little later. A process group of its own: `kill 0` in a command must not reach
+// the program that holds the namespace.
 const DIES_WITH_PARENT = ["setpriv", "--pdeathsig", "KILL"];
-const NAMESPACE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"];
+const NAMESPACE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", "setsid"];
 const OWN_USER_NAMESPACE = ["unshare", "--user", "--map-current-user", ...NAMESPACE.slice(1)];
 
 /**

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
-import { systemClock } from "@sheaf/runtime";
+import { type Clock, systemClock } from "@sheaf/runtime";
 import type { Stream } from "./launcher.ts";
 import { type Ended, type Run, Slot } from "./slot.ts";
 
@@ -40,7 +40,7 @@ export const PATH = process.env.PATH ?? "";
 let slots = 0;
 
 /** A slot, and a function that runs a command in it. */
-export async function openSlot(graceMs = 5_000, path = PATH) {
+export async function openSlot(graceMs = 5_000, path = PATH, clock: Clock = systemClock) {
   const folder = join(root, String(slots++));
   const data = join(folder, "data");
   mkdirSync(data, { recursive: true });
@@ -50,7 +50,7 @@ export async function openSlot(graceMs = 5_000, path = PATH) {
     folder,
     env: { PATH: path },
     isRoot: process.getuid?.() === 0,
-    clock: systemClock,
+    clock,
     graceMs,
     next: () => queue.shift(),
     onTrouble: (detail) => troubles.push(detail),

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { systemClock } from "@sheaf/runtime";
+import { manualClock, systemClock } from "@sheaf/runtime";
 import { alive, openSlot, PATH, poorPath, slowPath, until } from "./slot.test-kit.ts";
 
 const exited = (status: number) => ({ kind: "exited", status, why: "" }) as const;
@@ -199,6 +199,37 @@ describe("Slot", () => {
       const result = await slot.run({ argv: ["sleep", "316"], onStarted: (run) => slot.slot.kill(run) });
       assert.deepEqual(result.ended, { kind: "killed" });
     }
+  });
+
+  it("starts the next command when the grace of a hung one is over: after that it waits for signals, and for no time", async () => {
+    for (const path of [PATH, poorPath()]) {
+      const clock = manualClock();
+      using slot = await openSlot(5_000, path, clock);
+      const has = (name: string) => () => existsSync(join(slot.data, name));
+      const hung = "trap ': >told' TERM; : >on; while :; do sleep 0.05; done";
+      let nextAt = 0;
+      const first = slot.run({ argv: ["sh", "-c", hung], timeoutMs: 1_000 });
+      const next = slot.run({ argv: ["true"], onStarted: () => (nextAt = clock.now()) });
+      await until(has("on"));
+      await clock.advance(1_000);
+      await until(has("told"));
+      await clock.advance(4_999);
+      assert.equal(nextAt, 0);
+      await clock.advance(1);
+      assert.deepEqual((await next).ended, exited(0));
+      assert.deepEqual((await first).ended, { kind: "timed-out" });
+      assert.equal(nextAt, 6_000);
+    }
+  });
+
+  it("can stop the next command though one has killed all that it could", async () => {
+    using slot = await openSlot(100);
+    for (const kill of ["kill -9 -1", "kill -9 0", "kill 0"]) {
+      if (slot.isolation.startsWith("PID namespace")) await slot.run({ argv: ["sh", "-c", `${kill}; sleep 0.1`] });
+      const timed = await slot.run({ argv: ["sleep", "1000"], timeoutMs: 100 });
+      assert.deepEqual(timed.ended, { kind: "timed-out" });
+    }
+    assert.deepEqual(slot.troubles, []);
   });
 
   it("goes on with a new launcher when the old one dies", async () => {
