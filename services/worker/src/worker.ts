@@ -71,6 +71,8 @@ export class Worker implements Component {
     try {
       const isolation = await engine;
       log.info({ worker: id, isolation }, "worker started");
+      if (!isolation.endsWith("with /pfs"))
+        log.info("there is no /pfs here, for want of rights to mount it: commands find their datum by the environment");
       if (!isolation.startsWith("PID namespace")) {
         log.warn({ isolation }, "no PID namespace can be made here: a daemon that a command leaves behind may live on");
       }

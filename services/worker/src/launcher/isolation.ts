@@ -1,18 +1,23 @@
 // Ways to start a launcher, the best first. Which of them works is tried once per worker: it depends on the kernel, on the
 // user, and on what the machine has.
 
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
 /** A way to start a launcher. */
 export interface Isolation {
   /** For the log. */
   readonly name: string;
   readonly argv: readonly string[];
+  /** Whether the command sees its datum at /pfs. */
+  readonly hasPfs: boolean;
 }
 
 // A launcher must not outlive its worker, not even one that is killed with SIGKILL: setpriv lets the kernel see to it.
 // Without it the end of the FIFOs does the same, a little later. A process group of its own: `kill 0` in a command must not reach
-// the program that holds the namespace.
+// the program that holds the namespace. Mounts come and go in it as in the machine: it must not keep a disk busy.
 const DIES_WITH_PARENT = ["setpriv", "--pdeathsig", "KILL"];
-const NAMESPACE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", "setsid"];
+const NAMESPACE = ["unshare", "--pid", "--fork", "--propagation", "slave", "--mount-proc", "--kill-child", "setsid"];
 const OWN_USER_NAMESPACE = ["unshare", "--user", "--map-current-user", ...NAMESPACE.slice(1)];
 
 /**
@@ -21,13 +26,19 @@ const OWN_USER_NAMESPACE = ["unshare", "--user", "--map-current-user", ...NAMESP
  */
 const SHELL = ["sh", "-c", 'exec sh 3<>"$1" <"$1" 3>&-', "sheaf-launcher"];
 
-export function isolations(requests: string, isRoot: boolean): readonly Isolation[] {
+const ROOTED = readFileSync(join(import.meta.dirname, "rooted.sh"), "utf8");
+
+export function isolations(box: string, isRoot: boolean): readonly Isolation[] {
   const unshare = isRoot ? NAMESPACE : OWN_USER_NAMESPACE;
-  const shell = [...SHELL, requests];
-  return [
-    { name: "PID namespace", argv: [...DIES_WITH_PARENT, ...unshare, ...shell] },
-    { name: "PID namespace, without setpriv", argv: [...unshare, ...shell] },
-    { name: "process group", argv: [...DIES_WITH_PARENT, ...shell] },
-    { name: "process group, without setpriv", argv: shell },
+  const shell = [...SHELL, join(box, "requests")];
+  const rooted = [...NAMESPACE, "sh", "-c", ROOTED, "sheaf-launcher", box];
+  const ways: Isolation[] = [
+    { name: "PID namespace", argv: [...DIES_WITH_PARENT, ...unshare, ...shell], hasPfs: false },
+    { name: "PID namespace, without setpriv", argv: [...unshare, ...shell], hasPfs: false },
+    { name: "process group", argv: [...DIES_WITH_PARENT, ...shell], hasPfs: false },
+    { name: "process group, without setpriv", argv: shell, hasPfs: false },
   ];
+  // To mount takes rights that a user's own namespace has, but gives up for the command.
+  if (isRoot) ways.unshift({ name: "PID namespace with /pfs", argv: [...DIES_WITH_PARENT, ...rooted], hasPfs: true });
+  return ways;
 }

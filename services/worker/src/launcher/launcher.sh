@@ -29,7 +29,7 @@ l_setsid=$(command -v setsid)
 l_env=$(command -v env)
 l_shell=$(command -v sh)
 # Takes from a subshell what a script must not see of this shell. On one line: a script's own lines are counted from it.
-l_forget='unset -f everybody signal_group signal_all killer others start_killer sweep seek l_probe evaluate can_take take run begin gate watch end;'
+l_forget='unset -f everybody signal_group signal_all killer lives others start_killer sweep seek l_probe evaluate can_take take run begin gate watch end;'
 l_forget="$l_forget unset -v l_absent l_answer l_box l_code l_entry l_env l_folder l_killer l_mode l_number l_order"
 l_forget="$l_forget l_program l_rest l_script l_serial l_setsid l_shell l_stat l_taken l_target l_why l_forget"
 l_program=
@@ -76,13 +76,17 @@ killer() {
   kill -KILL "-$$" 2>/dev/null
 }
 
-# Whether a process other than this shell and its killer lives; zombies do not.
+# Whether the process with the folder $1 lives; zombies do not.
+lives() {
+  read -r l_stat 2>/dev/null <"$1/stat" || return 1
+  case ${l_stat##*) } in Z* | X*) return 1 ;; esac
+}
+
+# Whether a process other than this shell and its killer lives.
 others() {
   for l_entry in /proc/[0-9]*; do
     case ${l_entry#/proc/} in 1 | "$l_killer") continue ;; esac
-    read -r l_stat 2>/dev/null <"$l_entry/stat" || continue
-    case ${l_stat##*) } in Z* | X*) continue ;; esac
-    return 0
+    ! lives "$l_entry" || return 0
   done
   return 1
 }
@@ -195,8 +199,8 @@ end() {
     l_code=$2
     l_number=$1
     set -- /proc/[0-9]*
-    # This shell, its killer, and nobody else. Fewer: the command has killed the killer.
-    [ $# -eq 2 ] || sweep
+    # This shell, its killer, and nobody else. The command may have killed the killer, of which a zombie is left.
+    { [ $# -eq 2 ] && lives "/proc/$l_killer"; } || sweep
     set -- "$l_number" "$l_code"
   fi
   case $l_why$2 in

@@ -9,6 +9,7 @@ import type { Clock } from "@sheaf/runtime";
 import { FifoReader, FifoWriter, makeFifos } from "./fifos.ts";
 import { inlineScript } from "./inline.ts";
 import { type Isolation, isolations } from "./isolation.ts";
+import { pointPfs } from "./pfs-link.ts";
 import { quote } from "./quote.ts";
 import { type Command, inlineLine, type Mode, runLine, seekLine, takeLine } from "./request.ts";
 
@@ -44,7 +45,7 @@ export interface LauncherOptions {
 
 /** Starts a launcher in the first way that works here. Throws when none does. */
 export async function startLauncher(options: LauncherOptions, isRoot: boolean, from = 0): Promise<Launcher> {
-  const ways = isolations(join(options.box, "requests"), isRoot);
+  const ways = isolations(options.box, isRoot);
   const problems: string[] = [];
   for (let way = from; way < ways.length; way++) {
     const isolation = ways[way] as Isolation;
@@ -113,6 +114,7 @@ export class Launcher {
     const seek = seekLine(command.argv[0] ?? "", command.env.get("PATH") ?? this.#options.env.PATH ?? "");
     const before = seek === this.#sought ? "" : seek;
     this.#sought = seek;
+    if (this.isolation.hasPfs) pointPfs(this.#options.box, command.folder);
     this.#requests.write(before + this.#offer(command, seek) + this.#line(n, pair, command));
   }
 

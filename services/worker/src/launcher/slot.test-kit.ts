@@ -33,6 +33,7 @@ interface Wanted {
   readonly stdin?: string;
   readonly timeoutMs?: number;
   readonly workingDir?: string;
+  readonly folder?: string;
   readonly onStarted?: (run: Run) => void;
 }
 
@@ -63,7 +64,7 @@ export async function openSlot(graceMs = 5_000, path = PATH, clock: Clock = syst
     return new Promise((resolve) => {
       const run: Run = {
         command: {
-          folder: data,
+          folder: wanted.folder ?? data,
           workingDir: wanted.workingDir ?? "",
           argv: wanted.argv,
           env: new Map(Object.entries(wanted.env ?? {})),

@@ -106,6 +106,28 @@ describe("Slot", () => {
     assert.deepEqual(gone.ended, { kind: "exited", status: 127, why: "no-working-dir" });
   });
 
+  it("shows each datum at /pfs, and leaves the machine's root folder alone", async (t) => {
+    using slot = await openSlot();
+    if (!slot.isolation.endsWith("with /pfs")) return t.skip("needs the right to mount");
+    const before = readdirSync("/").sort();
+    for (const name of ["a", "b"]) {
+      const folder = join(slot.data, name);
+      mkdirSync(join(folder, "pfs/out"), { recursive: true });
+      writeFileSync(join(folder, "pfs/file"), name);
+      const script = "cat /pfs/file; cat /pfs/file >/pfs/out/copy; pwd; realpath /pfs/file; cat /proc/self/comm";
+      const { stdout } = await slot.run({ argv: ["sh", "-c", script], folder });
+      assert.equal(stdout, `${name}${folder}\n${folder}/pfs/file\ncat\n`);
+      assert.equal(readFileSync(join(folder, "pfs/out/copy"), "utf8"), name);
+    }
+    const seen = await slot.run({
+      argv: ["sh", "-c", "ls -A /; mkdir /x; rm /pfs; mkdir /tmp/sheaf-x && rmdir /tmp/sheaf-x && echo fine"],
+    });
+    assert.deepEqual(seen.stdout.split("\n").slice(0, -2).sort(), [...new Set([...before, "pfs"])].sort());
+    assert.match(seen.stdout, /fine\n$/);
+    assert.match(seen.stderr, /mkdir: .*Read-only file system\nrm: .*Read-only file system\n/);
+    assert.deepEqual(readdirSync("/").sort(), before);
+  });
+
   it("runs thousands of commands, each once, in order", async () => {
     using slot = await openSlot();
     const file = join(slot.data, "count");
@@ -222,14 +244,13 @@ describe("Slot", () => {
     }
   });
 
-  it("can stop the next command though one has killed all that it could", async () => {
+  it("stops the next command though one has killed all that it could", async () => {
     using slot = await openSlot(100);
     for (const kill of ["kill -9 -1", "kill -9 0", "kill 0"]) {
       if (slot.isolation.startsWith("PID namespace")) await slot.run({ argv: ["sh", "-c", `${kill}; sleep 0.1`] });
       const timed = await slot.run({ argv: ["sleep", "1000"], timeoutMs: 100 });
       assert.deepEqual(timed.ended, { kind: "timed-out" });
     }
-    assert.deepEqual(slot.troubles, []);
   });
 
   it("goes on with a new launcher when the old one dies", async () => {
@@ -355,7 +376,7 @@ function readersOf(file: string): number[] {
 
 /** The processes that wait for the launcher of this slot. */
 function launcherPids(data: string): number[] {
-  const box = join(data, "..", "0", "requests");
+  const box = join(data, "..", "0");
   return readdirSync("/proc")
     .filter((entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid)
     .filter((pid) => {

@@ -64,6 +64,8 @@ export interface SlotOptions {
 const REPEAT_MS = 500;
 /** A launcher that has not ended a command this long after SIGKILL is stuck: it is replaced. */
 const STUCK_MS = 10_000;
+/** One that has answered no order by then has no killer any more: the command killed it. The launcher's end is the command's. */
+const DEAF_MS = 500;
 const RESTART_WAIT_MS = 500;
 
 interface Active {
@@ -81,7 +83,9 @@ interface Stop {
   /** The number of its last repetition, and what came of that; undefined: it is under way. */
   serial: number;
   answer: Answer | undefined;
-  killAt: number;
+  /** Any order was answered: there is somebody to carry them out. */
+  heard: boolean;
+  readonly killAt: number;
   timer: Timer | undefined;
 }
 
@@ -170,6 +174,7 @@ export class Slot {
     const { active, launcher } = this.#state;
     if (event.kind === "lost") return this.#onLost(event.detail);
     if (event.kind === "did") {
+      if (active.stop !== undefined) active.stop.heard = true;
       if (active.stop?.serial === event.serial) active.stop.answer = event.answer;
     } else if (event.n === active.n) {
       active.exit = { status: event.status, why: event.why };
@@ -215,7 +220,7 @@ export class Slot {
     const { clock, graceMs } = this.#options;
     const serial = launcher.order("term");
     const killAt = clock.now() + graceMs;
-    active.stop = { ended, order: "term", serial, answer: undefined, killAt, timer: undefined };
+    active.stop = { ended, order: "term", serial, answer: undefined, heard: false, killAt, timer: undefined };
     this.#repeat(state, active.stop);
   }
 
@@ -226,7 +231,8 @@ export class Slot {
     const wait = Math.min(REPEAT_MS, Math.max(left, 0) || REPEAT_MS);
     stop.timer = clock.timer(Math.max(wait, 1), () => {
       if (this.#state !== state) return;
-      if (clock.now() > stop.killAt + STUCK_MS) return this.#onLost("it did not end a command after SIGKILL");
+      const limit = stop.killAt + (stop.heard ? STUCK_MS : DEAF_MS);
+      if (clock.now() >= limit) return this.#onLost("it did not end a command after SIGKILL");
       // A command that has ended needs no stronger order, only the confirmation of the one under way.
       if (clock.now() >= stop.killAt && state.active.exit === undefined) stop.order = "kill";
       // Whoever has had SIGTERM shall not get it twice: many programs take the second for a demand to end at once.
