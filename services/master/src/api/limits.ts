@@ -25,6 +25,11 @@ export const SALT_BYTES_MAX = 256;
 
 /** Commands of one worker at a time; its own `--slots` allows as many. */
 export const SLOTS_MAX = 64;
+export const MEMORY_BYTES_MIN = 4 * 1024 * 1024;
+export const CPU_MIN = 0.01;
+export const PIDS_MIN = 8;
+/** The kernel has no more. */
+export const PIDS_MAX = 4_194_304;
 export const WORKERS_MAX = 10_000n;
 export const TRIES_DEFAULT = 3;
 export const TRIES_MAX = 100;

@@ -40,7 +40,7 @@ function checkParts(violations: Violations, spec: api.PipelineSpec): void {
   checkTimeout(violations, "datum_timeout", spec.datumTimeout);
   checkTimeout(violations, "job_timeout", spec.jobTimeout);
   checkFailurePolicy(violations, spec.failurePolicy);
-  checkSize(violations, "resource_limits.disk", spec.resourceLimits?.disk ?? "");
+  checkResources(violations, spec.resourceLimits);
   checkBytes(violations, "salt", Buffer.byteLength(spec.salt), limits.SALT_BYTES_MAX);
 }
 
@@ -91,6 +91,20 @@ function wrongWithEnvName(name: string): string | undefined {
   if (limits.RESERVED_ENV_NAMES.has(name))
     return "is reserved: it would change the worker itself, or holds a credential";
   return undefined;
+}
+
+function checkResources(violations: Violations, spec: api.ResourceSpec | undefined): void {
+  if (spec === undefined) return;
+  const { cpu, memory, disk, pids } = spec;
+  checkSize(violations, "resource_limits.memory", memory, limits.MEMORY_BYTES_MIN);
+  checkSize(violations, "resource_limits.disk", disk, 1);
+  violations.require(
+    cpu === 0 || cpu >= limits.CPU_MIN,
+    "resource_limits.cpu",
+    `is ${cpu}: use cores, at least ${limits.CPU_MIN}`,
+  );
+  const pidsOk = pids === 0 || (pids >= limits.PIDS_MIN && pids <= limits.PIDS_MAX);
+  violations.require(pidsOk, "resource_limits.pids", `is ${pids}: use ${limits.PIDS_MIN} to ${limits.PIDS_MAX}`);
 }
 
 function checkParallelism(violations: Violations, spec: api.ParallelismSpec | undefined): void {
@@ -177,11 +191,12 @@ function checkFailurePolicy(violations: Violations, policy: api.FailurePolicy | 
   }
 }
 
-function checkSize(violations: Violations, field: string, text: string): void {
+/** Bytes, or "" for no limit. */
+function checkSize(violations: Violations, field: string, text: string, least: number): void {
   if (text === "") return;
   const parsed = parseBytes(text);
   if (!("value" in parsed)) violations.add(field, parsed.wrong);
-  else violations.require(parsed.value > 0, field, "is 0: use at least 1 byte, or leave it out for no limit");
+  else violations.require(parsed.value >= least, field, `is ${text}: use at least ${least} bytes, or leave it out`);
 }
 
 function checkText(violations: Violations, field: string, text: string): void {

@@ -26,8 +26,6 @@ const NOT_IMPLEMENTED = [
   "standby",
   "reprocess_spec",
   "resource_requests",
-  "resource_limits.cpu",
-  "resource_limits.memory",
   "datum_set_spec",
   "scheduling_spec",
   "metadata",

@@ -8,6 +8,7 @@ import type { Store } from "@sheaf/storage";
 import { ClaimBook } from "../claims/book.ts";
 import { launcherEnvironment } from "../datum/environment.ts";
 import { FifoPool } from "../datum/lazy-files.ts";
+import { findCgroups, missingControllers, removeLeftovers } from "../launcher/cgroups.ts";
 import { Slot } from "../launcher/slot.ts";
 import { MergeWork } from "../merge/merge-work.ts";
 import { PlanWork } from "../plan/plan-work.ts";
@@ -73,17 +74,36 @@ export async function startEngine(
     merge: new MergeWork(store, data.worker, clock, () => engine.changed()),
   };
   const engine = new Engine({ book, floor, solos, clock, log, send });
-  const slots = Array.from({ length: data.slots }, (_, i) => newSlot(join(folders.slots, String(i))));
+  const cgroups = findCgroups();
+  const missing = missingControllers(cgroups);
+  if (missing.length > 0)
+    log.warn(
+      { missing },
+      `no cgroup can be made here for ${missing.join(", ")}: resource_limits of that are not enforced`,
+    );
+  if (cgroups !== undefined) removeLeftovers(cgroups, clock.wall());
+  const slots = Array.from({ length: data.slots }, (_, i) => newSlot(i));
   const isolations = await Promise.all(slots.map((slot) => slot.start()));
   void floor.run(slots).catch((error: unknown) => send(failedWith(error)));
   engine.start();
   return { engine, isolation: isolations[0] ?? "none", close };
 
-  function newSlot(folder: string): Slot {
+  function newSlot(i: number): Slot {
+    const folder = join(folders.slots, String(i));
     const onTrouble = (detail: string) =>
       log.warn({ detail }, "the shell that runs the commands of a slot was lost; starting another");
     const isRoot = process.getuid?.() === 0;
-    return new Slot({ folder, env, isRoot, clock, graceMs: data.graceMs, next: () => floor.next(), onTrouble });
+    const limited = cgroups && { place: cgroups, name: `${data.worker}-${process.pid}-${i}` };
+    return new Slot({
+      folder,
+      env,
+      isRoot,
+      cgroups: limited,
+      clock,
+      graceMs: data.graceMs,
+      next: () => floor.next(),
+      onTrouble,
+    });
   }
 
   function close(): void {

@@ -30,10 +30,11 @@ l_env=$(command -v env)
 l_shell=$(command -v sh)
 # Takes from a subshell what a script must not see of this shell. On one line: a script's own lines are counted from it.
 l_forget='unset -f everybody signal_group signal_all killer lives others start_killer sweep seek l_probe evaluate can_take take run begin gate watch end;'
-l_forget="$l_forget unset -v l_absent l_answer l_box l_code l_entry l_env l_folder l_killer l_mode l_number l_order"
+l_forget="$l_forget unset -v l_absent l_answer l_box l_code l_entry l_env l_folder l_killer l_mode l_number l_order l_pids l_pids_max"
 l_forget="$l_forget l_program l_rest l_script l_serial l_setsid l_shell l_stat l_taken l_target l_why l_forget"
 l_program=
 l_absent=missing
+l_pids=
 
 everybody() {
   [ "$$" = 1 ] && kill "-$1" -1 2>/dev/null
@@ -105,10 +106,13 @@ sweep() {
   fi
   # First the kill, which no fork escapes, and then the look: before it, a process could fork and end behind the look's back.
   everybody KILL
+  # The dead count until they are collected, and to collect them takes a fork, which a shell that is refused one does not survive.
+  [ -z "$l_pids" ] || echo max >"$l_pids"
   l_killer=
   # Each empty subshell is a short wait that also collects the dead.
   while others; do (:); done
   start_killer
+  [ -z "$l_pids" ] || echo "$l_pids_max" >"$l_pids"
 }
 
 # Sets `program` to the file that command $1 names, searched in PATH $2: a shell's own echo or exit must not run instead.

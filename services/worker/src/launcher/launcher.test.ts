@@ -57,7 +57,14 @@ describe("launcher.sh, whose worker was killed", () => {
     const readers = (["events", "out0", "err0"] as const).map((name) => new FifoReader(box, name, () => {}));
     const path = slowPath();
     const launcher = start(argvOf(box), path);
-    const command = { folder: box, workingDir: "", argv: ["sleep", mark], env: new Map(), stdin: "/dev/null" };
+    const command = {
+      folder: box,
+      workingDir: "",
+      argv: ["sleep", mark],
+      env: new Map(),
+      limits: {},
+      stdin: "/dev/null",
+    };
     requests.write(`l_box='${box}'; . '${SCRIPT}'\n${seekLine("sleep", path)}${runLine(0, 0, command, "group")}`);
     await until(() => alive(mark) > 0);
     for (const end of [requests, control, ...readers]) end.close();

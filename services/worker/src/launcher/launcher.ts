@@ -5,13 +5,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { Clock } from "@sheaf/runtime";
+import { type Clock, messageOf } from "@sheaf/runtime";
+import type { SlotCgroup } from "./cgroups.ts";
 import { FifoReader, FifoWriter, makeFifos } from "./fifos.ts";
 import { inlineScript } from "./inline.ts";
 import { type Isolation, isolations } from "./isolation.ts";
 import { pointPfs } from "./pfs-link.ts";
 import { quote } from "./quote.ts";
-import { type Command, inlineLine, type Mode, runLine, seekLine, takeLine } from "./request.ts";
+import { type Command, inlineLine, type Mode, pidsLine, runLine, seekLine, takeLine } from "./request.ts";
 
 const SCRIPT = join(import.meta.dirname, "launcher.sh");
 /** How long a launcher may take to say that it is ready. */
@@ -39,6 +40,8 @@ export interface LauncherOptions {
   readonly box: string;
   /** Its whole environment, and that of the commands. */
   readonly env: Readonly<Record<string, string>>;
+  /** Where it and its commands run; undefined: nothing limits them. */
+  readonly cgroup: SlotCgroup | undefined;
   readonly clock: Clock;
   readonly onEvent: (event: LauncherEvent) => void;
 }
@@ -85,6 +88,7 @@ export class Launcher {
   #closed = false;
   #isReady = false;
   #orders = 0;
+  #pids = "";
   #offered: Offered | undefined;
   #offers = 0;
 
@@ -115,7 +119,26 @@ export class Launcher {
     const before = seek === this.#sought ? "" : seek;
     this.#sought = seek;
     if (this.isolation.hasPfs) pointPfs(this.#options.box, command.folder);
-    this.#requests.write(before + this.#offer(command, seek) + this.#line(n, pair, command));
+    const limit = this.#limit(command);
+    if (limit === undefined) return;
+    this.#requests.write(before + limit + this.#offer(command, seek) + this.#line(n, pair, command));
+  }
+
+  /** Sets the limits of the command. Undefined: the kernel refuses; then it is not to run here. */
+  #limit({ limits }: Command): string | undefined {
+    const { cgroup } = this.#options;
+    try {
+      cgroup?.apply(limits);
+    } catch (error) {
+      const detail = `resource_limits cannot be set: ${messageOf(error)}`;
+      setImmediate(() => this.#tell({ kind: "lost", detail }));
+      return undefined;
+    }
+    const pids = cgroup?.pidsLimit(limits);
+    const line = pids === undefined ? "" : pidsLine(pids);
+    if (line === this.#pids) return "";
+    this.#pids = line;
+    return line;
   }
 
   #line(n: number, pair: number, command: Command): string {
@@ -165,7 +188,8 @@ export class Launcher {
   }
 
   #spawn(): ChildProcess {
-    const [file, ...args] = this.isolation.argv;
+    const { argv } = this.isolation;
+    const [file, ...args] = this.#options.cgroup?.enter(argv) ?? argv;
     // A session of its own: Ctrl-C in the user's terminal is for the worker, which then drains.
     const child = spawn(file as string, args, {
       stdio: ["ignore", "ignore", "pipe"],

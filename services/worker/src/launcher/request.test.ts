@@ -15,6 +15,7 @@ const command: Command = {
     ["OPTIND", "x"],
   ]),
   stdin: "/dev/null",
+  limits: {},
 };
 
 describe("runLine()", () => {

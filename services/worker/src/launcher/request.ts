@@ -1,5 +1,6 @@
 // What the worker writes to a launcher: one line of shell per command. Pure.
 
+import type { Limits } from "./cgroups.ts";
 import { quote } from "./quote.ts";
 
 /** How far a launcher can contain what it runs; see launcher.sh. */
@@ -16,6 +17,8 @@ export interface Command {
   readonly env: ReadonlyMap<string, string>;
   /** The file that is its standard input. */
   readonly stdin: string;
+  /** What it may use, where that can be enforced. */
+  readonly limits: Limits;
 }
 
 /**
@@ -34,6 +37,11 @@ export function runLine(n: number, pair: number, command: Command, mode: Mode): 
   const run = (prefix: string) => `${assignments(command.env)}${prefix}${words(command)} ${streams(pair, command)}`;
   const body = mode === "namespace" ? run("") : `{ { gate ${n} && ${run("exec $l_setsid ")}; } & watch ${n} $!; }`;
   return line(n, command, body);
+}
+
+/** Tells the launcher the limit that it must lift while it ends what a command left. */
+export function pidsLine({ file, max }: { readonly file: string; readonly max: number }): string {
+  return `l_pids=${quote(file)} l_pids_max=${max}\n`;
 }
 
 /** Tells the launcher which script to evaluate itself from now on, if it can; it answers with `n`. */

@@ -15,6 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
 import { type Clock, systemClock } from "@sheaf/runtime";
+import { findCgroups, type Limits } from "./cgroups.ts";
 import type { Stream } from "./launcher.ts";
 import { type Ended, type Run, Slot } from "./slot.ts";
 
@@ -34,11 +35,13 @@ interface Wanted {
   readonly timeoutMs?: number;
   readonly workingDir?: string;
   readonly folder?: string;
+  readonly limits?: Limits;
   readonly onStarted?: (run: Run) => void;
 }
 
 export const PATH = process.env.PATH ?? "";
 let slots = 0;
+export const place = findCgroups();
 
 /** A slot, and a function that runs a command in it. */
 export async function openSlot(graceMs = 5_000, path = PATH, clock: Clock = systemClock) {
@@ -50,6 +53,7 @@ export async function openSlot(graceMs = 5_000, path = PATH, clock: Clock = syst
   const slot = new Slot({
     folder,
     env: { PATH: path },
+    cgroups: place && { place, name: `test-${process.pid}-${slots}` },
     isRoot: process.getuid?.() === 0,
     clock,
     graceMs,
@@ -67,6 +71,7 @@ export async function openSlot(graceMs = 5_000, path = PATH, clock: Clock = syst
           folder: wanted.folder ?? data,
           workingDir: wanted.workingDir ?? "",
           argv: wanted.argv,
+          limits: wanted.limits ?? {},
           env: new Map(Object.entries(wanted.env ?? {})),
           stdin: wanted.stdin === undefined ? "/dev/null" : stdin,
         },

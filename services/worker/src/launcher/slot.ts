@@ -10,6 +10,7 @@
  *     starts before the last repetition is confirmed: it could hit the wrong command.
  */
 import { type Clock, messageOf, type Timer } from "@sheaf/runtime";
+import { type CgroupPlace, SlotCgroup } from "./cgroups.ts";
 import {
   type Answer,
   type Launcher,
@@ -52,6 +53,8 @@ export interface SlotOptions {
   readonly folder: string;
   readonly env: Readonly<Record<string, string>>;
   readonly isRoot: boolean;
+  /** Where limits can be set, and a name for this slot's that no other slot of the machine has. */
+  readonly cgroups: { readonly place: CgroupPlace; readonly name: string } | undefined;
   readonly clock: Clock;
   /** Between SIGTERM and SIGKILL. */
   readonly graceMs: number;
@@ -68,13 +71,16 @@ const STUCK_MS = 10_000;
 const DEAF_MS = 500;
 const RESTART_WAIT_MS = 500;
 
+const REMOVE_TRIES = 100;
+const REMOVE_WAIT_MS = 5;
+
 interface Active {
   readonly n: number;
   readonly pair: number;
   readonly run: Run;
   timeout: Timer | undefined;
   stop: Stop | undefined;
-  exit: { readonly status: number; readonly why: NotStarted } | undefined;
+  exit: { readonly status: number; readonly why: NotStarted; readonly oom?: true } | undefined;
 }
 
 interface Stop {
@@ -100,12 +106,14 @@ export class Slot {
   #state: State = { t: "starting" };
   /** The command that used each pair of pipes until they have been read. */
   readonly #pairs: [Active | undefined, Active | undefined] = [undefined, undefined];
+  readonly #cgroup: SlotCgroup | undefined;
   #count = 0;
   #lives = 0;
   #way = 0;
 
   constructor(options: SlotOptions) {
     this.#options = options;
+    if (options.cgroups !== undefined) this.#cgroup = new SlotCgroup(options.cgroups.place, options.cgroups.name);
   }
 
   /** Starts its first launcher. Says how well it contains commands. */
@@ -134,6 +142,8 @@ export class Slot {
     this.#state = { t: "closed" };
     if (state.t === "busy") this.#forget(state.active);
     if (state.t === "busy" || state.t === "idle") state.launcher.close();
+    // What was killed may take a moment to be gone.
+    for (let tries = 0; tries < REMOVE_TRIES && this.#cgroup?.remove() === false; tries++) waitMs(REMOVE_WAIT_MS);
   }
 
   async #launch(): Promise<Launcher> {
@@ -142,7 +152,11 @@ export class Slot {
     const onEvent = (event: LauncherEvent) => {
       if (life === this.#lives - 1) this.#onEvent(event);
     };
-    const launcher = await startLauncher({ box: `${folder}/${life}`, env, clock, onEvent }, isRoot, this.#way);
+    const launcher = await startLauncher(
+      { box: `${folder}/${life}`, env, cgroup: this.#cgroup, clock, onEvent },
+      isRoot,
+      this.#way,
+    );
     if (this.#state.t === "closed") {
       launcher.close();
       return launcher;
@@ -177,7 +191,8 @@ export class Slot {
       if (active.stop !== undefined) active.stop.heard = true;
       if (active.stop?.serial === event.serial) active.stop.answer = event.answer;
     } else if (event.n === active.n) {
-      active.exit = { status: event.status, why: event.why };
+      const oom = active.run.command.limits.memoryBytes !== undefined && this.#cgroup?.oomKilled() === true;
+      active.exit = { status: event.status, why: event.why, ...(oom && { oom }) };
       // The order may be lost: the sweep at the end of a command takes the killer with it, and starts another.
       if (active.stop !== undefined && active.stop.answer === undefined)
         active.stop.serial = launcher.order(active.stop.order);
@@ -271,4 +286,8 @@ export class Slot {
     }
     this.poke();
   }
+}
+
+function waitMs(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }

@@ -107,7 +107,7 @@ export class Floor {
     const env = datumEnvironment(job.work, item.datum, folder, spent);
     const [argv, stdin] = spent === undefined ? [job.argv, job.stdin] : [job.errArgv, job.errStdin];
     const run: Run = {
-      command: { folder, workingDir: job.workingDir, argv, env, stdin },
+      command: { folder, workingDir: job.workingDir, argv, env, stdin, limits: job.limits },
       timeoutMs: job.timeoutMs,
       started: () => {
         item.lazy?.open();

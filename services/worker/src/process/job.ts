@@ -3,10 +3,11 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { compileMergeSpec, getMessage, PlanReader } from "@sheaf/files";
-import { store } from "@sheaf/proto";
+import { type api, store } from "@sheaf/proto";
 import { internal, parseBytes } from "@sheaf/runtime";
 import type { Store } from "@sheaf/storage";
 import { type InputMode, inputModes } from "../datum/input-modes.ts";
+import type { Limits } from "../launcher/cgroups.ts";
 
 const TRIES_DEFAULT = 3;
 
@@ -26,6 +27,7 @@ export interface ProcessJob {
   readonly modes: ReadonlyMap<string, InputMode>;
   /** Limit on what a datum may put out, in bytes. */
   readonly diskBytes: number | undefined;
+  readonly limits: Limits;
   isSum(path: string): boolean;
   datum(index: number): Promise<store.Datum>;
 }
@@ -53,13 +55,18 @@ export async function openJob(source: Store, input: store.ObjectRef, folder: str
     errArgv: errCmd,
     errStdin: stdinFile("err-stdin", errStdin),
     modes: inputModes(spec.input),
-    diskBytes: bytesOf(spec.resourceLimits?.disk ?? ""),
+    diskBytes: bytesOf("disk", spec.resourceLimits),
+    limits: limitsOf(spec.resourceLimits),
     isSum: (path) => strategyOf(path) === "sum",
     datum: async (index) => {
       for await (const datum of plan.datums(BigInt(index), BigInt(index + 1))) return datum;
       throw internal("PLAN_GAP", `the plan of job ${work.job} has no datum ${index}`);
     },
   };
+}
+
+function limitsOf(spec: api.ResourceSpec | undefined): Limits {
+  return { memoryBytes: bytesOf("memory", spec), cpu: spec?.cpu || undefined, pids: spec?.pids || undefined };
 }
 
 function writeStdin(file: string, lines: readonly string[]): string {
@@ -72,9 +79,10 @@ function durationMs({ seconds, nanos }: { readonly seconds: bigint; readonly nan
 }
 
 /** The master has checked the text; "" is no limit. */
-function bytesOf(text: string): number | undefined {
+function bytesOf(field: "disk" | "memory", spec: api.ResourceSpec | undefined): number | undefined {
+  const text = spec?.[field] ?? "";
   if (text === "") return undefined;
   const parsed = parseBytes(text);
-  if (!("value" in parsed)) throw internal("WORK_INVALID", `resource_limits.disk ${parsed.wrong}`);
+  if (!("value" in parsed)) throw internal("WORK_INVALID", `resource_limits.${field} ${parsed.wrong}`);
   return parsed.value;
 }
