@@ -20,10 +20,11 @@ describe("a slot's limits", { skip: place === undefined ? "no cgroups can be mad
       kind: "exited",
       status: 0,
       why: "",
+      oom: false,
     });
     const killed = await slot.run({ argv: ["sh", "-c", "kill -9 $$"], limits: memory });
-    assert.deepEqual(killed.ended, { kind: "exited", status: 137, why: "" });
-    // A child that was killed fails its datum whatever the shell says.
+    assert.deepEqual(killed.ended, { kind: "exited", status: 137, why: "", oom: false }, "somebody sent it");
+    // A child was killed; what that means is for the shell to say, by its status.
     const child = await slot.run({ argv: ["sh", "-c", `awk '${HOG[1]}'; echo $?`], limits: memory });
     assert.deepEqual(child.ended, { kind: "exited", status: 0, why: "", oom: true });
     assert.deepEqual(slot.troubles, []);

@@ -80,7 +80,7 @@ interface Active {
   readonly run: Run;
   timeout: Timer | undefined;
   stop: Stop | undefined;
-  exit: { readonly status: number; readonly why: NotStarted; readonly oom?: true } | undefined;
+  exit: { readonly status: number; readonly why: NotStarted; readonly oom?: boolean } | undefined;
 }
 
 interface Stop {
@@ -191,8 +191,8 @@ export class Slot {
       if (active.stop !== undefined) active.stop.heard = true;
       if (active.stop?.serial === event.serial) active.stop.answer = event.answer;
     } else if (event.n === active.n) {
-      const oom = active.run.command.limits.memoryBytes !== undefined && this.#cgroup?.oomKilled() === true;
-      active.exit = { status: event.status, why: event.why, ...(oom && { oom }) };
+      const oom = active.run.command.limits.memoryBytes === undefined ? undefined : this.#cgroup?.oomKilled();
+      active.exit = { status: event.status, why: event.why, ...(oom !== undefined && { oom }) };
       // The order may be lost: the sweep at the end of a command takes the killer with it, and starts another.
       if (active.stop !== undefined && active.stop.answer === undefined)
         active.stop.serial = launcher.order(active.stop.order);
