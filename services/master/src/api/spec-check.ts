@@ -43,7 +43,8 @@ function checkParts(violations: Violations, spec: api.PipelineSpec): void {
 }
 
 function checkTransform(violations: Violations, transform: api.Transform | undefined): void {
-  if (transform === undefined || transform.cmd.length === 0) {
+  if (transform !== undefined && transform.handler !== "") checkHandler(violations, transform);
+  else if (transform === undefined || transform.cmd.length === 0) {
     violations.add("transform.cmd", 'is required: the command and its arguments, like ["sh", "-c", "wc -w $in"]');
     return;
   }
@@ -60,6 +61,20 @@ function checkTransform(violations: Violations, transform: api.Transform | undef
     const field = `transform.accept_return_code[${i}]`;
     violations.require(code >= 1 && code <= 255, field, `is ${code}: use 1 to 255 (0 always means success)`);
   });
+}
+
+/** A function takes the place of the command, and of all that is about commands. */
+function checkHandler(violations: Violations, transform: api.Transform): void {
+  checkBytes(violations, "transform.handler", Buffer.byteLength(transform.handler), limits.HANDLER_BYTES_MAX);
+  for (const [field, isSet] of [
+    ["cmd", transform.cmd.length > 0],
+    ["stdin", transform.stdin.length > 0],
+    ["working_dir", transform.workingDir !== ""],
+    ["datum_batching", transform.datumBatching],
+    ["accept_return_code", transform.acceptReturnCode.length > 0],
+  ] as const) {
+    violations.require(!isSet, `transform.${field}`, "means nothing to a handler: leave it out, or the handler");
+  }
 }
 
 function checkEnv(violations: Violations, env: Readonly<Record<string, string>>): void {

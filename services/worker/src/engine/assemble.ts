@@ -7,11 +7,11 @@ import { type Clock, type Logger, systemRandom, toSheafError } from "@sheaf/runt
 import type { Store } from "@sheaf/storage";
 import { ClaimBook } from "../claims/book.ts";
 import { launcherEnvironment } from "../datum/environment.ts";
-import { Slot } from "../launcher/slot.ts";
 import { MergeWork } from "../merge/merge-work.ts";
 import { PlanWork } from "../plan/plan-work.ts";
 import { Floor } from "../process/floor.ts";
 import { openJob, type ProcessJob } from "../process/job.ts";
+import { Station } from "../process/station.ts";
 import { DatumFolders } from "../scratch/datum-folders.ts";
 import { Engine } from "./engine.ts";
 import type { EngineData, FromEngine } from "./messages.ts";
@@ -45,6 +45,7 @@ export async function startEngine(
   const folders = {
     datums: join(data.scratch, "datums"),
     slots: join(data.scratch, "slots"),
+    batches: join(data.scratch, "batches"),
     jobs: join(data.scratch, "jobs"),
   };
   for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true });
@@ -71,22 +72,33 @@ export async function startEngine(
     merge: new MergeWork(store, data.worker, clock, () => engine.changed()),
   };
   const engine = new Engine({ book, floor, solos, clock, log, send });
-  const slots = Array.from({ length: data.slots }, (_, i) => newSlot(join(folders.slots, String(i))));
-  const isolations = await Promise.all(slots.map((slot) => slot.start()));
-  void floor.run(slots).catch((error: unknown) => send(failedWith(error)));
+  const stations = Array.from({ length: data.slots }, (_, i) => newStation(String(i)));
+  const isolations = await Promise.all(stations.map((station) => station.start()));
+  void floor.run(stations).catch((error: unknown) => send(failedWith(error)));
   engine.start();
   return { engine, isolation: isolations[0] ?? "none", close };
 
-  function newSlot(folder: string): Slot {
+  function newStation(name: string): Station {
     const onTrouble = (detail: string) =>
       log.warn({ detail }, "the shell that runs the commands of a slot was lost; starting another");
-    const isRoot = process.getuid?.() === 0;
-    return new Slot({ folder, env, isRoot, clock, graceMs: data.graceMs, next: () => floor.next(), onTrouble });
+    const onStray = (text: string) => log.warn({ text }, "a long-lived command wrote something while it had no datum");
+    return new Station({
+      folder: join(folders.slots, name),
+      batches: join(folders.batches, name),
+      env,
+      isRoot: process.getuid?.() === 0,
+      clock,
+      log,
+      graceMs: data.graceMs,
+      waiting: floor,
+      onTrouble,
+      onStray,
+    });
   }
 
   function close(): void {
     engine.stop();
-    for (const slot of slots) slot.close();
+    for (const station of stations) station.close();
   }
 }
 

@@ -2,9 +2,9 @@
  * The shop floor of process work: three stages that work at the same time, with bounded queues between them, so that while
  * datum i runs, i+1.. are downloaded and ..i-1 are uploaded.
  *
- *     book -> [prefetch] -> ready -> [slots] -> ended -> [uploads] -> runs
- *                 ^                                          |
- *                 +-------------- tries that follow ---------+
+ *     book -> [prefetch] -> ready -> [stations] -> ended -> [uploads] -> runs
+ *                 ^                                             |
+ *                 +-------------- tries that follow ------------+
  *
  * F1. Whether a datum is still wanted is asked of its claim at every door: claims shrink at any time.
  * F2. What a command did on its own account (exit code, timeout, bad output) is a failure and is counted, on from those on
@@ -15,11 +15,13 @@ import { backoff, type Random } from "@sheaf/runtime";
 import type { Claim } from "../claims/claim.ts";
 import { datumEnvironment } from "../datum/environment.ts";
 import { type Failure, fitMessage, quarantineOf } from "../datum/outcome.ts";
-import type { Ended, Run, Slot } from "../launcher/slot.ts";
 import type { DatumFolder } from "../scratch/datum-folders.ts";
+import type { DatumRun, TryEnded, Waiting } from "./datum-run.ts";
 import { type Item, isWanted, removeFolder } from "./item.ts";
+import type { ProcessJob } from "./job.ts";
 import { Prefetch, type PrefetchOptions } from "./prefetch.ts";
-import { Uploads, type UploadsOptions } from "./uploads.ts";
+import type { Station } from "./station.ts";
+import { type OwnEnd, Uploads, type UploadsOptions } from "./uploads.ts";
 
 /** Launchers that may die under a datum before it is called its fault. */
 const LOSSES_MAX = 3;
@@ -33,27 +35,27 @@ export interface FloorOptions extends Omit<PrefetchOptions, "onReady" | "onDamag
   readonly onRaceFailed: (claim: Claim) => void;
 }
 
-export class Floor {
+export class Floor implements Waiting {
   readonly #options: FloorOptions;
   readonly #prefetch: Prefetch;
   readonly uploads: Uploads;
   readonly #running = new Set<Item>();
-  #slots: readonly Slot[] = [];
+  #stations: readonly Station[] = [];
 
   constructor(options: FloorOptions) {
     this.#options = options;
     this.uploads = new Uploads(options);
     this.#prefetch = new Prefetch({
       ...options,
-      onReady: () => this.#pokeSlots(),
+      onReady: () => this.#poke(),
       onDamaged: (item, failure) => void this.uploads.between(() => this.#onFailure(item, failure)),
       onQuarantined: (item) => void this.uploads.between(() => this.#fail(item, quarantineOf(item.losses))),
     });
   }
 
-  /** Begins to work. The slots call `next` for commands. Resolves when it is closed. */
-  run(slots: readonly Slot[]): Promise<void> {
-    this.#slots = slots;
+  /** Begins to work. The stations call `next` for datums. Resolves when it is closed. */
+  run(stations: readonly Station[]): Promise<void> {
+    this.#stations = stations;
     return this.#prefetch.run();
   }
 
@@ -77,23 +79,27 @@ export class Floor {
     }
   }
 
-  /** The next command for a slot that is free. */
-  next(): Run | undefined {
-    while (this.uploads.hasRoom) {
-      const item = this.#prefetch.shift();
-      if (item === undefined) return undefined;
+  get upcoming(): ProcessJob | undefined {
+    return this.uploads.hasRoom ? this.#prefetch.first?.job : undefined;
+  }
+
+  next(job: ProcessJob): DatumRun | undefined {
+    while (this.upcoming === job) {
+      const item = this.#prefetch.shift() as Item;
       if (item.claim.start(item.index, this.#options.clock.now())) return this.#runOf(item);
       removeFolder(item, this.#options.folders);
     }
     return undefined;
   }
 
-  #runOf(item: Item): Run {
+  #runOf(item: Item): DatumRun {
     const { clock } = this.#options;
     const { job, log, cost } = item;
     const folder = (item.folder as DatumFolder).path;
     const env = datumEnvironment(job.work, item.datum, folder);
-    const run: Run = {
+    const run: DatumRun = {
+      job,
+      datum: item.datum,
       command: { folder, workingDir: job.workingDir, argv: job.argv, env, stdin: job.stdin },
       timeoutMs: job.timeoutMs,
       started: () => {
@@ -117,14 +123,14 @@ export class Floor {
   }
 
   /** F2. */
-  #onEnded(item: Item, ended: Ended): void {
+  #onEnded(item: Item, ended: TryEnded): void {
     if (!isWanted(item)) return removeFolder(item, this.#options.folders);
     if (item.restart || ended.kind === "killed") {
       item.restart = false;
       return this.#again(item, 0);
     }
     if (ended.kind === "lost") return this.#onLost(item, ended.detail);
-    void this.uploads.between(() => this.#upload(item, ended)).finally(() => this.#pokeSlots());
+    void this.uploads.between(() => this.#upload(item, ended)).finally(() => this.#poke());
   }
 
   #onLost(item: Item, detail: string): void {
@@ -134,7 +140,7 @@ export class Floor {
     void this.uploads.between(() => this.#fail(item, { reason: "LAUNCHER_LOST", message }));
   }
 
-  async #upload(item: Item, ended: Ended & { kind: "exited" | "timed-out" }): Promise<void> {
+  async #upload(item: Item, ended: OwnEnd): Promise<void> {
     try {
       const failure = await this.uploads.store(item, ended);
       if (failure !== undefined) this.#onFailure(item, failure);
@@ -169,10 +175,10 @@ export class Floor {
   }
 
   #kill(item: Item): void {
-    if (item.run !== undefined) for (const slot of this.#slots) slot.kill(item.run);
+    if (item.run !== undefined) for (const station of this.#stations) station.kill(item.run);
   }
 
-  #pokeSlots(): void {
-    for (const slot of this.#slots) slot.poke();
+  #poke(): void {
+    for (const station of this.#stations) station.poke();
   }
 }

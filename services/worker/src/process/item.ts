@@ -6,8 +6,8 @@ import { api, store } from "@sheaf/proto";
 import type { Claim } from "../claims/claim.ts";
 import { LogCapture } from "../datum/log-capture.ts";
 import type { Failure } from "../datum/outcome.ts";
-import type { Run } from "../launcher/slot.ts";
 import type { DatumFolder, DatumFolders } from "../scratch/datum-folders.ts";
+import type { DatumRun } from "./datum-run.ts";
 import type { ProcessJob } from "./job.ts";
 
 export interface Item {
@@ -26,7 +26,7 @@ export interface Item {
   /** Times that the launcher died under it here. */
   launchersLost: number;
   /** Set while it runs. */
-  run: Run | undefined;
+  run: DatumRun | undefined;
   /** A user wants it to begin again: its end, whatever it is, counts for nothing. */
   restart: boolean;
   readonly cost: Cost;

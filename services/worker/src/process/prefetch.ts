@@ -78,7 +78,12 @@ export class Prefetch {
     this.#bell.ring();
   }
 
-  /** The next datum to run. */
+  /** The next datum to run. It may not be wanted any more. */
+  get first(): Item | undefined {
+    return this.#ready[0];
+  }
+
+  /** Takes it. */
   shift(): Item | undefined {
     const item = this.#ready.shift();
     if (item === undefined) return undefined;

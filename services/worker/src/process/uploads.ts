@@ -16,8 +16,8 @@ import { type Failure, failureOf } from "../datum/outcome.ts";
 import { upload } from "../datum/upload.ts";
 import type { Built } from "../engine/messages.ts";
 import { Serial } from "../engine/serial.ts";
-import type { Ended } from "../launcher/slot.ts";
 import type { DatumFolder, DatumFolders } from "../scratch/datum-folders.ts";
+import type { TryEnded } from "./datum-run.ts";
 import { Drafts } from "./drafts.ts";
 import { type Item, removeFolder, rowOf } from "./item.ts";
 import { Packs } from "./packs.ts";
@@ -25,6 +25,9 @@ import { totalsOf } from "./totals.ts";
 
 /** Ended datums that wait for the upload before no other begins. */
 const WAITING_MAX = 32;
+
+/** An end of a try that is its command's own doing. */
+export type OwnEnd = TryEnded & { kind: "exited" | "timed-out" | "failed" };
 
 export interface UploadsOptions {
   readonly store: Store;
@@ -61,7 +64,7 @@ export class Uploads {
   }
 
   /** Stores what the command left. Undefined: the datum has its outcome; else what it, or the command, did wrong. */
-  async store(item: Item, ended: Ended & { kind: "exited" | "timed-out" }): Promise<Failure | undefined> {
+  async store(item: Item, ended: OwnEnd): Promise<Failure | undefined> {
     const began = this.#options.clock.now();
     const failure = this.#failureOf(item, ended);
     if (failure !== undefined) return failure;
@@ -116,7 +119,8 @@ export class Uploads {
     this.#packs = new Packs(this.#options.store);
   }
 
-  #failureOf({ job, log }: Item, ended: Ended & { kind: "exited" | "timed-out" }): Failure | undefined {
+  #failureOf({ job, log }: Item, ended: OwnEnd): Failure | undefined {
+    if (ended.kind === "failed") return ended.failure;
     return failureOf(ended, {
       argv: job.argv,
       path: job.work.spec?.transform?.env.PATH ?? this.#options.path,

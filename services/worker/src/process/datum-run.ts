@@ -1,0 +1,27 @@
+// What the shop floor and whoever runs a datum say to each other.
+
+import type { store } from "@sheaf/proto";
+import type { Failure } from "../datum/outcome.ts";
+import type { Ended, Run } from "../launcher/slot.ts";
+import type { ProcessJob } from "./job.ts";
+
+/** How the try of a datum ended. */
+export type TryEnded =
+  | Ended
+  /** What ran it says so. */
+  | { readonly kind: "failed"; readonly failure: Failure };
+
+/** One try of a datum: a run of its command, or something else that has the same effect. */
+export interface DatumRun extends Run {
+  readonly job: ProcessJob;
+  readonly datum: store.Datum;
+  ended(ended: TryEnded): void;
+}
+
+/** Datums that wait to be run. */
+export interface Waiting {
+  /** The job of the next one; undefined: there is none, or no room for what it would leave. */
+  readonly upcoming: ProcessJob | undefined;
+  /** Takes the next one if it is of this job. From then on it counts as started. */
+  next(job: ProcessJob): DatumRun | undefined;
+}
