@@ -44,7 +44,7 @@ export default (datum) => datum.write(basename(datum.input), String(datum.bytes(
 
 interface Case {
   readonly what: string;
-  readonly transform: Partial<api.Transform>;
+  readonly transform: { readonly cmd?: string[]; readonly datumBatching?: boolean; readonly handler?: string };
   /** Files that each datum writes. */
   readonly outputs: number;
   /** Output files per second. */
@@ -71,7 +71,7 @@ const CASES: readonly Case[] = [
 export async function manyDatums(folder: string, runs: number): Promise<Row[]> {
   mkdirSync(join(folder, "in"), { recursive: true });
   for (let i = 0; i < FILES; i++) writeFileSync(join(folder, "in", `f${i}`), `${i}`.padEnd(1_023, "x").concat("\n"));
-  const theirs = [];
+  const theirs: number[] = [];
   for (let run = 0; run < runs; run++) {
     mkdirSync(join(folder, `plain${run}`));
     const script = `ls in | xargs -P2 -I{} sh -c 'wc -c < in/{} > plain${run}/{}'`;
@@ -97,7 +97,7 @@ export async function manyDatums(folder: string, runs: number): Promise<Row[]> {
         input: { pfs: { name: "in", repo: "in", glob: "/*" } },
         parallelismSpec: { constant: BigInt(WORKERS) },
       });
-      let job = await client.waitJob(name, {});
+      let job = await client.waitJob(name, { firstJobMs: 30_000 });
       for (let run = 0; run < runs; run++) {
         await client.rpc.pipeline.runPipeline({ name });
         job = await nextJob(name, job.id);
@@ -119,7 +119,7 @@ export async function manyDatums(folder: string, runs: number): Promise<Row[]> {
 
     async function nextJob(name: string, before: string): Promise<api.Job> {
       for (;;) {
-        const job = await client.waitJob(name, {});
+        const job = await client.waitJob(name, { firstJobMs: 30_000 });
         if (job.id !== before) return job;
       }
     }

@@ -4,12 +4,12 @@
  *
  *     off -> [start] -> on: datum out <-> datum in -> [end of input, kill, or its own end] -> off
  *
- * T1. One datum is out at a time, and the next is handed out in the very turn in which the answer is read, from those that
- *     are downloaded already. So who broke it off is never in doubt (L9), and a datum that waits has not been started: it
+ * T1. One datum is out at a time, and the next goes out in the very turn of the event loop in which the answer is read, from
+ *     those that are downloaded already. So who broke it off is never in doubt (L9), and a datum that waits has not been started: it
  *     can be given back.
- * T2. What the command wrote until it answered belongs to that datum. It lies in the pipes by then, and they are read to
- *     their ends before the next datum goes out. Two datums out at a time would be faster, and nobody could tell whose a
- *     line is.
+ * T2. What the command wrote until it answered belongs to that datum. It lay in the pipes before the answer did, so the poll
+ *     that brings the answer brings it too, before or after: the datum is in when that poll is over. Two datums out at a
+ *     time would be a little faster, and nobody could tell whose a line is.
  * T3. A command that ends with a datum out costs that datum a try, whatever its exit code. One that had answered others
  *     and had not taken this one has done its part (some programs end themselves now and then): the datum just goes to the
  *     next. One that ends without any answer is started again after a wait that grows, and the datum that it was to take
@@ -41,18 +41,21 @@ export interface BatchOptions {
   readonly graceMs: number;
   /** Of the slot that it runs on. */
   readonly kill: (run: Run) => void;
-  readonly drain: (run: Run) => void;
   /** The slot may ask again. */
   readonly onFree: () => void;
   /** A command wrote this while it had no datum. */
   readonly onStray: (text: string) => void;
 }
 
+type Answered = Exclude<Answer, { kind: "nonsense" }>;
+
 /** A datum that is out. */
 interface Out {
   readonly run: DatumRun;
   readonly number: number;
   timeout: Timer | undefined;
+  /** It has been answered; what it wrote may not have been read yet. */
+  answer: Answered | undefined;
   /** Why the command is being killed under it. */
   stop: TryEnded | undefined;
 }
@@ -92,7 +95,7 @@ export class Batch {
   /** The command of the job, to be run on the slot, with its first datum at hand. Undefined: not now. */
   start(job: ProcessJob): Run | undefined {
     if (this.#life !== undefined || this.#pause !== undefined) return undefined;
-    const first = this.#options.waiting.next(job);
+    const first = this.#options.waiting.next({ job, mode: job.mode });
     if (first === undefined) return undefined;
     try {
       this.#life = this.#newLife(first);
@@ -156,7 +159,7 @@ export class Batch {
   #hand(life: Life, run: DatumRun): void {
     const { clock } = this.#options;
     life.timer?.cancel();
-    const out: Out = { run, number: ++this.#numbers, timeout: undefined, stop: undefined };
+    const out: Out = { run, number: ++this.#numbers, timeout: undefined, answer: undefined, stop: undefined };
     life.out = out;
     if (run.timeoutMs !== undefined) {
       out.timeout = clock.timer(run.timeoutMs, () => this.#stop(life, out, { kind: "timed-out" }));
@@ -176,29 +179,29 @@ export class Batch {
     if (out === undefined || answer.kind === "nonsense" || answer.number !== out.number) {
       return this.#onBadAnswer(life, line);
     }
-    this.#options.drain(life.run); // T2
+    if (out.answer !== undefined) return this.#onBadAnswer(life, line);
+    out.answer = answer;
+    out.timeout?.cancel();
     life.answers++;
     this.#waitMs = 0;
-    this.#back(life, out);
-    // T1: the next goes out before this one is looked at.
-    this.#take(life);
-    out.run.ended(endOf(answer, out.run.job.accepted));
+    setImmediate(() => this.#back(life, out, answer)); // T2
   }
 
-  /** The datum is out no longer. */
-  #back(life: Life, out: Out): void {
-    out.timeout?.cancel();
+  /** The datum is in. */
+  #back(life: Life, out: Out, answer: Answered): void {
+    if (this.#life !== life || life.out !== out || out.stop !== undefined) return;
     life.out = undefined;
     out.run.exited();
+    this.#take(life); // T1: the next goes out before this one is looked at.
+    out.run.ended(endOf(answer, life.job.accepted));
   }
 
   #take(life: Life): void {
     const { waiting, clock } = this.#options;
     if (life.out !== undefined || life.isEnding) return;
-    const run = waiting.next(life.job);
+    const run = waiting.next({ job: life.job, mode: life.job.mode });
     if (run !== undefined) return this.#hand(life, run);
-    const { upcoming } = waiting;
-    if (upcoming !== undefined && upcoming !== life.job) return this.#endInput(life);
+    if (waiting.upcoming !== undefined) return this.#endInput(life);
     life.timer?.cancel();
     life.timer = clock.timer(IDLE_MS, () => this.#endInput(life));
   }
@@ -237,20 +240,20 @@ export class Batch {
     life.isEnding = true;
     life.timer?.cancel();
     life.out?.timeout?.cancel();
-    // Its last answer may have come with its end.
-    life.channel.drain();
-    life.out?.run.exited();
   }
 
   /** T3. */
   #onEnded(life: Life, ended: Ended): void {
     const { out } = life;
+    // Its answer may have come with its end.
+    if (out?.answer !== undefined) this.#back(life, out, out.answer);
     const isTaken = life.channel.isTaken;
     life.channel.close();
     this.#life = undefined;
     if (life.stray !== "") this.#options.onStray(life.stray);
     if (life.answers === 0 && out?.stop === undefined) this.#rest();
-    if (out === undefined) return;
+    if (out === undefined || life.out !== out) return;
+    out.run.exited();
     if (out.stop !== undefined) return out.run.ended(out.stop);
     out.run.ended(!isTaken && life.answers > 0 ? { kind: "killed" } : brokenOff(ended, isTaken, life.job.accepted));
   }
@@ -276,7 +279,7 @@ function environmentOf({ work }: ProcessJob): [string, string][] {
   ];
 }
 
-function endOf(answer: Exclude<Answer, { kind: "nonsense" }>, accepted: ReadonlySet<number>): TryEnded {
+function endOf(answer: Answered, accepted: ReadonlySet<number>): TryEnded {
   if (answer.kind === "ok" || accepted.has(answer.code)) return { kind: "exited", status: 0, why: "" };
   const { code, message } = answer;
   const said = `the command answered that it failed with code ${code}`;

@@ -1,5 +1,5 @@
 /** What lies between a worker and one life of a long-lived command: a folder with two FIFOs and the file of the variables. */
-import { closeSync, ftruncateSync, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "@sheaf/runtime";
 import { FifoReader, FifoWriter, makeFifos } from "../launcher/fifos.ts";
@@ -24,6 +24,7 @@ export class Channel {
   readonly #file: string;
   readonly #fd: number;
   #partial: Buffer = Buffer.alloc(0);
+  #fileBytes = 0;
   #hasEnded = false;
 
   constructor(options: ChannelOptions) {
@@ -47,19 +48,18 @@ export class Channel {
 
   /** Hands out a datum. The one before it must have been answered: the file of the variables is used again. */
   send(number: number, variables: Iterable<readonly [string, string]>): void {
-    ftruncateSync(this.#fd);
-    writeSync(this.#fd, variablesFile(variables), 0);
+    const text = Buffer.from(variablesFile(variables));
+    // Empty lines instead of a shorter file: to cut a file may wait for the disk.
+    const bytes = Buffer.alloc(Math.max(text.length, this.#fileBytes), LF);
+    text.copy(bytes);
+    writeSync(this.#fd, bytes, 0, bytes.length, 0);
+    this.#fileBytes = bytes.length;
     this.#datums.write(datumLine(number, this.#file));
   }
 
   /** Whether the command has taken what was sent, as far as can be seen: it may have read a line and done nothing with it. */
   get isTaken(): boolean {
-    return this.#hasEnded || this.#datums.takeBack().length === 0;
-  }
-
-  /** Tells at once what the command has answered by now. */
-  drain(): void {
-    this.#results.drain();
+    return this.#hasEnded || this.#datums.isEmpty;
   }
 
   /** No datum follows: the command reads the end of its input. */

@@ -63,7 +63,7 @@ export class HandlerSeat {
 
   /** Takes the next datum of the job. It must not be busy. */
   begin(job: ProcessJob, module: string): void {
-    const run = this.#options.waiting.next(job);
+    const run = this.#options.waiting.next({ job, mode: job.mode });
     if (run === undefined) return;
     if (this.#life?.job !== job) {
       this.#endThread();
@@ -136,7 +136,7 @@ export class HandlerSeat {
 
   #take(life: Life): void {
     const { waiting, clock, onFree } = this.#options;
-    const run = waiting.next(life.job);
+    const run = waiting.next({ job: life.job, mode: life.job.mode });
     if (run !== undefined) return this.#hand(life, run);
     life.timer?.cancel();
     life.timer = clock.timer(IDLE_MS, () => this.#endThread());

@@ -12,9 +12,6 @@ const NAMES = ["requests", "control", "events", "out0", "out1", "err0", "err1", 
 /** How long a writer waits before it tries again when the FIFO is full. */
 const FULL_WAIT_MS = 5;
 
-/** What a pipe holds, unless somebody asks for more. */
-const PIPE_BYTES = 64 * 1024;
-
 /** Makes the folder and its FIFOs. One process for all of them. */
 export function makeFifos(box: string, names: readonly string[] = NAMES): void {
   mkdirSync(box, { recursive: true, mode: 0o700 });
@@ -23,26 +20,14 @@ export function makeFifos(box: string, names: readonly string[] = NAMES): void {
 
 /** Calls back with all that arrives. Reading never waits, and never stops: a full pipe would block the command. */
 export class FifoReader {
-  readonly #fd: number;
   readonly #socket: Socket;
-  readonly #onBytes: (bytes: Buffer) => void;
 
   constructor(box: string, name: string, onBytes: (bytes: Buffer) => void) {
     // Opened for both directions, so that it neither waits for a writer nor ends with one.
-    this.#fd = openSync(join(box, name), constants.O_RDWR | constants.O_NONBLOCK);
-    this.#onBytes = onBytes;
-    this.#socket = new Socket({ fd: this.#fd, readable: true, writable: false });
+    const fd = openSync(join(box, name), constants.O_RDWR | constants.O_NONBLOCK);
+    this.#socket = new Socket({ fd, readable: true, writable: false });
     this.#socket.on("data", onBytes);
     this.#socket.on("error", () => {});
-  }
-
-  /** Calls back at once with what has arrived by now. */
-  drain(): void {
-    for (;;) {
-      const bytes = readSome(this.#fd);
-      if (bytes.length > 0) this.#onBytes(bytes);
-      if (bytes.length < PIPE_BYTES) return;
-    }
   }
 
   close(): void {
@@ -67,9 +52,9 @@ export class FifoWriter {
     if (this.#retry === undefined) this.#flush();
   }
 
-  /** What was written and nobody has read. */
-  takeBack(): Buffer {
-    return Buffer.concat([readSome(this.#fd), ...this.#rest]);
+  /** Whether all that was written has been read by somebody. It is not to be written to after that. */
+  get isEmpty(): boolean {
+    return this.#rest.length === 0 && unlessItWaits(() => readSync(this.#fd, Buffer.alloc(1))) === 0;
   }
 
   close(): void {
@@ -81,7 +66,7 @@ export class FifoWriter {
   #flush(): void {
     this.#retry = undefined;
     for (let first = this.#rest[0]; first !== undefined; first = this.#rest[0]) {
-      const written = writeSome(this.#fd, first);
+      const written = unlessItWaits(() => writeSync(this.#fd, first));
       if (written === first.length) {
         this.#rest.shift();
         continue;
@@ -91,22 +76,6 @@ export class FifoWriter {
       return;
     }
   }
-}
-
-function writeSome(fd: number, bytes: Buffer): number {
-  return unlessItWaits(() => writeSync(fd, bytes));
-}
-
-const buffer = Buffer.allocUnsafeSlow(PIPE_BYTES);
-
-/** Nothing, when nothing is there. */
-function readSome(fd: number): Buffer {
-  return Buffer.from(
-    buffer.subarray(
-      0,
-      unlessItWaits(() => readSync(fd, buffer)),
-    ),
-  );
 }
 
 function unlessItWaits(io: () => number): number {

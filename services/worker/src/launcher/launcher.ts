@@ -67,9 +67,7 @@ export class Launcher {
   readonly #child: ChildProcess;
   readonly #requests: FifoWriter;
   readonly #control: FifoWriter;
-  readonly #events: FifoReader;
-  /** By pair. */
-  readonly #outputs: readonly (readonly FifoReader[])[];
+  readonly #readers: readonly FifoReader[];
   readonly #settleReady: (problem: string | undefined) => void;
   #partial = "";
   #stderr = "";
@@ -85,8 +83,7 @@ export class Launcher {
     makeFifos(options.box);
     this.#requests = new FifoWriter(options.box, "requests", options.clock);
     this.#control = new FifoWriter(options.box, "control", options.clock);
-    this.#events = new FifoReader(options.box, "events", (bytes) => this.#onEvents(bytes));
-    this.#outputs = [this.#openOutputs(0), this.#openOutputs(1)];
+    this.#readers = this.#openReaders();
     const { promise, resolve } = Promise.withResolvers<string | undefined>();
     this.ready = promise;
     this.#settleReady = resolve;
@@ -115,11 +112,6 @@ export class Launcher {
     return serial;
   }
 
-  /** Tells at once what the streams of `pair` hold. */
-  drain(pair: number): void {
-    if (!this.#closed) for (const reader of this.#outputs[pair] ?? []) reader.drain();
-  }
-
   /** Ends it and all that it runs, and removes its folder. */
   close(): void {
     if (this.#closed) return;
@@ -128,7 +120,7 @@ export class Launcher {
     this.#killAll();
     this.#control.close();
     this.#requests.close();
-    for (const reader of [this.#events, ...this.#outputs.flat()]) reader.close();
+    for (const reader of this.#readers) reader.close();
     // Nothing that it may have left behind keeps this process from ending.
     this.#child.stderr?.destroy();
     this.#child.unref();
@@ -165,10 +157,17 @@ export class Launcher {
     return child;
   }
 
-  #openOutputs(pair: number): readonly FifoReader[] {
+  #openReaders(): readonly FifoReader[] {
     const { box } = this.#options;
-    const output = (stream: Stream) => (bytes: Buffer) => this.#tell({ kind: "output", pair, stream, bytes });
-    return [new FifoReader(box, `out${pair}`, output("stdout")), new FifoReader(box, `err${pair}`, output("stderr"))];
+    const output = (pair: number, stream: Stream) => (bytes: Buffer) =>
+      this.#tell({ kind: "output", pair, stream, bytes });
+    return [
+      new FifoReader(box, "events", (bytes) => this.#onEvents(bytes)),
+      new FifoReader(box, "out0", output(0, "stdout")),
+      new FifoReader(box, "out1", output(1, "stdout")),
+      new FifoReader(box, "err0", output(0, "stderr")),
+      new FifoReader(box, "err1", output(1, "stderr")),
+    ];
   }
 
   #onEvents(bytes: Buffer): void {

@@ -118,12 +118,6 @@ export class Slot {
     if (this.#state.t === "busy" && this.#state.active.run === run) this.#stop(this.#state, { kind: "killed" });
   }
 
-  /** Tells at once what the command has written by now. */
-  drain(run: Run): void {
-    if (this.#state.t !== "busy" && this.#state.t !== "idle") return;
-    for (const active of this.#pairs) if (active?.run === run) this.#state.launcher.drain(active.pair);
-  }
-
   /** Ends everything at once. Commands that ran are not told. */
   close(): void {
     const state = this.#state;

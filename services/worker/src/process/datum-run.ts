@@ -3,7 +3,7 @@
 import type { store } from "@sheaf/proto";
 import type { Failure } from "../datum/outcome.ts";
 import type { Ended, Run } from "../launcher/slot.ts";
-import type { ProcessJob } from "./job.ts";
+import type { Mode, ProcessJob } from "./job.ts";
 
 /** How the try of a datum ended. */
 export type TryEnded =
@@ -18,10 +18,16 @@ export interface DatumRun extends Run {
   ended(ended: TryEnded): void;
 }
 
+/** What somebody must be ready for who takes a datum. */
+export interface Upcoming {
+  readonly job: ProcessJob;
+  readonly mode: Mode;
+}
+
 /** Datums that wait to be run. */
 export interface Waiting {
-  /** The job of the next one; undefined: there is none, or no room for what it would leave. */
-  readonly upcoming: ProcessJob | undefined;
-  /** Takes the next one if it is of this job. From then on it counts as started. */
-  next(job: ProcessJob): DatumRun | undefined;
+  /** What the next one is; undefined: there is none, or no room for what it would leave. */
+  readonly upcoming: Upcoming | undefined;
+  /** Takes the next one if it is such. From then on it counts as started. */
+  next(wanted: Upcoming): DatumRun | undefined;
 }

@@ -16,9 +16,8 @@ import type { Claim } from "../claims/claim.ts";
 import { datumEnvironment } from "../datum/environment.ts";
 import { type Failure, fitMessage, quarantineOf } from "../datum/outcome.ts";
 import type { DatumFolder } from "../scratch/datum-folders.ts";
-import type { DatumRun, TryEnded, Waiting } from "./datum-run.ts";
+import type { DatumRun, TryEnded, Upcoming, Waiting } from "./datum-run.ts";
 import { type Item, isWanted, removeFolder } from "./item.ts";
-import type { ProcessJob } from "./job.ts";
 import { Prefetch, type PrefetchOptions } from "./prefetch.ts";
 import type { Station } from "./station.ts";
 import { type OwnEnd, Uploads, type UploadsOptions } from "./uploads.ts";
@@ -79,12 +78,13 @@ export class Floor implements Waiting {
     }
   }
 
-  get upcoming(): ProcessJob | undefined {
-    return this.uploads.hasRoom ? this.#prefetch.first?.job : undefined;
+  get upcoming(): Upcoming | undefined {
+    const job = this.uploads.hasRoom ? this.#prefetch.first?.job : undefined;
+    return job && { job, mode: job.mode };
   }
 
-  next(job: ProcessJob): DatumRun | undefined {
-    while (this.upcoming === job) {
+  next({ job, mode }: Upcoming): DatumRun | undefined {
+    for (let next = this.upcoming; next?.job === job && next.mode === mode; next = this.upcoming) {
       const item = this.#prefetch.shift() as Item;
       if (item.claim.start(item.index, this.#options.clock.now())) return this.#runOf(item);
       removeFolder(item, this.#options.folders);

@@ -28,7 +28,6 @@ export class Station {
       ...options,
       folder,
       kill: (run) => this.#slot.kill(run),
-      drain: (run) => this.#slot.drain(run),
       onFree: () => this.poke(),
     });
     this.#handler = new HandlerSeat({ ...options, onFree: () => this.poke() });
@@ -61,15 +60,16 @@ export class Station {
 
   /** For the slot, which is free. */
   #next(): Run | undefined {
-    const job = this.#waiting.upcoming;
-    if (job === undefined || this.#batch.isOn || this.#handler.isBusy) return undefined;
-    switch (job.mode.t) {
+    const { upcoming } = this.#waiting;
+    if (upcoming === undefined || this.#batch.isOn || this.#handler.isBusy) return undefined;
+    const { job, mode } = upcoming;
+    switch (mode.t) {
       case "command":
-        return this.#waiting.next(job);
+        return this.#waiting.next(upcoming);
       case "batch":
         return this.#batch.start(job);
       case "handler":
-        this.#handler.begin(job, job.mode.module);
+        this.#handler.begin(job, mode.module);
         return undefined;
     }
   }
