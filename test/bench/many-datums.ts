@@ -1,12 +1,11 @@
 // Ten thousand small datums without a process for each: what the worker itself costs. The job's own time counts, on a cluster whose
 // workers wait, as somebody sees it who has a cluster: from the job's first claim to the published result.
 
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { connect } from "@sheaf/client";
 import type { api } from "@sheaf/proto";
-import { processesWith } from "../kit/cluster.ts";
 import { onCluster } from "./jobs.ts";
 import { timed } from "./programs.ts";
 import { median, type Row, spread } from "./row.ts";

@@ -50,6 +50,50 @@ describe("a handler", () => {
     }
   });
 
+  it("has the same inputs and output whether files are made for it or not", async () => {
+    await using bench = await openBench();
+    const size = { "/f0": 100, "/f1": 100, "/f2": 100, "/f3": 1_000_000 };
+    const body = `
+      const before = datum.bytes().length;
+      datum.write("a", "old"); datum.write("b/c", Buffer.from("xyz").subarray(1)); datum.write("a", "new");
+      if (name === "f1") appendFileSync(datum.out + "/a", readFileSync(datum.input, "utf8"));
+      if (name === "f2") datum.write("big", "y".repeat(2_000_000));
+      datum.write("after", datum.text().length + " " + before);
+      if (name === "f0") { const { readdirSync } = await import("node:fs"); console.log(readdirSync(process.env.SCRATCH + "/worker-1/datums").length); }`;
+    const files = Object.fromEntries(Object.entries(size).map(([path, n]) => [path, "x".repeat(n)]));
+    const spec = specOf(handler(body, { env: { SCRATCH: join(bench.dir, "scratch") } }));
+    const outcomes = await bench.run(spec, files);
+    const common = (n: number) => ({ "/a": "new", "/b/c": "yz", "/after": `${n} ${n}` });
+    assert.deepEqual(
+      outcomes.map(({ files }) => Object.fromEntries(files)),
+      [
+        common(100),
+        { ...common(100), "/a": `new${"x".repeat(100)}` },
+        { ...common(100), "/big": "y".repeat(2_000_000) },
+        common(1_000_000),
+      ],
+    );
+    assert.deepEqual(outcomes.map(({ row }) => row.stats?.downloadBytes).map(Number), Object.values(size));
+    // Of f3, which is downloaded ahead; none of f0.
+    assert.deepEqual(logOf(outcomes[0] as DatumOutcome), ["1"]);
+  });
+
+  it("what it writes under a name that cannot be, or under sum and is none, fails the datum", async () => {
+    await using bench = await openBench();
+    const body = `
+      if (name === "f0") datum.write("../x", "");
+      if (name === "f1") datum.write("a\\\\b", "");
+      if (name === "f2") { datum.write("a", ""); datum.write("a/b", ""); }
+      if (name === "f3") datum.write("sum/n", "no sum\\n");
+      if (name === "f4") datum.write("sum/n", "a\\t1\\n");`;
+    const merge = { rules: [{ glob: "/sum/*", strategy: api.MergeStrategy.SUM }] } as api.MergeSpec;
+    const outcomes = await bench.run(specOf(handler(body), { datumTries: 1, merge }), many(5));
+    assert.deepEqual(
+      outcomes.map(({ row }) => row.reason),
+      ["HANDLER_THREW", "BAD_NAME", "HANDLER_THREW", "NOT_A_SUM", ""],
+    );
+  });
+
   it("an error costs that datum a try, and its stack is in the log", async () => {
     await using bench = await openBench();
     const body = `

@@ -53,7 +53,8 @@ async function writeFile(path: string, file: store.FileEntry, reader: SegmentRea
   }
 }
 
-function whatWentWrong(error: unknown): Downloaded {
+/** Of an error while the inputs were read or written. */
+export function whatWentWrong(error: unknown): Downloaded {
   const detail = messageOf(error);
   if (error instanceof SheafError) return { kind: error.code === "DATA_LOSS" ? "damaged" : "store-away", detail };
   const code = error instanceof Error && "code" in error ? String(error.code) : "";

@@ -8,7 +8,6 @@
  */
 import { Worker as Thread } from "node:worker_threads";
 import { type Clock, type Logger, messageOf, type Timer } from "@sheaf/runtime";
-import { inputPath } from "../datum/environment.ts";
 import { fitMessage } from "../datum/outcome.ts";
 import type { Run } from "../launcher/slot.ts";
 import type { DatumRun, TryEnded, Waiting } from "../process/datum-run.ts";
@@ -123,9 +122,7 @@ export class HandlerSeat {
     if (out === undefined || out.number !== message.number || out.stop !== undefined) return;
     this.#back(life, out);
     this.#take(life); // H1
-    out.run.ended(
-      message.t === "done" ? { kind: "exited", status: 0, why: "" } : failed(message.reason, message.message),
-    );
+    out.run.ended(endOf(message));
   }
 
   #back(life: Life, out: Out): void {
@@ -175,10 +172,16 @@ export class HandlerSeat {
   }
 }
 
-function messageFor({ datum, command }: DatumRun, number: number): ToHandler {
+function messageFor({ datum, command, held }: DatumRun, number: number): ToHandler {
   const { folder, env } = command;
-  const inputs = datum.inputs.map(({ name, path }) => ({ name, path, file: inputPath(folder, name, path) }));
-  return { number, id: datum.id, inputs, out: env.get("SHEAF_OUT") ?? "", env: Object.fromEntries(env) };
+  const inputs = datum.inputs.map(({ name, path }) => ({ name, path }));
+  return { number, id: datum.id, inputs, folder, held: held?.files, env: Object.fromEntries(env) };
+}
+
+function endOf(message: Exclude<FromHandler, { t: "output" }>): TryEnded {
+  if (message.t === "failed") return failed(message.reason, message.message);
+  if (message.files === undefined) return { kind: "exited", status: 0, why: "" };
+  return { kind: "wrote", files: message.files };
 }
 
 function endOfThread(error: unknown, code: number): TryEnded {

@@ -8,28 +8,37 @@ export interface HandlerData {
   readonly module: string;
 }
 
-/** An input of a datum. */
-export interface HandlerInput {
-  /** Its name in the pipeline's spec. */
-  readonly name: string;
-  /** What the glob matched, in its repo: "/a/b". */
+/** A file of a datum's inputs that is no file yet. */
+export interface HeldFile {
+  /** Below `pfs`: "in/a/b". */
   readonly path: string;
-  /** Where that lies on this machine: a file, or a folder. */
-  readonly file: string;
+  readonly bytes: Uint8Array;
+  readonly executable: boolean;
+}
+
+/** A file of its output that has become none. */
+export interface WrittenFile {
+  /** In the output: "/a/b". */
+  readonly path: string;
+  readonly bytes: Uint8Array;
 }
 
 /** Seat to thread: handle this. The one before it was answered. */
 export interface ToHandler {
   readonly number: number;
   readonly id: string;
-  readonly inputs: readonly HandlerInput[];
-  /** The folder of the output. */
-  readonly out: string;
+  /** `path`: what the glob matched: "/a/b". */
+  readonly inputs: readonly { readonly name: string; readonly path: string }[];
+  /** The datum's folder. */
+  readonly folder: string;
+  /** What is to be put into the folder if it is wanted; undefined: everything is there. */
+  readonly held: readonly HeldFile[] | undefined;
   readonly env: Readonly<Record<string, string>>;
 }
 
 /** Thread to seat. */
 export type FromHandler =
   | { readonly t: "output"; readonly stream: Stream; readonly bytes: Uint8Array }
-  | { readonly t: "done"; readonly number: number }
+  /** `files`: the output; undefined: it is in the datum's folder. */
+  | { readonly t: "done"; readonly number: number; readonly files: readonly WrittenFile[] | undefined }
   | { readonly t: "failed"; readonly number: number; readonly reason: string; readonly message: string };

@@ -26,10 +26,10 @@ function serve(port: MessagePort, { module }: HandlerData): void {
     try {
       handler ??= await load(module);
       reason = "HANDLER_THREW";
-      const result = handler(new HandlerDatum(message));
-      if (result instanceof Promise) await result;
+      const datum = new HandlerDatum(message);
+      await handler(datum);
       output.flush();
-      send({ t: "done", number });
+      send({ t: "done", number, files: datum.written() });
     } catch (error) {
       if (reason === "HANDLER_THREW" && error instanceof Error && error.stack !== undefined) {
         output.add("stderr", Buffer.from(`${error.stack}\n`));

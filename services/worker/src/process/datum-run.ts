@@ -2,12 +2,16 @@
 
 import type { store } from "@sheaf/proto";
 import type { Failure } from "../datum/outcome.ts";
+import type { Held } from "../handler/held.ts";
+import type { WrittenFile } from "../handler/messages.ts";
 import type { Ended, Run } from "../launcher/slot.ts";
 import type { Mode, ProcessJob } from "./job.ts";
 
 /** How the try of a datum ended. */
 export type TryEnded =
   | Ended
+  /** It did well, and this is its output: nothing is in its folder. */
+  | { readonly kind: "wrote"; readonly files: readonly WrittenFile[] }
   /** What ran it says so. */
   | { readonly kind: "failed"; readonly failure: Failure };
 
@@ -15,6 +19,8 @@ export type TryEnded =
 export interface DatumRun extends Run {
   readonly job: ProcessJob;
   readonly datum: store.Datum;
+  /** Its inputs, when they are not in its folder. */
+  readonly held: Held | undefined;
   ended(ended: TryEnded): void;
 }
 

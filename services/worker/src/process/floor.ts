@@ -15,7 +15,7 @@ import { backoff, type Random } from "@sheaf/runtime";
 import type { Claim } from "../claims/claim.ts";
 import { datumEnvironment } from "../datum/environment.ts";
 import { type Failure, fitMessage, quarantineOf } from "../datum/outcome.ts";
-import type { DatumFolder } from "../scratch/datum-folders.ts";
+import type { Held } from "../handler/held.ts";
 import type { DatumRun, TryEnded, Upcoming, Waiting } from "./datum-run.ts";
 import { type Item, isWanted, removeFolder } from "./item.ts";
 import { Prefetch, type PrefetchOptions } from "./prefetch.ts";
@@ -95,11 +95,13 @@ export class Floor implements Waiting {
   #runOf(item: Item): DatumRun {
     const { clock } = this.#options;
     const { job, log, cost } = item;
-    const folder = (item.folder as DatumFolder).path;
+    item.folder ??= this.#options.folders.adopt((item.held as Held).folder);
+    const { path: folder } = item.folder;
     const env = datumEnvironment(job.work, item.datum, folder);
     const run: DatumRun = {
       job,
       datum: item.datum,
+      held: item.held,
       command: { folder, workingDir: job.workingDir, argv: job.argv, env, stdin: job.stdin },
       timeoutMs: job.timeoutMs,
       started: () => {
@@ -113,6 +115,8 @@ export class Floor implements Waiting {
       output: (stream, bytes) => log.add(stream, item.failures + 1, clock.wall(), bytes),
       ended: (ended) => {
         item.run = undefined;
+        item.held = undefined;
+        if (ended.kind === "wrote") item.folder = undefined;
         this.#running.delete(item);
         this.#onEnded(item, ended);
       },

@@ -6,9 +6,10 @@ import { type Clock, type Logger, messageOf, type Timer } from "@sheaf/runtime";
 import type { Store } from "@sheaf/storage";
 import type { ClaimBook } from "../claims/book.ts";
 import type { Claim } from "../claims/claim.ts";
-import { type Downloaded, download } from "../datum/download.ts";
+import { type Downloaded, download, whatWentWrong } from "../datum/download.ts";
 import { type Failure, fitMessage } from "../datum/outcome.ts";
 import { Bell } from "../engine/bell.ts";
+import { canBeHeld, hold } from "../handler/held.ts";
 import type { DatumFolders } from "../scratch/datum-folders.ts";
 import { type Item, isQuarantined, isWanted, newItem, removeFolder } from "./item.ts";
 import type { ProcessJob } from "./job.ts";
@@ -147,10 +148,20 @@ export class Prefetch {
 
   async #tryDownload(item: Item): Promise<Downloaded> {
     try {
+      if (item.job.mode.t === "handler" && canBeHeld(item.datum)) return await this.#hold(item);
       item.folder = this.#options.folders.take();
       return await download(item.datum, item.folder, this.#reader);
     } catch (error) {
       return { kind: "scratch-full", detail: messageOf(error) };
+    }
+  }
+
+  async #hold(item: Item): Promise<Downloaded> {
+    try {
+      item.held = await hold(item.datum, this.#options.folders.reserve(), this.#reader);
+      return { kind: "ready", bytes: item.held.files.reduce((sum, { bytes }) => sum + bytes.length, 0) };
+    } catch (error) {
+      return whatWentWrong(error);
     }
   }
 

@@ -13,9 +13,10 @@ import type { Cut, Interval } from "../claims/terms.ts";
 import { collect } from "../datum/collector.ts";
 import { lastWordsOf } from "../datum/log-capture.ts";
 import { type Failure, failureOf } from "../datum/outcome.ts";
-import { upload } from "../datum/upload.ts";
+import { type Uploaded, upload } from "../datum/upload.ts";
 import type { Built } from "../engine/messages.ts";
 import { Serial } from "../engine/serial.ts";
+import { uploadWritten } from "../handler/held.ts";
 import type { DatumFolder, DatumFolders } from "../scratch/datum-folders.ts";
 import type { TryEnded } from "./datum-run.ts";
 import { Drafts } from "./drafts.ts";
@@ -27,7 +28,7 @@ import { totalsOf } from "./totals.ts";
 const WAITING_MAX = 32;
 
 /** An end of a try that is its command's own doing. */
-export type OwnEnd = TryEnded & { kind: "exited" | "timed-out" | "failed" };
+export type OwnEnd = TryEnded & { kind: "exited" | "timed-out" | "wrote" | "failed" };
 
 export interface UploadsOptions {
   readonly store: Store;
@@ -68,17 +69,22 @@ export class Uploads {
     const began = this.#options.clock.now();
     const failure = this.#failureOf(item, ended);
     if (failure !== undefined) return failure;
-    const { out, pfs } = item.folder as DatumFolder;
-    const collected = collect(out, pfs);
-    if (!collected.ok) return collected.failure;
     const packs = this.#packs.writer;
-    const stored = await upload(collected.files, packs, item.job.isSum);
+    const stored = await (ended.kind === "wrote"
+      ? uploadWritten(ended.files, packs, item.job.isSum)
+      : this.#collect(item, packs));
     if (!stored.ok) return stored.failure;
     item.cost.uploadBytes = stored.bytes;
     item.cost.uploadMs = this.#options.clock.now() - began;
     this.#settle(item, undefined, packs, stored.entries, stored.sums);
     await packs.ready();
     return undefined;
+  }
+
+  async #collect({ folder, job }: Item, packs: PackWriter): Promise<Uploaded> {
+    const { out, pfs } = folder as DatumFolder;
+    const collected = collect(out, pfs);
+    return collected.ok ? upload(collected.files, packs, job.isSum) : collected;
   }
 
   /** The datum has failed for good. To be called between uploads. */
@@ -120,6 +126,7 @@ export class Uploads {
   }
 
   #failureOf({ job, log }: Item, ended: OwnEnd): Failure | undefined {
+    if (ended.kind === "wrote") return undefined;
     if (ended.kind === "failed") return ended.failure;
     return failureOf(ended, {
       argv: job.argv,
