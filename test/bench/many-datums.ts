@@ -37,9 +37,7 @@ const PYTHON_TEN = PYTHON.replace(
   '    for i in range(10):\n        with open(os.path.join(datum.out, os.path.basename(datum.input) + "." + str(i)), "w") as f: f.write(str(n))',
 );
 
-const HANDLER = `
-import { basename } from "node:path";
-export default (datum) => datum.write(basename(datum.input), String(datum.bytes().length));`;
+const HANDLER = "export default (datum) => datum.write(datum.name, String(datum.bytes().length));";
 
 interface Case {
   readonly what: string;

@@ -5,7 +5,7 @@ import { invalidArgument, messageOf, type SheafError } from "@sheaf/runtime";
 /** The contract's limit. */
 const HANDLER_BYTES_MAX = 512 * 1024;
 /** What would not be where the module runs: its neighbours. */
-const OWN_IMPORT = /^\s*(?:import\s*|(?:import|export)\b[^"'`;=()]*\bfrom\s*)["'](\.{0,2}\/[^"']*)["']/m;
+const OWN_IMPORT = /^\s*(?:import\s*|(?:import|export)\b(?!\s+type\b)[^"'`;=()]*\bfrom\s*)["'](\.{0,2}\/[^"']*)["']/m;
 const MODULE = /\.[cm]?[jt]s$/;
 
 /** Whether a pipeline file names a module here, and does not hold its text. */

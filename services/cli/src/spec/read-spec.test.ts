@@ -18,7 +18,8 @@ function handlerOf(handler: string, module: string): string {
 
 describe("readSpecFile()", () => {
   it("puts the module that a handler names, beside the pipeline file, into the spec", () => {
-    const text = 'import { join } from "node:path";\nexport const a = 1\nexport default () => join("a", "./b");\n';
+    const text =
+      'import { join } from "node:path";\nimport type { A } from "./a.ts";\nexport const a = 1\nexport default () => join("a", "./b");\n';
     assert.equal(handlerOf("./h.ts", text), text);
     assert.equal(handlerOf(text, ""), text);
   });

@@ -5,7 +5,7 @@
  * then on everything is in them.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join, resolve, sep } from "node:path";
+import { basename, dirname, join, resolve, sep } from "node:path";
 import type { HeldFile, ToHandler, WrittenFile } from "./messages.ts";
 
 /** More output than this goes into files. */
@@ -43,6 +43,11 @@ export class HandlerDatum {
         return fileOf(name, path);
       },
     }));
+  }
+
+  /** The last part of the path of the first input: "b" of "/a/b". */
+  get name(): string {
+    return basename(this.#message.inputs[0]?.path ?? "");
   }
 
   /** The file or folder of the first input. */

@@ -115,6 +115,7 @@ export class Floor implements Waiting {
       output: (stream, bytes) => log.add(stream, item.failures + 1, clock.wall(), bytes),
       ended: (ended) => {
         item.run = undefined;
+        if (item.held !== undefined && ended.kind === "exited") this.#prefetch.wantsFiles(job);
         item.held = undefined;
         if (ended.kind === "wrote") item.folder = undefined;
         this.#running.delete(item);

@@ -45,6 +45,8 @@ export class Prefetch {
   /** Tries that follow, when their wait is over. */
   readonly #again: Item[] = [];
   readonly #waiting = new Map<Item, Timer>();
+  /** Jobs whose handlers ask where files are. */
+  readonly #wantFiles = new WeakSet<ProcessJob>();
   #resting: Timer | undefined;
   #closed = false;
 
@@ -77,6 +79,11 @@ export class Prefetch {
     for (const item of [...this.#ready]) if (!isWanted(item)) this.#drop(item);
     for (const item of [...this.#waiting.keys()]) if (!isWanted(item)) this.#drop(item);
     this.#bell.ring();
+  }
+
+  /** The handler of the job has asked where files are: it will again, and folders of ours can be used again. */
+  wantsFiles(job: ProcessJob): void {
+    this.#wantFiles.add(job);
   }
 
   /** The next datum to run. It may not be wanted any more. */
@@ -148,7 +155,8 @@ export class Prefetch {
 
   async #tryDownload(item: Item): Promise<Downloaded> {
     try {
-      if (item.job.mode.t === "handler" && canBeHeld(item.datum)) return await this.#hold(item);
+      if (item.job.mode.t === "handler" && !this.#wantFiles.has(item.job) && canBeHeld(item.datum))
+        return await this.#hold(item);
       item.folder = this.#options.folders.take();
       return await download(item.datum, item.folder, this.#reader);
     } catch (error) {
