@@ -6,7 +6,7 @@
  * H2. A thread that ends costs the datum that was out a try, as a command's end does. A stop does not wait for ever: a
  *     thread that hangs in a system call is left to itself, and another takes its place.
  */
-import { Worker as Thread } from "node:worker_threads";
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker as Thread } from "node:worker_threads";
 import { type Clock, type Logger, messageOf, type Timer } from "@sheaf/runtime";
 import { fitMessage } from "../datum/outcome.ts";
 import type { Run } from "../launcher/slot.ts";
@@ -41,7 +41,9 @@ interface Out {
 interface Life {
   readonly job: ProcessJob;
   readonly thread: Thread;
+  readonly port: MessagePort;
   out: Out | undefined;
+  isGone: boolean;
   /** What ended it, if it was an error. */
   error: unknown;
   timer: Timer | undefined;
@@ -82,17 +84,19 @@ export class HandlerSeat {
   }
 
   #newLife(job: ProcessJob, module: string): Life {
-    const data: HandlerData = { module };
+    const { port1: port, port2 } = new MessageChannel();
+    const data: HandlerData = { module, port: port2 };
     const env = { ...this.#options.env, ...job.work.spec?.transform?.env };
     const thread = new Thread(new URL("./thread.ts", import.meta.url), {
       workerData: data,
+      transferList: [port2],
       env,
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
       stdout: true,
       stderr: true,
     });
-    const life: Life = { job, thread, out: undefined, error: undefined, timer: undefined };
-    thread.on("message", (message: FromHandler) => this.#onMessage(life, message));
+    const life: Life = { job, thread, port, out: undefined, isGone: false, error: undefined, timer: undefined };
+    port.on("message", (message: FromHandler) => this.#onMessage(life, message));
     thread.on("error", (error) => {
       life.error = error;
     });
@@ -108,7 +112,7 @@ export class HandlerSeat {
       out.timeout = this.#options.clock.timer(run.timeoutMs, () => this.#stop(life, out, { kind: "timed-out" }));
     }
     run.started();
-    life.thread.postMessage(messageFor(run, out.number));
+    life.port.postMessage(messageFor(run, out.number));
   }
 
   #onMessage(life: Life, message: FromHandler): void {
@@ -133,6 +137,7 @@ export class HandlerSeat {
 
   #take(life: Life): void {
     const { waiting, clock, onFree } = this.#options;
+    if (life.isGone) return;
     const run = waiting.next({ job: life.job, mode: life.job.mode });
     if (run !== undefined) return this.#hand(life, run);
     life.timer?.cancel();
@@ -155,12 +160,19 @@ export class HandlerSeat {
   /** H2. */
   #onGone(life: Life, code: number): void {
     if (this.#life !== life) return;
+    life.isGone = true;
+    // What it said last.
+    for (let last = receiveMessageOnPort(life.port); last !== undefined; last = receiveMessageOnPort(life.port)) {
+      this.#onMessage(life, last.message);
+    }
     this.#life = undefined;
     life.timer?.cancel();
+    life.port.close();
     const { out } = life;
-    if (out === undefined) return;
-    this.#back(life, out);
-    out.run.ended(out.stop ?? endOfThread(life.error, code));
+    if (out !== undefined) {
+      this.#back(life, out);
+      out.run.ended(out.stop ?? endOfThread(life.error, code));
+    }
     this.#options.onFree();
   }
 
@@ -168,6 +180,7 @@ export class HandlerSeat {
     const life = this.#life;
     this.#life = undefined;
     life?.timer?.cancel();
+    life?.port.close();
     void life?.thread.terminate();
   }
 }

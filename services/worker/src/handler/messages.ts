@@ -1,11 +1,14 @@
 // What a seat and the thread of its handler say to each other. Structured clones.
 
+import type { MessagePort } from "node:worker_threads";
 import type { Stream } from "../launcher/launcher.ts";
 
 /** What the thread is started with. */
 export interface HandlerData {
   /** The file of the module. */
   readonly module: string;
+  /** Not the thread's own port: a library that finds itself in a thread may write to that. */
+  readonly port: MessagePort;
 }
 
 /** A file of a datum's inputs that is no file yet. */

@@ -1,7 +1,7 @@
 // The thread of a handler: loads the user's module, and calls it with one datum after another.
 
 import { pathToFileURL } from "node:url";
-import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { workerData } from "node:worker_threads";
 import type { Stream } from "../launcher/launcher.ts";
 import { HandlerDatum } from "./datum.ts";
 import type { FromHandler, HandlerData, ToHandler } from "./messages.ts";
@@ -9,7 +9,7 @@ import { HandlerOutput } from "./output.ts";
 
 type Handler = (datum: HandlerDatum) => unknown;
 
-function serve(port: MessagePort, { module }: HandlerData): void {
+function serve({ module, port }: HandlerData): void {
   const send = (message: FromHandler) => port.postMessage(message);
   const output = new HandlerOutput(
     (
@@ -60,4 +60,4 @@ function take(stream: Stream, output: HandlerOutput): void {
   };
 }
 
-if (parentPort !== null) serve(parentPort, workerData as HandlerData);
+serve(workerData as HandlerData);
