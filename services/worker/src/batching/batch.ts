@@ -165,11 +165,15 @@ export class Batch {
       out.timeout = clock.timer(run.timeoutMs, () => this.#stop(life, out, { kind: "timed-out" }));
     }
     const known = life.run.command.env;
+    const own = [...run.command.env].filter(([name, value]) => known.get(name) !== value);
     run.started();
-    life.channel.send(
-      out.number,
-      [...run.command.env].filter(([name, value]) => known.get(name) !== value),
-    );
+    try {
+      life.channel.send(out.number, own);
+    } catch (error) {
+      // No room for the variables. The slot may be about to start the command: it can be killed once it has been.
+      out.stop = { kind: "lost", detail: messageOf(error) };
+      setImmediate(() => this.#kill(life));
+    }
   }
 
   #onLine(life: Life, line: string): void {
