@@ -272,8 +272,9 @@ function homeOf(path: string | undefined): string | undefined {
 }
 
 /** Node's test runner takes a reporter, and tools their configuration, from the default export. */
+/** Tools, and the handler of an example, are found by their default exports. */
 function mayExportDefault(path: string): boolean {
-  return path === "test/kit/reporter.ts" || /\.config\.[jt]s$/.test(path);
+  return path.startsWith("examples/handler/") || path === "test/kit/reporter.ts" || /\.config\.[jt]s$/.test(path);
 }
 
 function lineOf(text: string, index: number): number {

@@ -1,5 +1,5 @@
 // `npm run bench`: Sheaf beside what a user would write without it, in the same run on the same machine. Ratios count; absolute times
-// say more about the machine. `--runs N` (default 5), `--only files,words,warm,cold,tail,slow,etcd,large,overlap`.
+// say more about the machine. `--runs N` (default 5), `--only files,datums,words,warm,cold,tail,slow,etcd,large,overlap`.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir, totalmem } from "node:os";
@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 import { coldRun } from "./cold-run.ts";
 import { etcdOperations } from "./etcd-operations.ts";
 import { heavyTail } from "./heavy-tail.ts";
+import { manyDatums } from "./many-datums.ts";
 import { manyFiles } from "./many-files.ts";
 import { oneLarge } from "./one-large.ts";
 import { overlap } from "./overlap.ts";
@@ -17,7 +18,7 @@ import { warmJob } from "./warm-job.ts";
 import { wordCount } from "./word-count.ts";
 
 const BENCHES = {
-  ...{ files: manyFiles, words: wordCount, warm: warmJob, cold: coldRun },
+  ...{ files: manyFiles, datums: manyDatums, words: wordCount, warm: warmJob, cold: coldRun },
   ...{ tail: heavyTail, slow: slowWorker, etcd: etcdOperations, large: oneLarge, overlap },
 } as const;
 
@@ -35,7 +36,7 @@ const rows: Row[] = [];
 try {
   for (const name of names) {
     console.error(`${name}: ${runs} runs`);
-    rows.push(await BENCHES[name](join(folder, name), runs));
+    rows.push(...[await BENCHES[name](join(folder, name), runs)].flat());
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });

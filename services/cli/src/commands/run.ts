@@ -13,11 +13,14 @@ export function defineRun(program: Command, session: Session): void {
     usage: "run",
     summary:
       "Runs CMD once per datum: per file or folder under DIR that the glob matches. In ARGs {} stands for its path and {out}\n" +
-      "for the folder that the command writes to; $SHEAF_INPUT and $SHEAF_OUT say the same. Without --address and\n" +
-      "SHEAF_ADDRESS it starts a cluster of its own, and ends it.",
+      "for the folder that the command writes to; $SHEAF_INPUT and $SHEAF_OUT say the same. With --batch CMD is started once\n" +
+      "per worker and takes datum after datum from $SHEAF_DATUMS; with --handler a function in a module takes its place.\n" +
+      "Without --address and SHEAF_ADDRESS it starts a cluster of its own, and ends it.",
     examples: [
       "sheaf run -i ./photos -g '/*.jpg' -o ./thumbs -w 4 -- convert {} -resize 200x200 {out}/thumb.jpg",
       `sheaf run -i ./logs -g '/**/*.log' -o ./counts --merge sum -- sh -c 'wc -l < "$SHEAF_INPUT" | sed "s/^/lines\\t/" > "$SHEAF_OUT/n"'`,
+      "sheaf run -i ./texts -o ./sizes --batch -- python3 sizes.py",
+      "sheaf run -i ./texts -o ./sizes --handler sizes.ts",
     ],
   })
     .requiredOption("-i, --input <dir>", "folder with the input")
@@ -29,8 +32,13 @@ export function defineRun(program: Command, session: Session): void {
         .choices(STRATEGIES)
         .default("concat"),
     )
-    .argument("<command...>", "the command and its arguments, after --")
-    .usage("-i DIR [-g GLOB] -o DIR [-w N] [--merge STRATEGY] -- CMD [ARG...]")
+    .option("--batch", "CMD takes datum after datum (the spec's transform.datum_batching)")
+    .option(
+      "--handler <module>",
+      "a .ts or .js file whose default export is called with each datum, in the place of CMD",
+    )
+    .argument("[command...]", "the command and its arguments, after --")
+    .usage("-i DIR [-g GLOB] -o DIR [-w N] [--merge STRATEGY] [--batch] (-- CMD [ARG...] | --handler FILE)")
     .passThroughOptions()
     .action(
       action<RunFlags, [string[]]>(session, async (call, flags, command) =>

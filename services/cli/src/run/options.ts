@@ -3,6 +3,7 @@ import { statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { invalidArgument } from "@sheaf/runtime";
+import { readHandler } from "../spec/read-handler.ts";
 
 /** More than this many only on demand: each worker is a process. */
 const DEFAULT_WORKERS_MAX = 8;
@@ -13,7 +14,20 @@ export interface RunFlags {
   readonly output: string;
   readonly workers?: number;
   readonly merge: string;
+  readonly batch?: boolean;
+  readonly handler?: string;
 }
+
+/** What runs the datums. */
+export type Program =
+  | {
+      readonly t: "command";
+      readonly argv: readonly string[];
+      /** It is started once and takes datum after datum. */
+      readonly batch: boolean;
+    }
+  /** `text`: that of the module. */
+  | { readonly t: "handler"; readonly text: string };
 
 export interface RunPlan {
   /** Absolute. */
@@ -23,24 +37,42 @@ export interface RunPlan {
   readonly workers: number;
   /** The strategy as a word: "concat". */
   readonly merge: string;
-  readonly command: readonly string[];
+  readonly program: Program;
 }
 
 /** INVALID_ARGUMENT. Paths are relative to where the user stands. */
 export function planRun(flags: RunFlags, command: readonly string[], cwd: string): RunPlan {
   const inputDir = resolve(cwd, flags.input);
   requireFolder(inputDir);
-  if (command[0] === "") {
-    throw invalidArgument("COMMAND_EMPTY", "the command after -- is empty: it names the program to run");
-  }
   return {
     inputDir,
     outputDir: resolve(cwd, flags.output),
     glob: flags.glob,
     workers: flags.workers ?? Math.min(availableParallelism(), DEFAULT_WORKERS_MAX),
     merge: flags.merge,
-    command,
+    program: programOf(flags, command, cwd),
   };
+}
+
+function programOf({ batch = false, handler }: RunFlags, argv: readonly string[], cwd: string): Program {
+  if (handler !== undefined) {
+    if (batch || argv.length > 0)
+      throw invalidArgument("PROGRAMS_MIXED", "give --handler alone: without --batch, and without a command after --");
+    return { t: "handler", text: readHandler(resolve(cwd, handler)) };
+  }
+  if (argv.length === 0)
+    throw invalidArgument("COMMAND_MISSING", "what is to be run? Give a command after --, or a module with --handler");
+  if (argv[0] === "")
+    throw invalidArgument("COMMAND_EMPTY", "the command after -- is empty: it names the program to run");
+  const placeholder = batch ? argv.find((word) => word.includes("{}") || word.includes("{out}")) : undefined;
+  if (placeholder !== undefined) {
+    const shown = JSON.stringify(placeholder);
+    throw invalidArgument(
+      "PLACEHOLDER_IN_BATCH",
+      `with --batch ${shown} stands for nothing: the paths come with each datum`,
+    );
+  }
+  return { t: "command", argv, batch };
 }
 
 function requireFolder(path: string): void {

@@ -11,7 +11,7 @@ import { enumWords } from "../output/enum-name.ts";
 import { bytes, counted } from "../output/numbers.ts";
 import type { Progress } from "../output/progress.ts";
 import { jobLine } from "./job-text.ts";
-import type { RunPlan } from "./options.ts";
+import type { Program, RunPlan } from "./options.ts";
 import { wrapCommand } from "./wrap-command.ts";
 
 /** A commit makes its job within milliseconds; a master that restarts takes longer. */
@@ -78,11 +78,16 @@ export async function fetchResult(
   });
 }
 
+function transformOf(program: Program, workingDir: string) {
+  if (program.t === "handler") return { handler: program.text };
+  return { cmd: wrapCommand(program.argv), datumBatching: program.batch, workingDir };
+}
+
 function specOf(plan: RunPlan, { repo, pipeline }: RunNames, workingDir: string) {
   return {
     pipeline: { name: pipeline },
     input: { pfs: { name: INPUT_NAME, repo, branch: BRANCH, glob: plan.glob } },
-    transform: { cmd: wrapCommand(plan.command), workingDir },
+    transform: transformOf(plan.program, workingDir),
     parallelismSpec: { constant: BigInt(plan.workers) },
     merge: { strategy: enumWords(api.MergeStrategySchema).get(plan.merge) ?? api.MergeStrategy.CONCAT },
   };

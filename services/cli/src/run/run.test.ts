@@ -1,6 +1,6 @@
 /** `sheaf run` from end to end, as a process, on a cluster that is there (and in memory). */
 import assert from "node:assert/strict";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { api } from "@sheaf/proto";
@@ -48,6 +48,23 @@ describe("sheaf run on a cluster that is there", () => {
     const [, name = ""] = /its logs: sheaf datum logs (\S+)/.exec(stderr) ?? [];
     assert.equal(cluster.world.pipelines.get(name)?.state, api.PipelineState.STOPPED);
     assert.equal((await stage.call("datum", "logs", name, "--datum", "0")).stdout, "first\nlast words\n");
+  });
+
+  it("sends the text of a handler, or that the command takes datum after datum", async () => {
+    const cluster = await stage.startCluster({ work: () => ({ failure: "no", log: "" }) });
+    stage.input({ a: "1" });
+    const text = "export default () => {};\n";
+    writeFileSync(join(stage.dir, "h.ts"), text);
+    await stage.call("run", "-i", "in", "-o", "out", "--handler", "h.ts");
+    await stage.call("run", "-i", "in", "-o", "out", "--batch", "--", "true");
+    const specs = [...cluster.world.pipelines.values()].map(({ spec }) => spec?.transform);
+    assert.deepEqual(
+      specs.map((transform) => [transform?.handler, transform?.cmd, transform?.datumBatching]),
+      [
+        [text, [], false],
+        ["", ["true"], true],
+      ],
+    );
   });
 
   it("exit code 130 within 3 s of Ctrl-C; nothing stays", async () => {

@@ -1,19 +1,29 @@
 /** A pipeline file, read from where the user says. */
 import { readFileSync, statSync } from "node:fs";
-import { basename, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import type { api } from "@sheaf/proto";
 import { invalidArgument, messageOf, type SheafError } from "@sheaf/runtime";
 import { parseSpec, SPEC_BYTES_MAX } from "./parse-spec.ts";
+import { isModulePath, readHandler } from "./read-handler.ts";
 
-/** INVALID_ARGUMENT, with the place in the file. `-` is standard input. */
+/** INVALID_ARGUMENT, with the place in the file. `-` is standard input. A handler is read from its own file. */
 export function readSpecFile(file: string, cwd: string): api.PipelineSpec {
-  if (file === "-") return parseSpec(readOrRefuse(0, "standard input"), "standard input");
+  if (file === "-") return withHandler(parseSpec(readOrRefuse(0, "standard input"), "standard input"), cwd);
   const path = resolve(cwd, file);
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats === undefined) throw refused(`there is no pipeline file ${JSON.stringify(path)}: check -f`);
   if (stats.size > SPEC_BYTES_MAX)
     throw refused(`${JSON.stringify(path)} has ${stats.size} bytes: a pipeline file has at most ${SPEC_BYTES_MAX}`);
-  return parseSpec(readOrRefuse(path, JSON.stringify(path)), basename(path));
+  return withHandler(parseSpec(readOrRefuse(path, JSON.stringify(path)), basename(path)), dirname(path));
+}
+
+/** A module that the spec names, beside its own file, becomes a part of it. */
+function withHandler(spec: api.PipelineSpec, folder: string): api.PipelineSpec {
+  const { transform } = spec;
+  if (transform !== undefined && isModulePath(transform.handler)) {
+    transform.handler = readHandler(resolve(folder, transform.handler));
+  }
+  return spec;
 }
 
 function readOrRefuse(source: string | number, shown: string): string {

@@ -18,6 +18,8 @@ export const MERGE_RULES_MAX = 100;
 /** Linux refuses one argument of 128 KiB, and a worker adds its own to the command. */
 export const COMMAND_BYTES_MAX = 128 * 1024;
 export const STDIN_BYTES_MAX = 1024 * 1024;
+/** A module with all that it was bundled with; it goes to every worker with the job. */
+export const HANDLER_BYTES_MAX = 512 * 1024;
 export const ENV_BYTES_MAX = 64 * 1024;
 export const WORKING_DIR_BYTES_MAX = 1024;
 export const IMAGE_BYTES_MAX = 512;

@@ -45,7 +45,8 @@ function checkParts(violations: Violations, spec: api.PipelineSpec): void {
 }
 
 function checkTransform(violations: Violations, transform: api.Transform | undefined): void {
-  if (transform === undefined || transform.cmd.length === 0) {
+  if (transform !== undefined && transform.handler !== "") checkHandler(violations, transform);
+  else if (transform === undefined || transform.cmd.length === 0) {
     violations.add("transform.cmd", 'is required: the command and its arguments, like ["sh", "-c", "wc -w $in"]');
     return;
   }
@@ -72,6 +73,20 @@ function checkCommand(violations: Violations, field: string, words: readonly str
   violations.require(words[0] !== "", `${field}[0]`, "is empty: it names the program to run");
   words.forEach((text, i) => checkText(violations, `${field}[${i}]`, text));
   checkBytes(violations, field, bytesOf(words), limits.COMMAND_BYTES_MAX);
+}
+
+/** A function takes the place of the command, and of all that is about commands. */
+function checkHandler(violations: Violations, transform: api.Transform): void {
+  checkBytes(violations, "transform.handler", Buffer.byteLength(transform.handler), limits.HANDLER_BYTES_MAX);
+  for (const [field, isSet] of [
+    ["cmd", transform.cmd.length > 0],
+    ["stdin", transform.stdin.length > 0],
+    ["working_dir", transform.workingDir !== ""],
+    ["datum_batching", transform.datumBatching],
+    ["accept_return_code", transform.acceptReturnCode.length > 0],
+  ] as const) {
+    violations.require(!isSet, `transform.${field}`, "means nothing to a handler: leave it out, or the handler");
+  }
 }
 
 function checkEnv(violations: Violations, env: Readonly<Record<string, string>>): void {

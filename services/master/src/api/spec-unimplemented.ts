@@ -10,8 +10,6 @@ const NOT_IMPLEMENTED = [
   "transform.user",
   "transform.secrets",
   "transform.image_pull_secrets",
-  "transform.datum_batching",
-  "transform.handler",
   "transform.debug",
   "parallelism_spec.coefficient",
   "input.cross",

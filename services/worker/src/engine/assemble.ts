@@ -9,11 +9,11 @@ import { ClaimBook } from "../claims/book.ts";
 import { launcherEnvironment } from "../datum/environment.ts";
 import { FifoPool } from "../datum/lazy-files.ts";
 import { findCgroups, missingControllers, removeLeftovers } from "../launcher/cgroups.ts";
-import { Slot } from "../launcher/slot.ts";
 import { MergeWork } from "../merge/merge-work.ts";
 import { PlanWork } from "../plan/plan-work.ts";
 import { Floor } from "../process/floor.ts";
 import { openJob, type ProcessJob } from "../process/job.ts";
+import { Station } from "../process/station.ts";
 import { DatumFolders } from "../scratch/datum-folders.ts";
 import { Engine } from "./engine.ts";
 import type { EngineData, FromEngine } from "./messages.ts";
@@ -47,6 +47,7 @@ export async function startEngine(
   const folders = {
     datums: join(data.scratch, "datums"),
     slots: join(data.scratch, "slots"),
+    batches: join(data.scratch, "batches"),
     jobs: join(data.scratch, "jobs"),
   };
   for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true });
@@ -82,33 +83,34 @@ export async function startEngine(
       `no cgroup can be made here for ${missing.join(", ")}: resource_limits of that are not enforced`,
     );
   if (cgroups !== undefined) removeLeftovers(cgroups, clock.wall());
-  const slots = Array.from({ length: data.slots }, (_, i) => newSlot(i));
-  const isolations = await Promise.all(slots.map((slot) => slot.start()));
-  void floor.run(slots).catch((error: unknown) => send(failedWith(error)));
+  const stations = Array.from({ length: data.slots }, (_, i) => newStation(String(i)));
+  const isolations = await Promise.all(stations.map((station) => station.start()));
+  void floor.run(stations).catch((error: unknown) => send(failedWith(error)));
   engine.start();
   return { engine, isolation: isolations[0] ?? "none", close };
 
-  function newSlot(i: number): Slot {
-    const folder = join(folders.slots, String(i));
+  function newStation(name: string): Station {
     const onTrouble = (detail: string) =>
       log.warn({ detail }, "the shell that runs the commands of a slot was lost; starting another");
-    const isRoot = process.getuid?.() === 0;
-    const limited = cgroups && { place: cgroups, name: `${data.worker}-${process.pid}-${i}` };
-    return new Slot({
-      folder,
+    const onStray = (text: string) => log.warn({ text }, "a long-lived command wrote something while it had no datum");
+    return new Station({
+      folder: join(folders.slots, name),
+      batches: join(folders.batches, name),
       env,
-      isRoot,
-      cgroups: limited,
+      isRoot: process.getuid?.() === 0,
+      cgroups: cgroups && { place: cgroups, name: `${data.worker}-${process.pid}-${name}` },
       clock,
+      log,
       graceMs: data.graceMs,
-      next: () => floor.next(),
+      waiting: floor,
       onTrouble,
+      onStray,
     });
   }
 
   function close(): void {
     engine.stop();
-    for (const slot of slots) slot.close();
+    for (const station of stations) station.close();
     void store.close();
   }
 }

@@ -1,29 +1,28 @@
 // The FIFOs between a worker and one launcher: a folder that both can see, so that a launcher may run in another container.
 
 import { execFileSync } from "node:child_process";
-import { closeSync, constants, mkdirSync, openSync, writeSync } from "node:fs";
+import { closeSync, constants, mkdirSync, openSync, readSync, writeSync } from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
 import type { Clock, Timer } from "@sheaf/runtime";
 
-const NAMES = ["requests", "control", "events", "out0", "out1", "err0", "err1", "start"] as const;
-
-export type FifoName = (typeof NAMES)[number];
+/** Of a launcher. */
+const NAMES = ["requests", "control", "events", "out0", "out1", "err0", "err1", "start"];
 
 /** How long a writer waits before it tries again when the FIFO is full. */
 const FULL_WAIT_MS = 5;
 
-/** Makes the folder and its FIFOs. One process for all of them, once per launcher. */
-export function makeFifos(box: string): void {
+/** Makes the folder and its FIFOs. One process for all of them. */
+export function makeFifos(box: string, names: readonly string[] = NAMES): void {
   mkdirSync(box, { recursive: true, mode: 0o700 });
-  execFileSync("mkfifo", ["-m", "600", ...NAMES.map((name) => join(box, name))]);
+  execFileSync("mkfifo", ["-m", "600", ...names.map((name) => join(box, name))]);
 }
 
 /** Calls back with all that arrives. Reading never waits, and never stops: a full pipe would block the command. */
 export class FifoReader {
   readonly #socket: Socket;
 
-  constructor(box: string, name: FifoName, onBytes: (bytes: Buffer) => void) {
+  constructor(box: string, name: string, onBytes: (bytes: Buffer) => void) {
     // Opened for both directions, so that it neither waits for a writer nor ends with one.
     const fd = openSync(join(box, name), constants.O_RDWR | constants.O_NONBLOCK);
     this.#socket = new Socket({ fd, readable: true, writable: false });
@@ -43,7 +42,7 @@ export class FifoWriter {
   #rest: Buffer[] = [];
   #retry: Timer | undefined;
 
-  constructor(box: string, name: FifoName, clock: Clock) {
+  constructor(box: string, name: string, clock: Clock) {
     this.#clock = clock;
     this.#fd = openSync(join(box, name), constants.O_RDWR | constants.O_NONBLOCK);
   }
@@ -51,6 +50,11 @@ export class FifoWriter {
   write(text: string): void {
     this.#rest.push(Buffer.from(text));
     if (this.#retry === undefined) this.#flush();
+  }
+
+  /** Whether all that was written has been read by somebody. It is not to be written to after that. */
+  get isEmpty(): boolean {
+    return this.#rest.length === 0 && unlessItWaits(() => readSync(this.#fd, Buffer.alloc(1))) === 0;
   }
 
   close(): void {
@@ -62,7 +66,7 @@ export class FifoWriter {
   #flush(): void {
     this.#retry = undefined;
     for (let first = this.#rest[0]; first !== undefined; first = this.#rest[0]) {
-      const written = writeSome(this.#fd, first);
+      const written = unlessItWaits(() => writeSync(this.#fd, first));
       if (written === first.length) {
         this.#rest.shift();
         continue;
@@ -74,9 +78,9 @@ export class FifoWriter {
   }
 }
 
-function writeSome(fd: number, bytes: Buffer): number {
+function unlessItWaits(io: () => number): number {
   try {
-    return writeSync(fd, bytes);
+    return io();
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "EAGAIN") return 0;
     throw error;

@@ -118,7 +118,7 @@ export class Launcher {
     const seek = seekLine(command.argv[0] ?? "", command.env.get("PATH") ?? this.#options.env.PATH ?? "");
     const before = seek === this.#sought ? "" : seek;
     this.#sought = seek;
-    if (this.isolation.hasPfs) pointPfs(this.#options.box, command.folder);
+    this.point(command.datum ?? command.folder);
     const limit = this.#limit(command);
     if (limit === undefined) return;
     this.#requests.write(before + limit + this.#offer(command, seek) + this.#line(n, pair, command));
@@ -152,6 +152,11 @@ export class Launcher {
     if (script === undefined || (this.#offered?.script === script && this.#offered.seek === seek)) return "";
     this.#offered = { n: this.#offers++, script, seek, isTaken: false };
     return takeLine(this.#offered.n, script);
+  }
+
+  /** /pfs, where there is one, is that of the datum in `folder` from now on. */
+  point(folder: string): void {
+    if (this.isolation.hasPfs) pointPfs(this.#options.box, folder);
   }
 
   /** Signals all that runs. A "did" with the number that this returns confirms it, and all orders before it. */

@@ -1,11 +1,18 @@
 // /pfs, where a launcher has one (rooted.sh): a link in its box, which stands for one datum after another.
 
-import { renameSync, symlinkSync } from "node:fs";
+import { renameSync, symlinkSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 
 /** Points it at the datum in `folder`. Some 20 us; no process. It was never seen pointing nowhere: one link takes the other's place. */
 export function pointPfs(box: string, folder: string): void {
-  const next = join(box, "pfs.next");
-  symlinkSync(join(folder, "pfs"), next);
-  renameSync(next, join(box, "pfs"));
+  const [link, next, target] = [join(box, "pfs"), join(box, "pfs.next"), join(folder, "pfs")];
+  try {
+    symlinkSync(target, next);
+    renameSync(next, link);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ENOSPC")) throw error;
+    // A disk that has no room for one more file has it for another in its place.
+    unlinkSync(link);
+    symlinkSync(target, link);
+  }
 }

@@ -8,8 +8,10 @@ export type Mode = "namespace" | "group";
 
 /** One start of the user's command. */
 export interface Command {
-  /** The folder of the datum. */
+  /** The folder of the datum, or its own if it takes several. */
   readonly folder: string;
+  /** The folder of the first datum, if that is another. */
+  readonly datum?: string;
   /** Where it starts; empty: in the folder. */
   readonly workingDir: string;
   readonly argv: readonly string[];

@@ -131,6 +131,11 @@ export class Slot {
     if (run !== undefined) this.#begin(this.#state.launcher, run, pair);
   }
 
+  /** The command goes on with the datum in `folder`. */
+  point(run: Run, folder: string): void {
+    if (this.#state.t === "busy" && this.#state.active.run === run) this.#state.launcher.point(folder);
+  }
+
   /** Stops the command, if it still runs: SIGTERM, grace, SIGKILL. It then ends as "killed". */
   kill(run: Run): void {
     if (this.#state.t === "busy" && this.#state.active.run === run) this.#stop(this.#state, { kind: "killed" });
@@ -173,7 +178,11 @@ export class Slot {
     const state = { t: "busy", launcher, active } as const;
     this.#state = state;
     run.started();
-    launcher.run(n, pair, run.command);
+    try {
+      launcher.run(n, pair, run.command);
+    } catch (error) {
+      return this.#onLost(`it cannot start a command: ${messageOf(error)}`);
+    }
     if (run.timeoutMs !== undefined) {
       active.timeout = this.#options.clock.timer(run.timeoutMs, () => this.#stop(state, { kind: "timed-out" }));
     }

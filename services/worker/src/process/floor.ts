@@ -2,9 +2,9 @@
  * The shop floor of process work: three stages that work at the same time, with bounded queues between them, so that while
  * datum i runs, i+1.. are downloaded and ..i-1 are uploaded.
  *
- *     book -> [prefetch] -> ready -> [slots] -> ended -> [uploads] -> runs
- *                 ^                                          |
- *                 +-------------- tries that follow ---------+
+ *     book -> [prefetch] -> ready -> [stations] -> ended -> [uploads] -> runs
+ *                 ^                                             |
+ *                 +-------------- tries that follow ------------+
  *
  * F1. Whether a datum is still wanted is asked of its claim at every door: claims shrink at any time.
  * F2. What a command did on its own account (exit code, timeout, bad output) is a failure and is counted, on from those on
@@ -19,16 +19,19 @@ import type { Claim } from "../claims/claim.ts";
 import { whatWentWrong } from "../datum/download.ts";
 import { datumEnvironment } from "../datum/environment.ts";
 import { type Failure, fitMessage, notSaved, quarantineOf } from "../datum/outcome.ts";
-import type { Ended, Run, Slot } from "../launcher/slot.ts";
-import type { DatumFolder } from "../scratch/datum-folders.ts";
+import type { Held } from "../handler/held.ts";
+import type { DatumRun, TryEnded, Upcoming, Waiting } from "./datum-run.ts";
 import { type Item, isWanted, removeFolder } from "./item.ts";
+import type { Mode } from "./job.ts";
 import { Prefetch, type PrefetchOptions } from "./prefetch.ts";
 import { ProgressNotes } from "./progress-notes.ts";
-import { Uploads, type UploadsOptions } from "./uploads.ts";
+import type { Station } from "./station.ts";
+import { type OwnEnd, Uploads, type UploadsOptions } from "./uploads.ts";
 
 /** Launchers that may die under a datum before it is called its fault. */
 const LOSSES_MAX = 3;
 const STORE_WAIT_MS = 500;
+const COMMAND: Mode = { t: "command" };
 const RETRY = { baseMs: 100, capMs: 5_000 };
 
 export interface FloorOptions
@@ -40,13 +43,13 @@ export interface FloorOptions
   readonly onRaceFailed: (claim: Claim) => void;
 }
 
-export class Floor {
+export class Floor implements Waiting {
   readonly #options: FloorOptions;
   readonly #prefetch: Prefetch;
   readonly uploads: Uploads;
   readonly #running = new Set<Item>();
   readonly #notes: ProgressNotes;
-  #slots: readonly Slot[] = [];
+  #stations: readonly Station[] = [];
 
   constructor(options: FloorOptions) {
     this.#options = options;
@@ -54,16 +57,16 @@ export class Floor {
     this.#notes = new ProgressNotes(options.clock, this.#running);
     this.#prefetch = new Prefetch({
       ...options,
-      onReady: () => this.#pokeSlots(),
+      onReady: () => this.#poke(),
       onImpossible: (item, failure) => void this.uploads.between(() => this.#onFailure(item, failure)),
       onQuarantined: (item) => void this.uploads.between(() => this.#fail(item, quarantineOf(item.losses))),
       onUnfed: (item) => this.#kill(item),
     });
   }
 
-  /** Begins to work. The slots call `next` for commands. Resolves when it is closed. */
-  run(slots: readonly Slot[]): Promise<void> {
-    this.#slots = slots;
+  /** Begins to work. The stations call `next` for datums. Resolves when it is closed. */
+  run(stations: readonly Station[]): Promise<void> {
+    this.#stations = stations;
     this.#notes.start();
     return this.#prefetch.run();
   }
@@ -89,24 +92,31 @@ export class Floor {
     }
   }
 
-  /** The next command for a slot that is free. */
-  next(): Run | undefined {
-    while (this.uploads.hasRoom) {
-      const item = this.#prefetch.shift();
-      if (item === undefined) return undefined;
+  get upcoming(): Upcoming | undefined {
+    const item = this.uploads.hasRoom ? this.#prefetch.first : undefined;
+    return item && { job: item.job, mode: modeOf(item) };
+  }
+
+  next({ job, mode }: Upcoming): DatumRun | undefined {
+    for (let next = this.upcoming; next?.job === job && next.mode === mode; next = this.upcoming) {
+      const item = this.#prefetch.shift() as Item;
       if (item.claim.start(item.index, this.#options.clock.now())) return this.#runOf(item);
       removeFolder(item, this.#options.folders);
     }
     return undefined;
   }
 
-  #runOf(item: Item): Run {
+  #runOf(item: Item): DatumRun {
     const { clock } = this.#options;
     const { job, log, cost, spent } = item;
-    const folder = (item.folder as DatumFolder).path;
+    item.folder ??= this.#options.folders.adopt((item.held as Held).folder);
+    const { path: folder } = item.folder;
     const env = datumEnvironment(job.work, item.datum, folder, spent);
     const [argv, stdin] = spent === undefined ? [job.argv, job.stdin] : [job.errArgv, job.errStdin];
-    const run: Run = {
+    const run: DatumRun = {
+      job,
+      datum: item.datum,
+      held: item.held,
       command: { folder, workingDir: job.workingDir, argv, env, stdin, limits: job.limits },
       timeoutMs: job.timeoutMs,
       started: () => {
@@ -122,6 +132,9 @@ export class Floor {
       output: (stream, bytes) => log.add(stream, item.failures + 1, clock.wall(), bytes),
       ended: (ended) => {
         item.run = undefined;
+        if (item.held !== undefined && ended.kind === "exited") this.#prefetch.wantsFiles(job);
+        item.held = undefined;
+        if (ended.kind === "wrote") item.folder = undefined;
         this.#running.delete(item);
         this.#onEnded(item, ended);
       },
@@ -132,7 +145,7 @@ export class Floor {
   }
 
   /** F2. */
-  #onEnded(item: Item, ended: Ended): void {
+  #onEnded(item: Item, ended: TryEnded): void {
     const unfed = item.lazy?.close();
     if (!isWanted(item)) return removeFolder(item, this.#options.folders);
     if (item.restart) forgive(item);
@@ -142,7 +155,7 @@ export class Floor {
     }
     if (unfed !== undefined) return this.#onUnfed(item, unfed.error);
     if (ended.kind === "lost") return this.#onLost(item, ended.detail);
-    void this.uploads.between(() => this.#upload(item, ended)).finally(() => this.#pokeSlots());
+    void this.uploads.between(() => this.#upload(item, ended)).finally(() => this.#poke());
   }
 
   /** A lazy file could not be fed: whatever the command made of that does not count. */
@@ -161,7 +174,7 @@ export class Floor {
     void this.uploads.between(() => this.#fail(item, item.spent ?? { reason: "LAUNCHER_LOST", message }));
   }
 
-  async #upload(item: Item, ended: Ended & { kind: "exited" | "timed-out" }): Promise<void> {
+  async #upload(item: Item, ended: OwnEnd): Promise<void> {
     try {
       const failure = await this.uploads.store(item, ended);
       if (failure !== undefined) this.#onFailure(item, failure);
@@ -205,12 +218,17 @@ export class Floor {
   }
 
   #kill(item: Item): void {
-    if (item.run !== undefined) for (const slot of this.#slots) slot.kill(item.run);
+    if (item.run !== undefined) for (const station of this.#stations) station.kill(item.run);
   }
 
-  #pokeSlots(): void {
-    for (const slot of this.#slots) slot.poke();
+  #poke(): void {
+    for (const station of this.#stations) station.poke();
   }
+}
+
+/** An err_cmd is a command, whatever runs the datums. */
+function modeOf({ job, spent }: Item): Mode {
+  return spent === undefined ? job.mode : COMMAND;
 }
 
 /** The datum begins again, not its err_cmd: the try that was its last is not spent. */

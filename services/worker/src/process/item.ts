@@ -7,8 +7,9 @@ import type { Claim } from "../claims/claim.ts";
 import type { LazyFiles } from "../datum/lazy-files.ts";
 import { LogCapture } from "../datum/log-capture.ts";
 import type { Failure } from "../datum/outcome.ts";
-import type { Run } from "../launcher/slot.ts";
+import type { Held } from "../handler/held.ts";
 import type { DatumFolder, DatumFolders } from "../scratch/datum-folders.ts";
+import type { DatumRun } from "./datum-run.ts";
 import type { ProcessJob } from "./job.ts";
 
 export interface Item {
@@ -22,6 +23,8 @@ export interface Item {
   folder: DatumFolder | undefined;
   /** What feeds its lazy inputs while the command runs. */
   lazy: LazyFiles | undefined;
+  /** What is in it, when it has not been made. */
+  held: Held | undefined;
   /** Tries that were the command's own failure, those on earlier workers among them. */
   failures: number;
   /** Times that a worker, or the launcher here, died under it. */
@@ -29,7 +32,7 @@ export interface Item {
   /** Times that the launcher died under it here. */
   launchersLost: number;
   /** Set while it runs. */
-  run: Run | undefined;
+  run: DatumRun | undefined;
   /** A user wants it to begin again: its end, whatever it is, counts for nothing. */
   restart: boolean;
   /** What spent its last try; from then on err_cmd is run instead of the command. */
@@ -52,12 +55,8 @@ export interface Cost {
 export function newItem(claim: Claim, job: ProcessJob, index: number, datum: store.Datum): Item {
   const { tries: failures, losses } = claim.assigned.prior.get(index) ?? { tries: 0, losses: 0 };
   const none = {
-    folder: undefined,
-    lazy: undefined,
-    launchersLost: 0,
-    run: undefined,
-    restart: false,
-    spent: undefined,
+    ...{ folder: undefined, held: undefined, lazy: undefined },
+    ...{ launchersLost: 0, run: undefined, restart: false, spent: undefined },
   };
   return { claim, job, index, datum, log: new LogCapture(), failures, losses, ...none, cost: newCost() };
 }

@@ -11,8 +11,18 @@ import type { Limits } from "../launcher/cgroups.ts";
 
 const TRIES_DEFAULT = 3;
 
+/** How its datums are run. */
+export type Mode =
+  /** The command is started for each. */
+  | { readonly t: "command" }
+  /** The command takes one after another. */
+  | { readonly t: "batch" }
+  /** A function is called for each; the module is this file. */
+  | { readonly t: "handler"; readonly module: string };
+
 export interface ProcessJob {
   readonly work: store.WorkInput;
+  readonly mode: Mode;
   readonly argv: readonly string[];
   readonly workingDir: string;
   readonly timeoutMs: number | undefined;
@@ -32,7 +42,7 @@ export interface ProcessJob {
   datum(index: number): Promise<store.Datum>;
 }
 
-/** `folder`: where the files for standard input are put. */
+/** `folder`: where the files of the job are put: its standard input, its handler. */
 export async function openJob(source: Store, input: store.ObjectRef, folder: string): Promise<ProcessJob> {
   const work = await getMessage(source, store.WorkInputSchema, input);
   const spec = work.spec;
@@ -46,6 +56,7 @@ export async function openJob(source: Store, input: store.ObjectRef, folder: str
     lines.length === 0 ? "/dev/null" : writeStdin(join(folder, `${name}-${input.key.replaceAll("/", "-")}`), lines);
   return {
     work,
+    mode: modeOf(spec.transform, input, folder),
     argv: cmd,
     workingDir,
     timeoutMs: spec.datumTimeout === undefined ? undefined : durationMs(spec.datumTimeout),
@@ -63,6 +74,14 @@ export async function openJob(source: Store, input: store.ObjectRef, folder: str
       throw internal("PLAN_GAP", `the plan of job ${work.job} has no datum ${index}`);
     },
   };
+}
+
+function modeOf({ datumBatching, handler }: api.Transform, input: store.ObjectRef, folder: string): Mode {
+  if (handler === "") return { t: datumBatching ? "batch" : "command" };
+  // The ending makes Node take it for a module, and strip its types if it has any.
+  const module = join(folder, `handler-${input.key.replaceAll("/", "-")}.mts`);
+  writeFileSync(module, handler);
+  return { t: "handler", module };
 }
 
 function limitsOf(spec: api.ResourceSpec | undefined): Limits {

@@ -47,7 +47,8 @@ async function open(n: number, bytes: number, prior: ReadonlyMap<number, Prior> 
       id: `${index}`,
       inputs: [{ name: "in", path: `/f${index}`, files: [files[index] as store.FileEntry] }],
     });
-  const job = { datum: async (index: number) => datum(index), modes: new Map() } as unknown as ProcessJob;
+  const mode = { t: "command" };
+  const job = { mode, modes: new Map(), datum: async (index: number) => datum(index) } as unknown as ProcessJob;
   const clock = manualClock();
   const book = new ClaimBook(() => "attempt");
   const input = create(store.ObjectRefSchema, { key: "work/x", size: 1n });

@@ -11,11 +11,12 @@ import { type Clock, type Logger, messageOf, type Timer } from "@sheaf/runtime";
 import type { Store } from "@sheaf/storage";
 import type { ClaimBook } from "../claims/book.ts";
 import type { Claim } from "../claims/claim.ts";
-import { type Downloaded, download } from "../datum/download.ts";
+import { type Downloaded, download, whatWentWrong } from "../datum/download.ts";
 import { type InputFile, inputFiles } from "../datum/input-modes.ts";
 import { type FifoPool, LazyFiles } from "../datum/lazy-files.ts";
 import type { Failure } from "../datum/outcome.ts";
 import { Bell } from "../engine/bell.ts";
+import { canBeHeld, hold } from "../handler/held.ts";
 import type { DatumFolder, DatumFolders } from "../scratch/datum-folders.ts";
 import { type Item, isQuarantined, isWanted, newItem, removeFolder } from "./item.ts";
 import type { ProcessJob } from "./job.ts";
@@ -65,6 +66,8 @@ export class Prefetch {
   readonly #again: Entry[] = [];
   /** Those whose wait is not over. */
   readonly #pausing = new Map<Item, Timer>();
+  /** Jobs whose handlers ask where files are. */
+  readonly #wantFiles = new WeakSet<ProcessJob>();
   #loads = 0;
   #resting: Timer | undefined;
   #closed = false;
@@ -112,10 +115,20 @@ export class Prefetch {
     this.#bell.ring();
   }
 
-  /** The next datum to run. */
+  /** The handler of the job has asked where files are: it will again, and folders of ours can be used again. */
+  wantsFiles(job: ProcessJob): void {
+    this.#wantFiles.add(job);
+  }
+
+  /** The next datum to run. It may not be wanted any more. */
+  get first(): Item | undefined {
+    return this.#first?.item;
+  }
+
+  /** Takes it. */
   shift(): Item | undefined {
-    const first = this.#again.find(({ state }) => state === "ready") ?? this.#line[0];
-    if (first?.state !== "ready") return undefined;
+    const first = this.#first;
+    if (first === undefined) return undefined;
     this.#remove(first);
     this.#bell.ring();
     return first.item;
@@ -131,6 +144,11 @@ export class Prefetch {
     };
     if (waitMs === 0) now();
     else this.#pausing.set(item, this.#options.clock.timer(waitMs, now));
+  }
+
+  get #first(): Entry | undefined {
+    const first = this.#again.find(({ state }) => state === "ready") ?? this.#line[0];
+    return first?.state === "ready" ? first : undefined;
   }
 
   #mayLoad(): boolean {
@@ -193,12 +211,26 @@ export class Prefetch {
   async #download({ item, files }: Entry): Promise<Downloaded> {
     const { fifos, folders } = this.#options;
     try {
+      if (this.#mayHold(item, files)) return await this.#hold(item, files);
       const folder = folders.take();
       item.folder = folder;
       item.lazy = this.#lazyFiles(item, folder, files);
       return await download(files, folder, this.#reader, fifos);
     } catch (error) {
       return { kind: "scratch-full", detail: messageOf(error) };
+    }
+  }
+
+  #mayHold({ job, spent }: Item, files: readonly InputFile[]): boolean {
+    return job.mode.t === "handler" && spent === undefined && !this.#wantFiles.has(job) && canBeHeld(files);
+  }
+
+  async #hold(item: Item, files: readonly InputFile[]): Promise<Downloaded> {
+    try {
+      item.held = await hold(files, this.#options.folders.reserve(), this.#reader);
+      return { kind: "ready", bytes: item.held.files.reduce((sum, { bytes }) => sum + bytes.length, 0) };
+    } catch (error) {
+      return whatWentWrong(error);
     }
   }
 

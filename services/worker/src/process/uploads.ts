@@ -3,7 +3,8 @@
  *
  * F3. A cut happens between two uploads, never in one: then no file is half in a pack.
  */
-import { type SumOutput, writeLog } from "@sheaf/files";
+import { dirname } from "node:path";
+import { type PackWriter, type SumOutput, writeLog } from "@sheaf/files";
 import type { store } from "@sheaf/proto";
 import type { Clock } from "@sheaf/runtime";
 import type { Store } from "@sheaf/storage";
@@ -14,12 +15,13 @@ import { collect } from "../datum/collector.ts";
 import { absentFiles } from "../datum/input-modes.ts";
 import { lastWordsOf } from "../datum/log-capture.ts";
 import { type Failure, failureOf, fitMessage } from "../datum/outcome.ts";
-import { upload } from "../datum/upload.ts";
+import { type Uploaded, upload } from "../datum/upload.ts";
 import type { Built } from "../engine/messages.ts";
 import { Serial } from "../engine/serial.ts";
-import type { Ended } from "../launcher/slot.ts";
+import { uploadWritten } from "../handler/held.ts";
 import type { DatumFolder, DatumFolders } from "../scratch/datum-folders.ts";
 import { roomIn } from "../scratch/room.ts";
+import type { TryEnded } from "./datum-run.ts";
 import { Drafts } from "./drafts.ts";
 import { type Item, type Outcome, removeFolder, rowOf } from "./item.ts";
 import { Packs } from "./packs.ts";
@@ -27,6 +29,9 @@ import { totalsOf } from "./totals.ts";
 
 /** Ended datums that wait for the upload before no other begins. */
 const WAITING_MAX = 32;
+
+/** An end of a try that is its command's own doing. */
+export type OwnEnd = TryEnded & { kind: "exited" | "timed-out" | "wrote" | "failed" };
 
 export interface UploadsOptions {
   readonly store: Store;
@@ -75,26 +80,31 @@ export class Uploads {
    * Stores what the command left. Undefined: the datum has its outcome; else what it, or the command, did wrong. What err_cmd
    * left is not looked at: a datum that it saved has no output.
    */
-  async store(item: Item, ended: Ended & { kind: "exited" | "timed-out" }): Promise<Failure | undefined> {
+  async store(item: Item, ended: OwnEnd): Promise<Failure | undefined> {
     const began = this.#options.clock.now();
-    const { out, pfs } = item.folder as DatumFolder;
     const failure = this.#failureOf(item, ended);
-    if (failure !== undefined) return withoutRoom(pfs, failure);
+    if (failure !== undefined) return ended.kind === "failed" ? failure : withoutRoom(item, failure);
     if (item.spent !== undefined) {
       this.#settle(item, { kind: "recovered", failure: item.spent });
       return undefined;
     }
-    const absent = absentFiles(item.datum, item.job.modes);
-    const collected = collect({ out, pfs, ...(absent && { absent }) }, { bytes: item.job.diskBytes });
-    if (!collected.ok) return collected.failure;
     const packs = this.#packs.writer;
-    const stored = await upload(collected.files, packs, item.job.isSum);
+    const stored = await (ended.kind === "wrote"
+      ? uploadWritten(ended.files, packs, item.job.isSum)
+      : this.#collect(item, packs));
     if (!stored.ok) return stored.failure;
     item.cost.uploadBytes = stored.bytes;
     item.cost.uploadMs = this.#options.clock.now() - began;
     this.#settle(item, { kind: "succeeded" }, stored);
     await this.#packs.ready();
     return undefined;
+  }
+
+  async #collect({ folder, job, datum }: Item, packs: PackWriter): Promise<Uploaded> {
+    const { out, pfs } = folder as DatumFolder;
+    const absent = absentFiles(datum, job.modes);
+    const collected = collect({ out, pfs, ...(absent && { absent }) }, { bytes: job.diskBytes });
+    return collected.ok ? upload(collected.files, packs, job.isSum) : collected;
   }
 
   /** The datum has failed for good. To be called between uploads. */
@@ -136,10 +146,9 @@ export class Uploads {
   }
 
   /** Of the command, or of err_cmd when that is what ran: only 0 is its success. */
-  #failureOf(
-    { job, log, spent, failures }: Item,
-    ended: Ended & { kind: "exited" | "timed-out" },
-  ): Failure | undefined {
+  #failureOf({ job, log, spent, failures }: Item, ended: OwnEnd): Failure | undefined {
+    if (ended.kind === "wrote") return undefined;
+    if (ended.kind === "failed") return ended.failure;
     return failureOf(ended, {
       argv: spent === undefined ? job.argv : job.errArgv,
       path: job.work.spec?.transform?.env.PATH ?? this.#options.path,
@@ -164,8 +173,9 @@ export class Uploads {
 }
 
 /** A command that fails on a full disk mostly fails for that. */
-function withoutRoom(folder: string, failure: Failure): Failure {
-  const lacks = roomIn(folder);
+function withoutRoom({ folder }: Item, failure: Failure): Failure {
+  // The folder itself may never have been made: a handler's datum can stay in memory.
+  const lacks = roomIn(dirname((folder as DatumFolder).path));
   if (lacks === undefined) return failure;
   return {
     reason: "SCRATCH_FULL",

@@ -26,10 +26,13 @@ export class DatumFolder {
   /** Folders below `pfs`, parents first: "in", "in/a". */
   readonly #made = new Set<string>();
   #files: string[] = [];
-  readonly #mode: number;
+  /** That of the folders that we made. */
+  readonly #mode: number | undefined;
 
-  constructor(path: string) {
+  /** `isOurs`: it is made now; else somebody else makes it, or not, and it is not used again. */
+  constructor(path: string, isOurs: boolean) {
     this.path = path;
+    if (!isOurs) return;
     mkdirSync(path);
     mkdirSync(this.pfs);
     mkdirSync(this.out);
@@ -63,6 +66,7 @@ export class DatumFolder {
 
   /** Whether it could be made as good as new (G1). Looks first: a link in the place of a folder would lead out of here (G3). */
   renew(): boolean {
+    if (this.#mode === undefined) return false;
     try {
       if (!this.#foldersAreOurs()) return false;
       for (const file of this.#files) unlinkSync(file);
@@ -133,7 +137,17 @@ export class DatumFolders {
 
   /** A folder as good as new. */
   take(): DatumFolder {
-    return this.#kept.pop() ?? new DatumFolder(join(this.#root, String(this.#count++)));
+    return this.#kept.pop() ?? new DatumFolder(this.reserve(), true);
+  }
+
+  /** A path that no other datum has. */
+  reserve(): string {
+    return join(this.#root, String(this.#count++));
+  }
+
+  /** A folder at a reserved path, that whoever runs the datum makes if need be. */
+  adopt(path: string): DatumFolder {
+    return new DatumFolder(path, false);
   }
 
   /** Nothing of what is in it is needed any more. */

@@ -310,7 +310,7 @@ export type Transform = Message<"sheaf.api.v1.Transform"> & {
   image: string;
 
   /**
-   * The command and its arguments, run once per datum. Required; at most 128 KiB in all.
+   * The command and its arguments, run once per datum. Required unless there is a handler; at most 128 KiB in all.
    *
    * @generated from field: repeated string cmd = 2;
    */
@@ -382,14 +382,18 @@ export type Transform = Message<"sheaf.api.v1.Transform"> & {
   imagePullSecrets: string[];
 
   /**
-   * One long-lived command that takes datum after datum. Not implemented yet.
+   * The command is started once and takes datum after datum: it reads "NUMBER FILE" lines from the FIFO $SHEAF_DATUMS, where
+   * FILE holds the datum's variables as KEY='value' lines, and writes "ok NUMBER" or "fail NUMBER CODE MESSAGE" to the FIFO
+   * $SHEAF_RESULTS. CODE is like an exit code. It starts in a folder of its own. Default: false.
    *
    * @generated from field: bool datum_batching = 12;
    */
   datumBatching: boolean;
 
   /**
-   * A JavaScript module that handles datums in a worker thread. Not implemented yet.
+   * The text of a JavaScript or TypeScript module, run by the worker itself in a thread, in the place of a command: its default
+   * export is called with each datum. At most 512 KiB, with all that it imports beside Node's own modules bundled in. In a
+   * pipeline file the command line tool takes the path of a module as well, and puts its text here.
    *
    * @generated from field: string handler = 13;
    */

@@ -1,0 +1,89 @@
+/** What lies between a worker and one life of a long-lived command: a folder with two FIFOs and the file of the variables. */
+import { closeSync, openSync, rmSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import type { Clock } from "@sheaf/runtime";
+import { FifoReader, FifoWriter, makeFifos } from "../launcher/fifos.ts";
+import { datumLine, variablesFile } from "./line.ts";
+
+const LF = 0x0a;
+/** An answer that is longer is none. */
+const LINE_BYTES_MAX = 64 * 1024;
+
+export interface ChannelOptions {
+  /** Made here, and removed by `close`. The command starts in it. */
+  readonly folder: string;
+  readonly clock: Clock;
+  /** A line of the command, without its end. */
+  readonly onLine: (line: string) => void;
+}
+
+export class Channel {
+  readonly #options: ChannelOptions;
+  readonly #datums: FifoWriter;
+  readonly #results: FifoReader;
+  readonly #file: string;
+  readonly #fd: number;
+  #partial: Buffer = Buffer.alloc(0);
+  #fileBytes = 0;
+  #hasEnded = false;
+
+  constructor(options: ChannelOptions) {
+    const { folder, clock } = options;
+    this.#options = options;
+    makeFifos(folder, ["datums", "results"]);
+    this.#datums = new FifoWriter(folder, "datums", clock);
+    this.#results = new FifoReader(folder, "results", (bytes) => this.#onBytes(bytes));
+    this.#file = join(folder, "datum.env");
+    this.#fd = openSync(this.#file, "wx", 0o644);
+  }
+
+  /** What the command must know to find it. */
+  get env(): readonly (readonly [string, string])[] {
+    const { folder } = this.#options;
+    return [
+      ["SHEAF_DATUMS", join(folder, "datums")],
+      ["SHEAF_RESULTS", join(folder, "results")],
+    ];
+  }
+
+  /** Hands out a datum. The one before it must have been answered: the file of the variables is used again. */
+  send(number: number, variables: Iterable<readonly [string, string]>): void {
+    const text = Buffer.from(variablesFile(variables));
+    // Empty lines instead of a shorter file: to cut a file may wait for the disk.
+    const bytes = Buffer.alloc(Math.max(text.length, this.#fileBytes), LF);
+    text.copy(bytes);
+    writeSync(this.#fd, bytes, 0, bytes.length, 0);
+    this.#fileBytes = bytes.length;
+    this.#datums.write(datumLine(number, this.#file));
+  }
+
+  /** Whether the command has taken what was sent, as far as can be seen: it may have read a line and done nothing with it. */
+  get isTaken(): boolean {
+    return this.#hasEnded || this.#datums.isEmpty;
+  }
+
+  /** No datum follows: the command reads the end of its input. */
+  end(): void {
+    if (!this.#hasEnded) this.#datums.close();
+    this.#hasEnded = true;
+  }
+
+  close(): void {
+    this.end();
+    this.#results.close();
+    closeSync(this.#fd);
+    rmSync(this.#options.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 1 });
+  }
+
+  #onBytes(bytes: Buffer): void {
+    let rest = this.#partial.length === 0 ? bytes : Buffer.concat([this.#partial, bytes]);
+    for (let end = rest.indexOf(LF); end >= 0; end = rest.indexOf(LF)) {
+      const line = rest.toString("utf8", 0, end);
+      rest = rest.subarray(end + 1);
+      this.#options.onLine(line);
+    }
+    const isTooLong = rest.length > LINE_BYTES_MAX;
+    this.#partial = isTooLong ? Buffer.alloc(0) : rest;
+    if (isTooLong) this.#options.onLine(rest.toString());
+  }
+}
