@@ -72,6 +72,7 @@ const invalid: readonly [string, api.PipelineSpec | undefined, string][] = [
   ["12 a timeout of a century", spec({ jobTimeout: "3153600000s" }), "job_timeout"],
   ["13 a million tries", spec({ datumTries: 1_000_000 }), "datum_tries"],
   ["a long salt", spec({ salt: "x".repeat(257) }), "salt"],
+  ["a third word for what is run again", spec({ reprocessSpec: "never" }), "reprocess_spec"],
   ["a bad output branch", spec({ outputBranch: "A" }), "output_branch"],
   [
     "101 merge rules",
@@ -110,7 +111,6 @@ const unimplemented: readonly [string, api.PipelineSpec][] = [
   ["input.pfs.empty_files", pfs({ emptyFiles: true })],
   ["autoscaling", spec({ autoscaling: true })],
   ["standby", spec({ standby: true })],
-  ["reprocess_spec", spec({ reprocessSpec: "every_job" })],
   ["resource_requests", spec({ resourceRequests: {} })],
   ["resource_limits", spec({ resourceLimits: { memory: "1Gi" } })],
   ["datum_set_spec", spec({ datumSetSpec: {} })],

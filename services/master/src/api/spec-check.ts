@@ -39,6 +39,12 @@ function checkParts(violations: Violations, spec: api.PipelineSpec): void {
   violations.require(tries <= limits.TRIES_MAX, "datum_tries", `is ${tries}: use 1 to ${limits.TRIES_MAX}`);
   checkTimeout(violations, "datum_timeout", spec.datumTimeout);
   checkTimeout(violations, "job_timeout", spec.jobTimeout);
+  const reprocess = spec.reprocessSpec;
+  violations.require(
+    ["", "until_success", "every_job"].includes(reprocess),
+    "reprocess_spec",
+    `is ${shown(reprocess)}: use "until_success" or "every_job"`,
+  );
   checkBytes(violations, "salt", Buffer.byteLength(spec.salt), limits.SALT_BYTES_MAX);
 }
 

@@ -28,7 +28,6 @@ const NOT_IMPLEMENTED = [
   "input.pfs.empty_files",
   "autoscaling",
   "standby",
-  "reprocess_spec",
   "resource_requests",
   "resource_limits",
   "datum_set_spec",

@@ -26,7 +26,9 @@ const LOSSES_MAX = 3;
 const STORE_WAIT_MS = 500;
 const RETRY = { baseMs: 100, capMs: 5_000 };
 
-export interface FloorOptions extends Omit<PrefetchOptions, "onReady" | "onDamaged" | "onQuarantined">, UploadsOptions {
+export interface FloorOptions
+  extends Omit<PrefetchOptions, "onReady" | "onSkipped" | "onDamaged" | "onQuarantined">,
+    UploadsOptions {
   readonly random: Random;
   /** A try failed and others follow. */
   readonly onTryFailed: (claim: Claim, index: number, tries: number) => void;
@@ -46,6 +48,7 @@ export class Floor {
     this.#prefetch = new Prefetch({
       ...options,
       onReady: () => this.#pokeSlots(),
+      onSkipped: (item, skipped) => this.uploads.skip(item, skipped),
       onDamaged: (item, failure) => void this.uploads.between(() => this.#onFailure(item, failure)),
       onQuarantined: (item) => void this.uploads.between(() => this.#fail(item, quarantineOf(item.losses))),
     });

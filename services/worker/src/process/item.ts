@@ -9,6 +9,7 @@ import type { Failure } from "../datum/outcome.ts";
 import type { Run } from "../launcher/slot.ts";
 import type { DatumFolder, DatumFolders } from "../scratch/datum-folders.ts";
 import type { ProcessJob } from "./job.ts";
+import type { Skipped } from "./skipped.ts";
 
 export interface Item {
   readonly claim: Claim;
@@ -19,6 +20,8 @@ export interface Item {
   readonly log: LogCapture;
   /** Its folder; a new one for each try. */
   folder: DatumFolder | undefined;
+  /** What an earlier job has made of it: then it is not run. */
+  skipped: Skipped | undefined;
   /** Tries that were the command's own failure, those on earlier workers among them. */
   failures: number;
   /** Times that a worker, or the launcher here, died under it. */
@@ -46,7 +49,7 @@ export interface Cost {
 /** A datum before its first try here. */
 export function newItem(claim: Claim, job: ProcessJob, index: number, datum: store.Datum): Item {
   const { tries: failures, losses } = claim.assigned.prior.get(index) ?? { tries: 0, losses: 0 };
-  const none = { folder: undefined, launchersLost: 0, run: undefined, restart: false };
+  const none = { folder: undefined, skipped: undefined, launchersLost: 0, run: undefined, restart: false };
   return { claim, job, index, datum, log: new LogCapture(), failures, losses, ...none, cost: newCost() };
 }
 

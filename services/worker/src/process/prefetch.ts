@@ -1,8 +1,10 @@
 // The first stage: takes datums from the claims in their order and downloads them ahead, and again when they are tried again.
+// Of a datum that an earlier job has done it gets the result in the place of the inputs. Such a datum keeps its place in the line,
+// because one that has ended cannot be given back, nor can those before it (C1).
 
 import { type SegmentReader, segmentReader } from "@sheaf/files";
 import type { store } from "@sheaf/proto";
-import { type Clock, type Logger, messageOf, type Timer } from "@sheaf/runtime";
+import { type Clock, type Logger, messageOf, SheafError, type Timer } from "@sheaf/runtime";
 import type { Store } from "@sheaf/storage";
 import type { ClaimBook } from "../claims/book.ts";
 import type { Claim } from "../claims/claim.ts";
@@ -12,11 +14,14 @@ import { Bell } from "../engine/bell.ts";
 import type { DatumFolders } from "../scratch/datum-folders.ts";
 import { type Item, isQuarantined, isWanted, newItem, removeFolder } from "./item.ts";
 import type { ProcessJob } from "./job.ts";
+import { EarlierResults, type Skipped } from "./skipped.ts";
 
 /** Datums that are downloaded ahead. */
 const AHEAD_COUNT = 64;
 const AHEAD_BYTES = 64 * 1024 * 1024;
 const AWAY_WAIT_MS = 500;
+/** Skipped datums need no real wait: others of this thread get their turn at least so often. */
+const BREATH_MS = 10;
 
 export interface PrefetchOptions {
   readonly store: Store;
@@ -27,6 +32,8 @@ export interface PrefetchOptions {
   readonly openJob: (input: store.ObjectRef) => Promise<ProcessJob>;
   /** There is something to `shift`. */
   readonly onReady: () => void;
+  /** It is the turn of a datum that an earlier job has done. It counts as started. */
+  readonly onSkipped: (item: Item, skipped: Skipped) => void;
   /** What the datum reads is damaged. */
   readonly onDamaged: (item: Item, failure: Failure) => void;
   /** Too many workers were lost with the datum: it is not to be run. */
@@ -38,6 +45,7 @@ export interface PrefetchOptions {
 export class Prefetch {
   readonly #options: PrefetchOptions;
   readonly #reader: SegmentReader;
+  readonly #earlier: EarlierResults;
   readonly #bell = new Bell();
   readonly #ready: Item[] = [];
   #aheadBytes = 0;
@@ -50,11 +58,16 @@ export class Prefetch {
   constructor(options: PrefetchOptions) {
     this.#options = options;
     this.#reader = segmentReader(options.store);
+    this.#earlier = new EarlierResults(options.store, this.#reader, options.log);
   }
 
   /** Downloads until it is closed. */
   async run(): Promise<void> {
-    while (!this.#closed) {
+    for (let breath = this.#options.clock.now(); !this.#closed; ) {
+      if (this.#options.clock.now() - breath > BREATH_MS) {
+        await new Promise(setImmediate);
+        breath = this.#options.clock.now();
+      }
       // Asked for before the look, so that no change in between is missed.
       const change = this.#bell.wait();
       const item = this.#hasRoom() ? (this.#again.shift() ?? (await this.#nextItem())) : undefined;
@@ -75,6 +88,7 @@ export class Prefetch {
   wake(): void {
     for (const item of [...this.#ready]) if (!isWanted(item)) this.#drop(item);
     for (const item of [...this.#waiting.keys()]) if (!isWanted(item)) this.#drop(item);
+    this.#skip();
     this.#bell.ring();
   }
 
@@ -83,8 +97,17 @@ export class Prefetch {
     const item = this.#ready.shift();
     if (item === undefined) return undefined;
     this.#aheadBytes -= item.cost.downloadBytes;
+    this.#skip();
     this.#bell.ring();
     return item;
+  }
+
+  /** Settles what nothing that is to be run stands before. */
+  #skip(): void {
+    for (let skipped = this.#ready[0]?.skipped; skipped !== undefined; skipped = this.#ready[0]?.skipped) {
+      const item = this.#ready.shift() as Item;
+      if (item.claim.start(item.index, this.#options.clock.now())) this.#options.onSkipped(item, skipped);
+    }
   }
 
   /** Downloads the datum anew, before all others, after a wait. */
@@ -134,6 +157,7 @@ export class Prefetch {
       // One that was tried before holds up the cut of all behind it.
       if (item.index < item.claim.next) this.#ready.unshift(item);
       else this.#ready.push(item);
+      this.#skip();
       return onReady();
     }
     removeFolder(item, folders);
@@ -141,6 +165,13 @@ export class Prefetch {
   }
 
   async #tryDownload(item: Item): Promise<Downloaded> {
+    try {
+      item.skipped = await this.#earlier.find(item.job, item.datum);
+    } catch (error) {
+      if (!(error instanceof SheafError)) throw error;
+      return { kind: "store-away", detail: messageOf(error) };
+    }
+    if (item.skipped !== undefined) return { kind: "ready", bytes: 0 };
     try {
       item.folder = this.#options.folders.take();
       return await download(item.datum, item.folder, this.#reader);

@@ -21,10 +21,13 @@ import type { DatumFolder, DatumFolders } from "../scratch/datum-folders.ts";
 import { Drafts } from "./drafts.ts";
 import { type Item, removeFolder, rowOf } from "./item.ts";
 import { Packs } from "./packs.ts";
+import { type Skipped, skippedRow } from "./skipped.ts";
 import { totalsOf } from "./totals.ts";
 
 /** Ended datums that wait for the upload before no other begins. */
 const WAITING_MAX = 32;
+/** What a file of a skipped datum counts for the size of a run: nothing of it is uploaded, but its entry is held until the cut. */
+const SKIPPED_ENTRY_BYTES = 1_024;
 
 export interface UploadsOptions {
   readonly store: Store;
@@ -81,6 +84,16 @@ export class Uploads {
   /** The datum has failed for good. To be called between uploads. */
   fail(item: Item, failure: Failure): void {
     this.#settle(item, failure, this.#packs.writer, [], []);
+  }
+
+  /** The datum is not run: what an earlier job has made of it goes into the run, and stays in the packs where it is. */
+  skip(item: Item, skipped: Skipped): void {
+    const { entries, sums } = skipped;
+    if (!item.claim.finish(item.index, entries.length * SKIPPED_ENTRY_BYTES)) return;
+    const row = skippedRow(item.index, item.datum, skipped, item.cost.downloadMs);
+    const result = { row, entries, sumPaths: new Set(sums.map(({ path }) => path)) };
+    this.#drafts.add(item.claim, item.index, result, { sums, release: () => {} }, item.job.work.spec?.merge);
+    this.#options.onFinished(item.claim);
   }
 
   attemptOf(claim: Claim): string | undefined {
