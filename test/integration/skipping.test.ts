@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { api } from "@sheaf/proto";
 import type { Connection } from "@sheaf/rpc";
+import { seededRandom } from "@sheaf/runtime";
 import { TestCluster } from "../kit/cluster.ts";
 import {
   assertSucceeded,
@@ -57,7 +58,7 @@ async function runPipeline(name: string): Promise<api.Job> {
 test("only what has changed is run; what is gone is gone; logs are kept", async () => {
   const { script, executed } = noted(
     "copy",
-    'cat "$SHEAF_INPUT" | tee -a "$SHEAF_OUT/all" >"$SHEAF_OUT/${SHEAF_INPUT##*/}"; echo "hello"',
+    'cp "$SHEAF_INPUT" "$SHEAF_OUT"; cat "$SHEAF_INPUT" >"$SHEAF_OUT/all"; echo "hello"',
   );
   const options = { name: "copy", repo: "in", glob: "/*", script, workers: 2 };
   const first = await putFiles(connection, "in", tree({ "/a": "a1 ", "/b": "b1 " }));
@@ -134,4 +135,89 @@ test("what a failed job has finished is not run again; what failed is", async ()
     "/c": "good",
     "/d": "good",
   });
+});
+
+/**
+ * Every file says where its text goes, so that a path moves from one datum to another when files change. "bad" files fail their datum
+ * and with it the job: what follows borrows from it all the same.
+ */
+const ROUTE = `read -r to text < "$SHEAF_INPUT"
+test "$to" != bad || exit 1
+mkdir -p "$SHEAF_OUT/d"
+echo "$text" >> "$SHEAF_OUT/d/$to"
+echo "$text" >> "$SHEAF_OUT/all"
+printf '%s\\t1\\n' "$to" > "$SHEAF_OUT/sums"`;
+
+function routed(input: ReadonlyMap<string, string>): Record<string, string> {
+  const files = new Map<string, string>();
+  const counts = new Map<string, number>();
+  for (const [, content] of [...input].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const [to = "", text = ""] = content.trim().split(" ");
+    for (const path of [`/d/${to}`, "/all"]) files.set(path, `${files.get(path) ?? ""}${text}\n`);
+    counts.set(to, (counts.get(to) ?? 0) + 1);
+  }
+  const lines = [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, count]) => `${key}\t${count}\n`);
+  if (lines.length > 0) files.set("/sums", lines.join(""));
+  return Object.fromEntries([...files].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** What the next job finds: the last that succeeded, and the newest three after it that did not but had done something. */
+function borrowed(jobs: readonly { readonly succeeded: boolean; readonly done: ReadonlySet<string> }[]): Set<string> {
+  const last = jobs.findLastIndex(({ succeeded }) => succeeded);
+  const failed = jobs.slice(last + 1).filter(({ done }) => done.size > 0);
+  return new Set([...failed.slice(-3), ...jobs.slice(last, last + 1)].flatMap(({ done }) => [...done]));
+}
+
+test("over random edits the result is that of a job which runs everything, and only what is new is run", async () => {
+  const random = seededRandom(Number(process.env.SHEAF_TEST_SEED ?? 20_261_126));
+  const merge = { rules: [{ glob: "/sums", strategy: api.MergeStrategy.SUM }] } as api.MergeSpec;
+  const skipping = noted("skipping", ROUTE);
+  const everything = noted("everything", ROUTE);
+  const options = { repo: "edits", glob: "/*", workers: 2 };
+  const more = { merge, datumTries: 1 };
+  const input = new Map<string, string>();
+  /** What each job had done in the end, oldest first. */
+  const jobs: { readonly succeeded: boolean; readonly done: ReadonlySet<string> }[] = [];
+  const name = () => `/f${random.int(12)}`;
+  const content = (round: number) =>
+    `${random.int(12) === 0 ? "bad" : `p${random.int(4)}`} t${round}-${random.int(9)}\n`;
+  for (let round = 0; round < 12; round++) {
+    const puts = new Map(
+      Array.from({ length: round === 0 ? 10 : 1 + random.int(3) }, () => [name(), content(round)] as const),
+    );
+    const bad = [...input].filter(([, text]) => text.startsWith("bad")).map(([path]) => path);
+    // A job in two is allowed to fail again for the same reason.
+    const deletes = [...(random.int(2) === 0 ? bad : []), ...(random.int(2) === 0 ? [name()] : [])];
+    for (const path of deletes) input.delete(path);
+    for (const [path, text] of puts) input.set(path, text);
+    const commit = await putFiles(connection, "edits", puts, deletes);
+    if (round === 0) {
+      await createPipeline(connection, { ...options, name: "skipping", script: skipping.script, more });
+      await createPipeline(connection, {
+        ...options,
+        name: "everything",
+        script: everything.script,
+        more: { ...more, reprocessSpec: "every_job" },
+      });
+    }
+    const [ours, theirs] = await Promise.all([
+      jobOf(connection, "skipping", commit),
+      jobOf(connection, "everything", commit),
+    ]);
+    const isBad = [...input.values()].some((text) => text.startsWith("bad"));
+    assert.equal(ours.state, isBad ? api.JobState.FAILED : api.JobState.SUCCEEDED, ours.message);
+    assert.equal(theirs.state, ours.state);
+    assert.equal(theirs.dataSkipped, 0n);
+    const datum = ([path, text]: [string, string]) => `${path} ${text}`;
+    const done = borrowed(jobs);
+    const expected = [...input].filter((each) => !done.has(datum(each))).map(([path]) => path.slice(1));
+    assert.deepEqual(skipping.executed(), expected.sort(), `round ${round}`);
+    assert.equal(Number(ours.dataSkipped), input.size - expected.length);
+    const now = [...input].filter(([, text]) => !text.startsWith("bad")).map(datum);
+    jobs.push({ succeeded: !isBad, done: new Set(now) });
+    if (isBad) continue;
+    const result = textOf(await readFiles(connection, "skipping", ours.outputCommit));
+    assert.deepEqual(result, routed(input), `round ${round}`);
+    assert.deepEqual(textOf(await readFiles(connection, "everything", theirs.outputCommit)), result);
+  }
 });
