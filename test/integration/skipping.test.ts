@@ -137,6 +137,41 @@ test("what a failed job has finished is not run again; what failed is", async ()
   });
 });
 
+test("workers and master are killed while a job plans and skips: it skips all the same, whatever the next owner finds", async () => {
+  const { script, executed } = noted("killed", 'cp "$SHEAF_INPUT" "$SHEAF_OUT"');
+  const files = new Map(Array.from({ length: 200 }, (_, i) => [`/${1_000 + i}`, `${i}`]));
+  const first = await putFiles(connection, "many", files);
+  await createPipeline(connection, { name: "killed", repo: "many", glob: "/*", script, workers: 2 });
+  assertSucceeded(await jobOf(connection, "killed", first));
+  assert.equal(executed().length, 200);
+  const killWorkers = async () => {
+    for (const pid of cluster.workerPids()) process.kill(pid, "SIGKILL");
+  };
+  const killMaster = async () => {
+    await cluster.end("master");
+    await cluster.run("master");
+  };
+  const troubles = [
+    [api.JobState.PLANNING, killWorkers],
+    [api.JobState.PROCESSING, killWorkers],
+    [api.JobState.PLANNING, killMaster],
+    [api.JobState.PROCESSING, killMaster],
+  ] as const;
+  for (const [round, [state, kill]] of troubles.entries()) {
+    const path = `/new-${round}`;
+    const commit = await putFiles(connection, "many", tree({ [path]: "x" }));
+    await waitJob(connection, "killed", (job) => job.inputs[0]?.commit === commit.id && job.state >= state);
+    await kill();
+    const job = await jobOf(connection, "killed", commit);
+    assertSucceeded(job);
+    assert.equal(progress(job), `1 + ${200 + round} / ${201 + round}`);
+    assert.deepEqual(new Set(executed()), new Set([path.slice(1)]));
+  }
+  const result = textOf(await readFiles(connection, "killed"));
+  assert.equal(Object.keys(result).length, 204);
+  for (const [path, text] of files) assert.equal(result[path], text);
+});
+
 /**
  * Every file says where its text goes, so that a path moves from one datum to another when files change. "bad" files fail their datum
  * and with it the job: what follows borrows from it all the same.

@@ -176,6 +176,27 @@ describe("a worker skips", () => {
     ]);
   });
 
+  it("and cuts again what was refused in part: the lines are read back", async () => {
+    await using bench = await openBench();
+    const merge = { strategy: api.MergeStrategy.SUM } as api.MergeSpec;
+    const spec = specOf(noting(bench, 'cp "$SHEAF_INPUT" "$SHEAF_OUT/counts"'), { merge });
+    const files = Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`/${i}`, `x\t${i}\n`]));
+    const first = await runJob(bench, "one", spec, files, []);
+    notes(bench);
+    // Somebody else was first with datum 4.
+    bench.owner.onCommit = ({ from, to }, owner) => {
+      if (from <= 4n && to > 4n && !owner.isComplete) owner.markDone(4);
+      return undefined;
+    };
+    const second = await runJob(bench, "two", spec, files, [first.earlier]);
+    assert.deepEqual(
+      second.outcomes.map(({ row }) => Number(row.index)),
+      [0, 1, 2, 3, 5, 6, 7, 8, 9],
+    );
+    assert.deepEqual(contents(second), contents(first).toSpliced(4, 1));
+    assert.deepEqual(notes(bench), []);
+  });
+
   it("nothing of what is gone or damaged: run list, run or pack", async () => {
     const files = { "/a": "1", "/b": "2" };
     const spoilt: readonly [string, (bench: Bench, first: Ran) => Promise<unknown>][] = [

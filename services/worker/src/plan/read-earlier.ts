@@ -2,13 +2,11 @@
 // far as this plan is concerned: its datums are run.
 
 import { getMessage, openRun, readRunRows } from "@sheaf/files";
-import { api, store } from "@sheaf/proto";
+import { store } from "@sheaf/proto";
 import { failsForGood, type Logger, messageOf } from "@sheaf/runtime";
 import type { Store } from "@sheaf/storage";
+import { isDone } from "../process/skipped.ts";
 import { EarlierIndex } from "./earlier-index.ts";
-
-/** Others are run: what failed, and what err_cmd saved, may do better now. */
-const DONE: ReadonlySet<api.DatumState> = new Set([api.DatumState.SUCCESS, api.DatumState.SKIPPED]);
 
 /** `wanted`: false once nobody needs it any more. */
 export async function readEarlier(
@@ -38,7 +36,7 @@ async function runsOf(source: Store, { runs }: store.EarlierJob): Promise<readon
 async function addRun(source: Store, { table }: store.RunRef, index: EarlierIndex, job: number): Promise<void> {
   if (table === undefined) return;
   for await (const row of readRunRows(await openRun(source, table))) {
-    if (DONE.has(row.state)) index.add(row.id, job, Number(row.index));
+    if (isDone(row)) index.add(row.id, job, Number(row.index));
   }
 }
 

@@ -137,7 +137,8 @@ export function skippedRow(index: number, datum: store.Datum, { log }: Skipped, 
   return create(store.DatumRowSchema, log === undefined ? row : { ...row, log });
 }
 
-function isDone({ state }: store.DatumRow): boolean {
+/** Whether a later job takes it over. What failed, and what err_cmd saved, may do better now. */
+export function isDone({ state }: store.DatumRow): boolean {
   return state === api.DatumState.SUCCESS || state === api.DatumState.SKIPPED;
 }
 
@@ -176,7 +177,8 @@ async function mustBeThere(source: Store, key: string): Promise<void> {
 async function readWindow(run: Run, from: bigint): Promise<Window> {
   const window = new Map<bigint, Result>();
   let last = from - 1n;
-  for await (const row of readRunRows(run, { from })) {
+  const isWhole = from === run.footer.header?.from;
+  for await (const row of readRunRows(run, isWhole ? {} : { from })) {
     window.set(row.index, { row, entries: [] });
     last = row.index;
     if (window.size === ROWS) break;
