@@ -8,7 +8,7 @@
  * A result counts only when its row names the id that is asked for. When a run, or a pack that it names, is gone or damaged, nothing
  * of it is used from then on, which is said once: its datums are run.
  *
- * Memory: WINDOWS times ROWS rows and ENTRIES files (together some 60 MB; a datum with more files is read alone), and the
+ * Memory: WINDOWS times ROWS rows and FILES files (together some 60 MB; a datum with more files is read alone), and the
  * footers of RUNS runs.
  */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
@@ -29,7 +29,7 @@ import type { ProcessJob } from "./job.ts";
 
 const WINDOWS = 2;
 const ROWS = 10_000;
-const ENTRIES = 20_000;
+const FILES = 20_000;
 const LISTS = 4;
 const RUNS = 16;
 /** Packs that are looked for at a time. */
@@ -47,6 +47,13 @@ interface Result {
   readonly entries: store.FileEntry[];
 }
 
+export interface WindowLimits {
+  /** Datums. Default 10,000. */
+  readonly rows: number;
+  /** Their files. Default 20,000. */
+  readonly files: number;
+}
+
 /** Some of a run's datums, by index. */
 type Window = ReadonlyMap<bigint, Result>;
 
@@ -54,6 +61,7 @@ export class EarlierResults {
   readonly #store: Store;
   readonly #reader: SegmentReader;
   readonly #log: Logger;
+  readonly #limits: WindowLimits;
   /** By key of the run list. */
   readonly #lists = new Map<string, readonly store.RunRef[]>();
   /** By key of the run. */
@@ -61,10 +69,11 @@ export class EarlierResults {
   readonly #windows = new Map<string, Window>();
   readonly #unusable = new Set<string>();
 
-  constructor(source: Store, reader: SegmentReader, log: Logger) {
+  constructor(source: Store, reader: SegmentReader, log: Logger, limits: WindowLimits = { rows: ROWS, files: FILES }) {
     this.#store = source;
     this.#reader = reader;
     this.#log = log;
+    this.#limits = limits;
   }
 
   /** Undefined: there is none, run the datum. Throws when the store cannot be reached. One call at a time. */
@@ -93,7 +102,7 @@ export class EarlierResults {
     if (here !== undefined) return here;
     const run = await kept(this.#runs, RUNS, key, () => openWhole(this.#store, table));
     this.#windows.delete(key);
-    const window = await kept(this.#windows, WINDOWS, key, () => readWindow(run, index));
+    const window = await kept(this.#windows, WINDOWS, key, () => readWindow(run, index, this.#limits));
     return window.get(index);
   }
 
@@ -174,22 +183,22 @@ async function mustBeThere(source: Store, key: string): Promise<void> {
 }
 
 /** The results of the datums from `from` on, as many as fit. */
-async function readWindow(run: Run, from: bigint): Promise<Window> {
+async function readWindow(run: Run, from: bigint, limits: WindowLimits): Promise<Window> {
   const window = new Map<bigint, Result>();
   let last = from - 1n;
   const isWhole = from === run.footer.header?.from;
   for await (const row of readRunRows(run, isWhole ? {} : { from })) {
     window.set(row.index, { row, entries: [] });
     last = row.index;
-    if (window.size === ROWS) break;
+    if (window.size === limits.rows) break;
   }
-  let entries = 0;
+  let files = 0;
   for await (const entry of readRunFiles(run)) {
     const result = window.get(entry.datum);
     if (result === undefined) continue;
     result.entries.push(entry);
-    for (entries++; entries > ENTRIES && window.size > 1; last--) {
-      entries -= window.get(last)?.entries.length ?? 0;
+    for (files++; files > limits.files && window.size > 1; last--) {
+      files -= window.get(last)?.entries.length ?? 0;
       window.delete(last);
     }
   }
