@@ -6,18 +6,30 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import {
+  commitOfShards,
   getMessage,
+  mergeShard,
   objectOf,
   openRun,
   packKey,
   putMessage,
   RunBuilder,
+  readCommit,
   readPlanDatums,
   readRunRows,
 } from "@sheaf/files";
-import { api, store } from "@sheaf/proto";
+import { api, type dispatch, store } from "@sheaf/proto";
 import type { TakenCommit } from "./testing/fake-owner.ts";
-import { commitOf, type DatumOutcome, inputOf, outcomesOf, type SpecInit, specOf, workOf } from "./testing/job-kit.ts";
+import {
+  commitOf,
+  type DatumOutcome,
+  inputOf,
+  outcomesOf,
+  type SpecInit,
+  specOf,
+  textOf,
+  workOf,
+} from "./testing/job-kit.ts";
 import { type Bench, openBench } from "./testing/worker-kit.ts";
 
 const { SUCCESS, SKIPPED, FAILED, RECOVERED } = api.DatumState;
@@ -71,8 +83,15 @@ async function runJob(
   };
 }
 
-async function earlierOf(bench: Bench, job: string, taken: readonly Pick<TakenCommit, "from" | "to" | "result">[]) {
-  const runs = taken.map(({ from, to, result }) => ({ from: BigInt(from), to: BigInt(to), table: result }));
+type Taken = Pick<TakenCommit, "from" | "to" | "result">;
+
+const runsOf = (taken: readonly Taken[]) =>
+  taken.map(({ from, to, result }) =>
+    create(store.RunRefSchema, { from: BigInt(from), to: BigInt(to), table: result }),
+  );
+
+async function earlierOf(bench: Bench, job: string, taken: readonly Taken[]) {
+  const runs = runsOf(taken);
   const list = create(store.RunListSchema, { version: 1, runs });
   return create(store.EarlierJobSchema, {
     job,
@@ -174,6 +193,30 @@ describe("a worker skips", () => {
       { "/counts": "x\t2\ny\t1\n" },
       { "/counts": "z\t5\n" },
     ]);
+  });
+
+  it("and adds up right what stands behind a datum that runs: the lines are read back", async () => {
+    await using bench = await openBench({ slots: 2 });
+    const merge = { strategy: api.MergeStrategy.SUM } as api.MergeSpec;
+    const go = join(bench.dir, "go");
+    const work = `case $(cat "$SHEAF_INPUT") in new*) until [ -e ${go} ]; do sleep 0.05; done; esac; cp "$SHEAF_INPUT" "$SHEAF_OUT/counts"`;
+    const spec = specOf(noting(bench, work), { merge });
+    const old = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`/${i}`, `x\t${i}\n`]));
+    const first = await runJob(bench, "one", spec, old, []);
+    notes(bench);
+    const ran = runJob(bench, "two", spec, { ...old, "/0": "new\t1\n" }, [first.earlier]);
+    const isAllButOne = ({ claims }: dispatch.Beat) => claims.some(({ finished }) => finished === 8n);
+    await bench.owner.until(() => bench.owner.heardOf("beat").some(isAllButOne));
+    writeFileSync(go, "");
+    const second = await ran;
+    assert.deepEqual(states(second), [SUCCESS, ...Array.from({ length: 8 }, () => SKIPPED)]);
+    assert.deepEqual(contents(second), contents(first).with(0, { "/counts": "new\t1\n" }));
+    const shard = await mergeShard(bench.store, runsOf(second.taken), merge, { from: undefined, to: undefined });
+    const commit = await commitOfShards(bench.store, [shard]);
+    assert.ok(commit.kind === "commit");
+    for await (const entry of readCommit(bench.store, commit.ref)) {
+      assert.equal(await textOf(bench.store, entry), "new\t1\nx\t36\n");
+    }
   });
 
   it("and cuts again what was refused in part: the lines are read back", async () => {

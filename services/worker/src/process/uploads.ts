@@ -92,7 +92,10 @@ export class Uploads {
     if (!item.claim.finish(item.index, entries.length * SKIPPED_ENTRY_BYTES)) return;
     const row = skippedRow(item.index, item.datum, skipped, item.cost.downloadMs);
     const result = { row, entries, sumPaths: new Set(sums.map(({ path }) => path)) };
-    this.#drafts.add(item.claim, item.index, result, { sums, release: () => {} }, item.job.work.spec?.merge);
+    // While one before it runs, thousands may come to wait: their lines are not held, but read back.
+    const isNext = item.claim.ready > item.index;
+    const fresh = sums.length === 0 || isNext ? { sums, release: () => {} } : undefined;
+    this.#drafts.add(item.claim, item.index, result, fresh, item.job.work.spec?.merge);
     this.#options.onFinished(item.claim);
   }
 
