@@ -89,10 +89,16 @@ async function measure(isSum: boolean): Promise<void> {
 
   const began = performance.now();
   const cpu = process.cpuUsage();
+  const before = process.memoryUsage().rss;
+  let peak = before;
+  const sampling = setInterval(() => {
+    peak = Math.max(peak, process.memoryUsage().rss);
+  }, 50);
   const input = await workOf(source, spec, { ...more, plan });
   bench.owner.give({ job: "two", kind: store.WorkKind.PROCESS, n: Number(datums), claimSize: CLAIM, input });
   await bench.owner.complete();
   const ms = performance.now() - began;
+  clearInterval(sampling);
   const { user, system } = process.cpuUsage(cpu);
   const skipped = bench.owner.taken.reduce((sum, { totals }) => sum + totals.skipped, 0n);
   const claimMs = bench.owner.taken.reduce((sum, { totals }) => sum + Number(totals.downloadMs), 0);
@@ -109,6 +115,6 @@ async function measure(isSum: boolean): Promise<void> {
   const leastMs = performance.now() - again;
   const rate = (time: number) => `${Math.round((n / time) * 1_000)} datums/s`;
   console.log(
-    `${isSum ? "sum" : "concat"}: ${skipped} of ${n} skipped, ${rate(ms)} (cpu ${Math.round((user + system) / 1e3)} of ${Math.round(ms)} ms; told ${claimMs} ms); planned ${rate(planMs)}; runs read and written ${rate(leastMs)}; ${Math.round(process.memoryUsage().rss / 1e6)} MB, ${bench.owner.taken.length} runs`,
+    `${isSum ? "sum" : "concat"}: ${skipped} of ${n} skipped, ${rate(ms)} (cpu ${Math.round((user + system) / 1e3)} of ${Math.round(ms)} ms; told ${claimMs} ms); planned ${rate(planMs)}; runs read and written ${rate(leastMs)}; ${Math.round((peak - before) / 1e6)} MB more than before, ${bench.owner.taken.length} runs`,
   );
 }

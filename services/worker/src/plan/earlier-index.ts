@@ -8,7 +8,7 @@
 import type { store } from "@sheaf/proto";
 
 /** Of all earlier jobs together. */
-export const DATUMS_MAX = 12_000_000;
+const DATUMS_MAX = 12_000_000;
 const LOAD = 0.75;
 const WORD = 2 ** 32;
 

@@ -26,8 +26,11 @@ import { totalsOf } from "./totals.ts";
 
 /** Ended datums that wait for the upload before no other begins. */
 const WAITING_MAX = 32;
-/** What a file of a skipped datum counts for the size of a run: nothing of it is uploaded, but its entry is held until the cut. */
-const SKIPPED_ENTRY_BYTES = 1_024;
+/**
+ * What a skipped datum, and each of its files, counts for the size of a run: nothing is uploaded, but row and entries are held until
+ * the cut, which so comes after some 32,000 of them.
+ */
+const SKIPPED_BYTES = 2_048;
 
 export interface UploadsOptions {
   readonly store: Store;
@@ -89,7 +92,7 @@ export class Uploads {
   /** The datum is not run: what an earlier job has made of it goes into the run, and stays in the packs where it is. */
   skip(item: Item, skipped: Skipped): void {
     const { entries, sums } = skipped;
-    if (!item.claim.finish(item.index, entries.length * SKIPPED_ENTRY_BYTES)) return;
+    if (!item.claim.finish(item.index, (1 + entries.length) * SKIPPED_BYTES)) return;
     const row = skippedRow(item.index, item.datum, skipped, item.cost.downloadMs);
     const result = { row, entries, sumPaths: new Set(sums.map(({ path }) => path)) };
     // While one before it runs, thousands may come to wait: their lines are not held, but read back.
