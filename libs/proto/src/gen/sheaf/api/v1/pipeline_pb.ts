@@ -194,8 +194,9 @@ export type PipelineSpec = Message<"sheaf.api.v1.PipelineSpec"> & {
   standby: boolean;
 
   /**
-   * Which datums a job runs: "until_success", those that no earlier job of the pipeline has done with success, or
-   * "every_job", all of them. Default: "until_success". See Datum.id in sheaf.store.v1 for what makes two datums the same.
+   * Which datums a job runs: "until_success", those that neither the newest job to succeed nor the (at most three) newest that
+   * failed or were stopped after it have done with success, or "every_job", all of them. Default: "until_success". See Datum.id
+   * in sheaf.store.v1 for what makes two datums the same.
    *
    * @generated from field: string reprocess_spec = 13;
    */
