@@ -75,6 +75,7 @@ describe("a job", () => {
     await master.process("words", first, PATHS);
     await master.jobIn("words", JobState.MERGING, first);
     await master.publish("words", first);
+    await master.jobWhen("words", archived, first);
     const second = await nextJob(master, { "/d": "d" });
     const pinned = await planInput(master, second.record);
     const runs = (await master.jobWhen("words", archived, first)).kept.record.runs;
@@ -96,6 +97,7 @@ describe("a job", () => {
     const totals = { succeeded: 1n, skipped: 1n };
     await (await master.dispatcher.ledger(second.id, "process")).commit({ start: 2, end: 4, result, totals });
     await master.jobs.stopJob(message(api.StopJobRequestSchema, { pipeline: "words", job: second.id }));
+    await master.jobWhen("words", archived, second.id);
     const third = await nextJob(master, { "/e": "e" });
     assert.deepEqual(third.record.earlier, [second.id, first]);
     const list = (await planInput(master, third.record)).earlier[0]?.runs ?? assert.fail();
@@ -116,6 +118,7 @@ describe("a job", () => {
     await master.process("words", first, PATHS);
     await master.jobIn("words", JobState.MERGING, first);
     await master.publish("words", first);
+    await master.jobWhen("words", archived, first);
     assert.deepEqual((await nextJob(master, { "/d": "d" })).record.earlier, []);
 
     await using other = await etcd.cluster();
