@@ -82,6 +82,7 @@ async function throughTrouble(trouble: () => Promise<void>): Promise<void> {
     const script = `${COUNT_WORDS}; echo "$SHEAF_INPUT" >> ${notes}; sleep 0.08`;
     await createPipeline(connection, {
       ...{ name: "count", repo: "docs", glob: "/docs/*", script, workers: 2, merge: api.MergeStrategy.SUM },
+      spec: { reprocessSpec: "every_job" },
     });
   }
   await eventually(() => executions() - before >= N / 4, "a quarter of the datums was executed");

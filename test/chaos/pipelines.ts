@@ -1,6 +1,6 @@
 // What runs while things go wrong: pipelines whose right result is known before, round after round. Pure.
 //
-// A round changes some files of the input, and so makes a commit and a job over all of them. The commands write down the beginning
+// A round changes some files of the input, and so makes a commit and a job that runs all of them (`every_job`). The commands write down the beginning
 // and the end of each execution (monotonic time by /proc/uptime, job, file, their place), and never lie: so what was executed how
 // often, by whom and when is known from them alone.
 

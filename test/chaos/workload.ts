@@ -106,6 +106,8 @@ export class User {
       parallelismSpec: { constant: BigInt(workers) },
       merge: { strategy: merge },
       datumTries: tries,
+      // What was executed how often is to be known for all datums of all rounds.
+      reprocessSpec: "every_job",
     });
     await this.#call("createPipeline", (at) =>
       at.client(api.PipelineService).createPipeline({ spec, requestId: id("pipeline") }),

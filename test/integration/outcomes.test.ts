@@ -8,7 +8,7 @@ import { api } from "@sheaf/proto";
 import type { Connection } from "@sheaf/rpc";
 import { type CliEnd, sheaf } from "../kit/cli.ts";
 import { eventually, TestCluster } from "../kit/cluster.ts";
-import { assertSucceeded, createPipeline, putFiles, readFiles, runPipeline, waitJob } from "../kit/pipelines.ts";
+import { assertSucceeded, createPipeline, jobOf, putFiles, readFiles, runPipeline, waitJob } from "../kit/pipelines.ts";
 
 const { JobState, DatumState } = api;
 let cluster: TestCluster;
@@ -71,6 +71,32 @@ test("err_cmd that saves one of two: 1 processed, 1 recovered, 1 failed, and the
   assert.match(listed.stdout, /^DATUM .*\n2 +failed .*\/c .*code 3: bad.*\n$/);
   const recovered = await cli("datum", "list", "saves-odd", "--state", "recovered");
   assert.match(recovered.stdout, /^DATUM .*\n1 +recovered +1 .*\/b .*code 3: odd\n$/);
+});
+
+test("three commits: good, then one that err_cmd saves, then one that nothing saves: 1 + 0 / 1, 0 + 1 + 1 / 2, 0 + 2 / 3", async () => {
+  const put = (file: string, fate: string) => putFiles(connection, "growing", new Map([[file, fate]]));
+  await put("/1", "good");
+  const options = { name: "grows", repo: "growing", glob: "/*", script: COPY, spec: { datumTries: 1 } };
+  const transform = { errCmd: ["sh"], errStdin: ['grep -q odd "$SHEAF_INPUT"'] };
+  const jobs = [await runPipeline(connection, { ...options, transform })];
+  for (const [file, fate] of [
+    ["/2", "odd"],
+    ["/3", "bad"],
+  ] as const) {
+    const commit = await put(file, fate);
+    jobs.push(await jobOf(connection, "grows", commit));
+  }
+  const { SUCCEEDED, FAILED } = JobState;
+  assert.deepEqual(
+    jobs.map((job) => [job.state, ...counts(job)]),
+    [
+      [SUCCEEDED, 1n, 0n, 0n, 0n, 1n],
+      [SUCCEEDED, 0n, 1n, 1n, 0n, 2n],
+      [FAILED, 0n, 2n, 0n, 1n, 3n],
+    ],
+  );
+  const { stdout } = await cli("job", "list", "grows");
+  assert.deepEqual(stdout.match(/\d \+ \d( \+ \d)? \/ \d/g)?.toReversed(), ["1 + 0 / 1", "0 + 1 + 1 / 2", "0 + 2 / 3"]);
 });
 
 test("err_cmd that saves all: 1 processed, 2 recovered, the job has succeeded, and what failed has no output", async () => {

@@ -6,10 +6,15 @@ import { api } from "@sheaf/proto";
 import type { Connection } from "@sheaf/rpc";
 import { isTerminal, type Tree } from "./tree.ts";
 
-/** Puts files into a repo, which is made when it is missing, as one commit. */
-export async function putFiles(connection: Connection, repo: string, files: Tree): Promise<api.Commit> {
+/** Puts files into a repo, which is made when it is missing, as one commit; those of `deletes` are removed first. */
+export async function putFiles(
+  connection: Connection,
+  repo: string,
+  files: Tree,
+  deletes: readonly string[] = [],
+): Promise<api.Commit> {
   await connection.client(api.RepoService).createRepo({ name: repo }).catch(ifExists);
-  const { commit } = await connection.client(api.FileService).modifyFiles(steps(repo, files));
+  const { commit } = await connection.client(api.FileService).modifyFiles(steps(repo, files, deletes));
   assert.ok(commit);
   return commit;
 }
@@ -21,8 +26,10 @@ function ifExists(error: { code?: string }): void {
 async function* steps(
   repo: string,
   files: Tree,
+  deletes: readonly string[],
 ): AsyncGenerator<MessageInitShape<typeof api.ModifyFilesRequestSchema>> {
   yield { message: { case: "open", value: { repo } } };
+  for (const path of deletes) yield { message: { case: "delete", value: { path } } };
   for (const [path, content] of files) {
     const file = { path, content: typeof content === "string" ? Buffer.from(content) : content };
     yield { message: { case: "batch", value: { files: [file] } } };
@@ -45,18 +52,24 @@ export interface PipelineOptions {
   readonly spec?: Exclude<MessageInitShape<typeof api.PipelineSpecSchema>, api.PipelineSpec>;
 }
 
-export async function createPipeline(connection: Connection, options: PipelineOptions): Promise<void> {
+function specOf(options: PipelineOptions): api.PipelineSpec {
   const { name, repo, glob, script, workers = 1, merge = api.MergeStrategy.CONCAT } = options;
-  const cmd = options.cmd ?? ["sh", "-c", script];
-  const spec = create(api.PipelineSpecSchema, {
+  return create(api.PipelineSpecSchema, {
     pipeline: { name },
     input: { pfs: { repo, glob } },
-    transform: { cmd, ...options.transform },
+    transform: { cmd: options.cmd ?? ["sh", "-c", script], ...options.transform },
     parallelismSpec: { constant: BigInt(workers) },
     merge: { strategy: merge },
     ...options.spec,
   });
-  await connection.client(api.PipelineService).createPipeline({ spec });
+}
+
+export async function createPipeline(connection: Connection, options: PipelineOptions): Promise<void> {
+  await connection.client(api.PipelineService).createPipeline({ spec: specOf(options) });
+}
+
+export async function updatePipeline(connection: Connection, options: PipelineOptions): Promise<void> {
+  await connection.client(api.PipelineService).updatePipeline({ spec: specOf(options) });
 }
 
 /** The newest job of a pipeline, when there is one. */
@@ -64,6 +77,11 @@ export async function newestJob(connection: Connection, pipeline: string): Promi
   const { job } = await connection.client(api.JobService).inspectJob({ pipeline });
   assert.ok(job);
   return job;
+}
+
+/** The end of the job that a commit on its only input makes. */
+export async function jobOf(connection: Connection, pipeline: string, commit: api.Commit): Promise<api.Job> {
+  return waitJob(connection, pipeline, ({ state, inputs }) => isTerminal(state) && inputs[0]?.commit === commit.id);
 }
 
 /** Watches a job to its end. A broken stream is opened again. */

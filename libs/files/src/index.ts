@@ -44,7 +44,7 @@ export {
   parsePath,
   rangeUnder,
 } from "./path.ts";
-export { datumId } from "./plan/datum-id.ts";
+export { datumId, workId } from "./plan/datum-id.ts";
 export type { Match } from "./plan/matches.ts";
 export { findMatches } from "./plan/matches.ts";
 export { PlanReader, readPlanDatums } from "./plan/plan-reader.ts";

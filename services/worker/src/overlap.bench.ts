@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { create } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import { datumId, fileEntry, objectOf, openRun, PackWriter, PlanWriter, readRunRows } from "@sheaf/files";
-import { store } from "@sheaf/proto";
+import { datumId, fileEntry, objectOf, openRun, PackWriter, PlanWriter, readRunRows, workId } from "@sheaf/files";
+import { api, store } from "@sheaf/proto";
 import { systemClock, testLogger } from "@sheaf/runtime";
 import { openStore, type Store } from "@sheaf/storage";
 import { startEngine } from "./engine/assemble.ts";
@@ -61,15 +61,16 @@ function slowed(source: Store): Store {
 async function planIn(target: Store): Promise<store.ObjectRef> {
   const packs = new PackWriter(target);
   const plan = new PlanWriter(target);
+  const spec = specOf({ cmd: ["sh", "-c", `cp "$SHEAF_INPUT" "$SHEAF_OUT"; sleep ${STAGE_MS / 1_000}`] });
+  const work = workId("edges", create(api.PipelineSpecSchema, spec));
   for (let i = 0; i < datums; i++) {
     const file = fileEntry(`/f${String(i).padStart(5, "0")}`, packs.add(Buffer.alloc(DATUM_BYTES, i)));
     const inputs = [create(store.DatumInputSchema, { name: "in", path: file.path, files: [file] })];
     await packs.ready();
-    await plan.add(create(store.DatumSchema, { id: datumId("edges", "", inputs), inputs }));
+    await plan.add(create(store.DatumSchema, { id: datumId(work, inputs), inputs }));
   }
   await packs.close();
   const { ref } = await plan.finish({ job: JOB, attempt: "a", worker: "w" });
-  const spec = specOf({ cmd: ["sh", "-c", `cp "$SHEAF_INPUT" "$SHEAF_OUT"; sleep ${STAGE_MS / 1_000}`] });
   return workOf(target, spec, { inputs: inputOf(undefined), plan: objectOf(ref) });
 }
 

@@ -5,7 +5,6 @@ import { store } from "@sheaf/proto";
 import fc from "fast-check";
 import { compileGlob, type Glob } from "../glob.ts";
 import { comparePaths, foldersOf, isUnder } from "../path.ts";
-import { datumId } from "./datum-id.ts";
 import { findMatches } from "./matches.ts";
 
 const entry = (path: string): store.FileEntry => create(store.FileEntrySchema, { path });
@@ -110,26 +109,4 @@ test("the stream finds what a search over all paths finds", async () => {
     }),
     { numRuns: 1_000 },
   );
-});
-
-test("a datum's id is that of its work", () => {
-  const file = (path: string, byte: number) =>
-    create(store.FileEntrySchema, { path, hash: new Uint8Array(32).fill(byte), size: 3n });
-  const input = (path: string, files: store.FileEntry[]) => create(store.DatumInputSchema, { name: "in", path, files });
-  const id = datumId("p", "", [input("/a", [file("/a/1", 1), file("/a/2", 2)])]);
-  assert.match(id, /^[0-9a-f]{64}$/);
-  // Where the bytes lie is not part of it.
-  const elsewhere = file("/a/1", 1);
-  elsewhere.segments = [create(store.SegmentSchema, { length: 3 })];
-  assert.equal(datumId("p", "", [input("/a", [elsewhere, file("/a/2", 2)])]), id);
-  const others = [
-    datumId("q", "", [input("/a", [file("/a/1", 1), file("/a/2", 2)])]),
-    datumId("p", "s", [input("/a", [file("/a/1", 1), file("/a/2", 2)])]),
-    datumId("p", "", [input("/a", [file("/a/1", 1), file("/a/2", 3)])]),
-    datumId("p", "", [input("/a", [file("/a/1", 1), file("/a/3", 2)])]),
-    datumId("p", "", [input("/a", [file("/a/1", 1)])]),
-    datumId("p", "", [input("/a", [file("/a/1", 1)]), input("/a", [file("/a/2", 2)])]),
-    datumId("", "p", [input("/a", [file("/a/1", 1), file("/a/2", 2)])]),
-  ];
-  assert.equal(new Set([id, ...others]).size, 8);
 });

@@ -90,7 +90,8 @@ export async function* readRecordBlocks<R>(
 ): AsyncGenerator<R[], void, void> {
   for await (const block of readBlocks(table, section, range)) {
     const records = recordsOf(table, kind, block);
-    const inRange = records.filter((record) => isIn(kind.keyOf(record), range));
+    const isAll = range.from === undefined && range.to === undefined;
+    const inRange = isAll ? records : records.filter((record) => isIn(kind.keyOf(record), range));
     if (inRange.length > 0) yield inRange;
   }
 }

@@ -141,7 +141,8 @@ function defineSwitches(pipeline: Command, session: Session): void {
   );
   leaf(pipeline, {
     usage: "run <name>",
-    summary: "Makes a job of the newest input commits, also when they had one.",
+    summary:
+      "Makes a job of the newest input commits, also when they had one; datums that are done are skipped (reprocess_spec).",
     examples: ["sheaf pipeline run status-codes"],
   }).action(
     action<object, [string]>(session, async (call, _, name) => {

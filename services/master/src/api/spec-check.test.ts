@@ -91,6 +91,7 @@ const invalid: readonly [string, api.PipelineSpec | undefined, string][] = [
   ["a ratio of NaN", spec({ failurePolicy: { minSuccessRatio: "NaN" } }), "failure_policy.min_success_ratio"],
   ["2^53 failures", spec({ failurePolicy: { maxFailed: "9007199254740992" } }), "failure_policy.max_failed"],
   ["a long salt", spec({ salt: "x".repeat(257) }), "salt"],
+  ["a third word for what is run again", spec({ reprocessSpec: "never" }), "reprocess_spec"],
   ["a bad output branch", spec({ outputBranch: "A" }), "output_branch"],
   [
     "101 merge rules",
@@ -123,7 +124,6 @@ const unimplemented: readonly [string, api.PipelineSpec][] = [
   ["input.pfs.group_by", pfs({ groupBy: "$1" })],
   ["autoscaling", spec({ autoscaling: true })],
   ["standby", spec({ standby: true })],
-  ["reprocess_spec", spec({ reprocessSpec: "every_job" })],
   ["resource_requests", spec({ resourceRequests: {} })],
   ["datum_set_spec", spec({ datumSetSpec: {} })],
   ["scheduling_spec", spec({ schedulingSpec: {} })],

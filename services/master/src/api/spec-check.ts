@@ -41,6 +41,12 @@ function checkParts(violations: Violations, spec: api.PipelineSpec): void {
   checkTimeout(violations, "job_timeout", spec.jobTimeout);
   checkFailurePolicy(violations, spec.failurePolicy);
   checkResources(violations, spec.resourceLimits);
+  const reprocess = spec.reprocessSpec;
+  violations.require(
+    ["", "until_success", "every_job"].includes(reprocess),
+    "reprocess_spec",
+    `is ${shown(reprocess)}: use "until_success" or "every_job"`,
+  );
   checkBytes(violations, "salt", Buffer.byteLength(spec.salt), limits.SALT_BYTES_MAX);
 }
 

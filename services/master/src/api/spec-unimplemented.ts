@@ -22,7 +22,6 @@ const NOT_IMPLEMENTED = [
   "input.pfs.group_by",
   "autoscaling",
   "standby",
-  "reprocess_spec",
   "resource_requests",
   "datum_set_spec",
   "scheduling_spec",

@@ -35,19 +35,24 @@ const base: JobView = {
   nowMs: 1_001_000,
 };
 
-const before = (state: api.JobState) => ({ id: "k-1", state });
+const before = (state: api.JobState, isReadable = true) => ({ id: "k-1", state, isReadable });
 const processing = { state: JobState.PROCESSING, datums: 5, plan: done };
 
 const rows: readonly [string, Partial<JobView>, Partial<JobStep>][] = [
-  ["a first job plans at once", {}, { kind: "plan" }],
+  ["a first job plans at once", {}, { kind: "start-planning" }],
   [
     "a job waits for the one before it to be planned",
     { before: before(JobState.PLANNING) },
     { kind: "wait", waitingFor: "job k-1, the one before it, to be planned" },
   ],
-  ["it plans beside one that is processed", { before: before(JobState.PROCESSING) }, { kind: "plan" }],
-  ["it plans after one that failed before its plan", { before: before(JobState.FAILED) }, { kind: "plan" }],
-  ["a new owner opens the plan ledger again", { state: JobState.PLANNING }, { kind: "plan" }],
+  ["it plans beside one that is processed", { before: before(JobState.PROCESSING, false) }, { kind: "start-planning" }],
+  ["it plans after one that has failed", { before: before(JobState.FAILED) }, { kind: "start-planning" }],
+  [
+    "not before what that has finished can be read",
+    { before: before(JobState.FAILED, false) },
+    { kind: "wait", waitingFor: "job k-1, the one before it, to be archived" },
+  ],
+  ["a new owner opens the plan ledger again", { state: JobState.PLANNING }, { kind: "open-plan" }],
   ["a plan that is made is waited for", { state: JobState.PLANNING, plan: open }, { kind: "wait", waitingFor: "" }],
   ["a plan is read when it is made", { state: JobState.PLANNING, plan: done }, { kind: "process" }],
   [
@@ -159,7 +164,7 @@ const view: fc.Arbitrary<JobView> = fc.record({
   plan: ledger,
   process: ledger,
   pipelineStopped: fc.boolean(),
-  before: fc.option(fc.record({ id: fc.constant("k-1"), state })),
+  before: fc.option(fc.record({ id: fc.constant("k-1"), state, isReadable: fc.boolean() })),
   nowMs: fc.integer({ min: 0, max: 30_000 }),
 });
 

@@ -42,7 +42,12 @@ export interface JobView {
   /** A user has stopped the pipeline, or deletes it. */
   readonly pipelineStopped: boolean;
   /** The job before it; null when there is none. */
-  readonly before: { readonly id: string; readonly state: api.JobState } | null;
+  readonly before: {
+    readonly id: string;
+    readonly state: api.JobState;
+    /** Its runs are named by its record, or by its archive: what it has finished can be taken over. */
+    readonly isReadable: boolean;
+  } | null;
   /** Milliseconds since 1970. */
   readonly nowMs: number;
 }
@@ -57,8 +62,9 @@ export type JobEnd = {
 export type JobStep =
   /** Nothing to do before something changes; `atMs`: or before this time. `waitingFor`: for people, empty while it runs. */
   | { readonly kind: "wait"; readonly waitingFor: string; readonly atMs?: number }
-  /** Open the plan ledger; the record says PLANNING. */
-  | { readonly kind: "plan" }
+  /** Fix the earlier jobs that results are taken over from; the record says PLANNING. */
+  | { readonly kind: "start-planning" }
+  | { readonly kind: "open-plan" }
   /** Read the plan that a worker made; the record says PROCESSING. */
   | { readonly kind: "process" }
   /** Go on with a process ledger that an owner before us opened. */
@@ -100,14 +106,20 @@ function next(job: JobView): JobStep {
 }
 
 function created({ before }: JobView): JobStep {
-  if (before === null || hasPlanned(before.state)) return { kind: "plan" }; // J4
-  return { kind: "wait", waitingFor: `job ${before.id}, the one before it, to be planned` };
+  if (before !== null && !hasPlanned(before.state)) {
+    return { kind: "wait", waitingFor: `job ${before.id}, the one before it, to be planned` }; // J4
+  }
+  // It lasts for as long as its owner takes to archive it; what it has finished need not be done again.
+  if (before !== null && isTerminal(before.state) && !before.isReadable) {
+    return { kind: "wait", waitingFor: `job ${before.id}, the one before it, to be archived` };
+  }
+  return { kind: "start-planning" };
 }
 
 function planning({ plan }: JobView): JobStep {
   switch (plan.kind) {
     case "shut":
-      return { kind: "plan" };
+      return { kind: "open-plan" };
     case "open":
       return { kind: "wait", waitingFor: "" };
     case "inconsistent":

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { api, dispatch, state } from "@sheaf/proto";
+import { api, dispatch, state, store } from "@sheaf/proto";
 import * as change from "./job-record.ts";
 
 const record = () => create(state.JobRecordSchema, { version: 1, state: api.JobState.PROCESSING, outputCommit: "c" });
@@ -11,7 +11,7 @@ describe("changes of a job's record", () => {
   it("never touch the record that they are made of", () => {
     const before = record();
     change.withStart(before, 5);
-    change.toPlanning(before);
+    change.toPlanning(before, { input: create(store.ObjectRefSchema, { key: "work/other" }), earlier: ["j"] });
     change.toEnd(before, { state: api.JobState.FAILED, reason: "R", message: "m" }, 9);
     assert.deepEqual(before, record());
   });

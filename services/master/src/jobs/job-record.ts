@@ -13,8 +13,12 @@ function changed(record: state.JobRecord, fields: Fields): state.JobRecord {
   return Object.assign(clone(state.JobRecordSchema, record), fields);
 }
 
-export function toPlanning(record: state.JobRecord): state.JobRecord {
-  return changed(record, { state: api.JobState.PLANNING });
+/** `input`: what the plan ledger works from; `earlier`: the jobs whose results it names. */
+export function toPlanning(
+  record: state.JobRecord,
+  fixed: { readonly input: store.ObjectRef; readonly earlier: string[] },
+): state.JobRecord {
+  return changed(record, { state: api.JobState.PLANNING, ...fixed });
 }
 
 export function toProcessing(record: state.JobRecord, plan: store.ObjectRef, datums: bigint): state.JobRecord {

@@ -3,7 +3,7 @@
 
 import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Ownership } from "@sheaf/ledger";
-import { api } from "@sheaf/proto";
+import { api, type state } from "@sheaf/proto";
 import { messageOf, SheafError } from "@sheaf/runtime";
 import type { World } from "../context.ts";
 import type { Jobs, KeptJob } from "../mirror/jobs.ts";
@@ -43,7 +43,7 @@ export class JobRun {
     this.#deps = deps;
     this.id = id;
     this.#steps = new JobSteps(
-      { world, ownership, writer: new JobWriter(world, jobs, ownership), changed, wake: () => this.wake() },
+      { world, jobs, ownership, writer: new JobWriter(world, jobs, ownership), changed, wake: () => this.wake() },
       id,
     );
     const name = `job ${ownership.pipeline}/${id}`;
@@ -136,7 +136,7 @@ export class JobRun {
       plan: this.#steps.plan,
       process: this.#steps.process,
       pipelineStopped: pipelineStopped(),
-      before: beforeId === undefined || before === undefined ? null : { id: beforeId, state: before.record.state },
+      before: beforeId === undefined || before === undefined ? null : viewBefore(beforeId, before.record),
       nowMs: Math.floor(world.clock.wall()),
     };
   }
@@ -163,6 +163,10 @@ export class JobRun {
     this.#merge?.close().catch((error) => world.log.warn({ err: error }, `cannot close a watch: ${messageOf(error)}`));
     this.#merge = undefined;
   }
+}
+
+function viewBefore(id: string, { state, runs, archive }: state.JobRecord): NonNullable<JobView["before"]> {
+  return { id, state, isReadable: runs !== undefined || archive !== undefined };
 }
 
 function millis(time: Timestamp | undefined): number {

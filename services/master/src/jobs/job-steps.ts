@@ -8,9 +8,10 @@ import { api, state, type store } from "@sheaf/proto";
 import { dataLoss } from "@sheaf/runtime";
 import type { World } from "../context.ts";
 import { describeFailure } from "../datums/describe-failure.ts";
-import type { KeptJob } from "../mirror/jobs.ts";
+import type { Jobs, KeptJob } from "../mirror/jobs.ts";
 import { putArchive } from "./archive.ts";
 import type { JobStep, LedgerView } from "./decide.ts";
+import { chooseEarlier, olderJobs, withEarlier } from "./earlier.ts";
 import { failuresAllowed, givesUpAfter, missing } from "./failure-policy.ts";
 import * as change from "./job-record.ts";
 import type { JobWriter } from "./job-writer.ts";
@@ -22,6 +23,7 @@ import { putProcessInput, readPlanInput } from "./work-input.ts";
 
 export interface JobStepsDeps {
   readonly world: World;
+  readonly jobs: Jobs;
   readonly ownership: Ownership;
   readonly writer: JobWriter;
   /** A ledger has ended, or its first datum was handed out. */
@@ -79,7 +81,9 @@ export class JobSteps {
 
   take(step: Act, kept: KeptJob): Promise<void> {
     switch (step.kind) {
-      case "plan":
+      case "start-planning":
+        return this.#startPlanning(kept);
+      case "open-plan":
         return this.#openPlan(kept);
       case "process":
         return this.#startProcessing(kept);
@@ -106,14 +110,21 @@ export class JobSteps {
     return this.#deps.writer.write(kept, change.toEnd(record, ended, this.#nowMs(), totals));
   }
 
-  /** Both at once: a ledger that stands for a job that never became PLANNING is opened again, or closed when it was stopped. */
-  async #openPlan(kept: KeptJob): Promise<void> {
-    const { record } = kept;
-    const opening = this.#open("plan", { n: 1, input: reference(record.input, "pinned input") });
-    const planning =
-      record.state === api.JobState.CREATED ? this.#deps.writer.write(kept, change.toPlanning(record)) : undefined;
-    const [plan] = await Promise.all([opening, planning]);
-    this.#plan = plan;
+  /** One transaction fixes what is taken over from earlier jobs: their records stand as they were when they were chosen. */
+  async #startPlanning(kept: KeptJob): Promise<void> {
+    const { world, jobs, ownership, writer } = this.#deps;
+    const planned = await readPlanInput(world.store, kept.record);
+    const everyJob = planned.spec?.reprocessSpec === "every_job";
+    const chosen = everyJob ? [] : chooseEarlier(olderJobs(jobs, ownership.pipeline, this.#id));
+    const { ref: input, from } = await withEarlier(world, planned, chosen);
+    const record = change.toPlanning(kept.record, { input, earlier: from.map(({ id }) => id) });
+    const unmoved = from.map((older) => unchanged(older.kept));
+    await writer.write(kept, record, unmoved);
+    this.#input = undefined;
+  }
+
+  async #openPlan({ record }: KeptJob): Promise<void> {
+    this.#plan = await this.#open("plan", { n: 1, input: reference(record.input, "pinned input") });
   }
 
   async #startProcessing(kept: KeptJob): Promise<void> {

@@ -71,7 +71,7 @@ export async function startEngine(
     onCannotGoOn: (claim) => engine.cannotGoOn(claim),
   });
   const solos = {
-    plan: new PlanWork(store, data.worker, clock),
+    plan: new PlanWork(store, data.worker, clock, log),
     merge: new MergeWork(store, data.worker, clock, () => engine.changed()),
   };
   const engine = new Engine({ book, floor, solos, clock, log, send });

@@ -51,15 +51,24 @@ export class Drafts {
     this.#newAttempt = newAttempt;
   }
 
-  /** Keeps the result, which the claim has taken as finished. `merge`: that of the job. */
-  add(claim: Claim, index: number, result: DatumResult, fresh: Fresh, merge: api.MergeSpec | undefined): void {
+  /**
+   * Keeps the result, which the claim has taken as finished. Without `fresh` its sums are read back when it is cut. `merge`: that
+   * of the job.
+   */
+  add(
+    claim: Claim,
+    index: number,
+    result: DatumResult,
+    fresh: Fresh | undefined,
+    merge: api.MergeSpec | undefined,
+  ): void {
     let kept = this.#claims.get(claim);
     if (kept === undefined) {
       kept = { merge, results: new Map(), fresh: new Map(), draft: undefined };
       this.#claims.set(claim, kept);
     }
     kept.results.set(index, result);
-    kept.fresh.set(index, fresh);
+    if (fresh !== undefined) kept.fresh.set(index, fresh);
     this.#grow(claim, kept);
   }
 

@@ -35,7 +35,7 @@ const COMMAND: Mode = { t: "command" };
 const RETRY = { baseMs: 100, capMs: 5_000 };
 
 export interface FloorOptions
-  extends Omit<PrefetchOptions, "onReady" | "onImpossible" | "onQuarantined" | "onUnfed">,
+  extends Omit<PrefetchOptions, "onReady" | "onSkipped" | "onImpossible" | "onQuarantined" | "onUnfed">,
     UploadsOptions {
   readonly random: Random;
   /** A try failed and others follow. */
@@ -58,6 +58,7 @@ export class Floor implements Waiting {
     this.#prefetch = new Prefetch({
       ...options,
       onReady: () => this.#poke(),
+      onSkipped: (item, skipped) => this.uploads.skip(item, skipped),
       onImpossible: (item, failure) => void this.uploads.between(() => this.#onFailure(item, failure)),
       onQuarantined: (item) => void this.uploads.between(() => this.#fail(item, quarantineOf(item.losses))),
       onUnfed: (item) => this.#kill(item),

@@ -11,6 +11,7 @@ import type { Held } from "../handler/held.ts";
 import type { DatumFolder, DatumFolders } from "../scratch/datum-folders.ts";
 import type { DatumRun } from "./datum-run.ts";
 import type { ProcessJob } from "./job.ts";
+import type { Skipped } from "./skipped.ts";
 
 export interface Item {
   readonly claim: Claim;
@@ -25,6 +26,8 @@ export interface Item {
   lazy: LazyFiles | undefined;
   /** What is in it, when it has not been made. */
   held: Held | undefined;
+  /** What an earlier job has made of it: then it is not run. */
+  skipped: Skipped | undefined;
   /** Tries that were the command's own failure, those on earlier workers among them. */
   failures: number;
   /** Times that a worker, or the launcher here, died under it. */
@@ -55,7 +58,7 @@ export interface Cost {
 export function newItem(claim: Claim, job: ProcessJob, index: number, datum: store.Datum): Item {
   const { tries: failures, losses } = claim.assigned.prior.get(index) ?? { tries: 0, losses: 0 };
   const none = {
-    ...{ folder: undefined, held: undefined, lazy: undefined },
+    ...{ folder: undefined, held: undefined, lazy: undefined, skipped: undefined },
     ...{ launchersLost: 0, run: undefined, restart: false, spent: undefined },
   };
   return { claim, job, index, datum, log: new LogCapture(), failures, losses, ...none, cost: newCost() };

@@ -77,6 +77,7 @@ async function open(n: number, bytes: number, prior: ReadonlyMap<number, Prior> 
     log: testLogger(),
     openJob: async () => job,
     onReady: () => {},
+    onSkipped: ({ index }) => assert.fail(`datum ${index} is skipped`),
     onImpossible: (_item, failure) => seen.damaged.push(failure),
     onQuarantined: ({ index }) => seen.quarantined.push(index),
     onCannotGoOn: (claim) => seen.stuck.push(claim),

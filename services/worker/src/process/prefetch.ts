@@ -4,10 +4,12 @@
  * P1. Several downloads are under way at a time, for a store that takes its time to answer; datums leave in the order of their claim
  *     all the same, because a claim gives back what lies behind the last that was started (C1).
  * P2. What is downloaded ahead, or under way, is bounded in number and in bytes; one datum may be larger than that.
+ * P3. Of a datum that an earlier job has done it gets the result in the place of the inputs. Such a datum keeps its place in the line,
+ *     because one that has ended cannot be given back, nor can those before it (C1).
  */
 import { type SegmentReader, segmentReader } from "@sheaf/files";
 import type { store } from "@sheaf/proto";
-import { type Clock, type Logger, messageOf, type Timer } from "@sheaf/runtime";
+import { type Clock, type Logger, messageOf, SheafError, type Timer } from "@sheaf/runtime";
 import type { Store } from "@sheaf/storage";
 import type { ClaimBook } from "../claims/book.ts";
 import type { Claim } from "../claims/claim.ts";
@@ -16,16 +18,20 @@ import { type InputFile, inputFiles } from "../datum/input-modes.ts";
 import { type FifoPool, LazyFiles } from "../datum/lazy-files.ts";
 import type { Failure } from "../datum/outcome.ts";
 import { Bell } from "../engine/bell.ts";
+import { Serial } from "../engine/serial.ts";
 import { canBeHeld, hold } from "../handler/held.ts";
 import type { DatumFolder, DatumFolders } from "../scratch/datum-folders.ts";
 import { type Item, isQuarantined, isWanted, newItem, removeFolder } from "./item.ts";
 import type { ProcessJob } from "./job.ts";
+import { EarlierResults, type Skipped } from "./skipped.ts";
 
 /** Datums that are downloaded ahead. */
 const AHEAD_COUNT = 64;
 const AHEAD_BYTES = 64 * 1024 * 1024;
 const LOADS_MAX = 8;
 const AWAY_WAIT_MS = 500;
+/** Skipped datums need no real wait: others of this thread get their turn at least so often. */
+const BREATH_MS = 10;
 
 export interface PrefetchOptions {
   readonly store: Store;
@@ -37,6 +43,8 @@ export interface PrefetchOptions {
   readonly openJob: (input: store.ObjectRef) => Promise<ProcessJob>;
   /** There is something to `shift`. */
   readonly onReady: () => void;
+  /** It is the turn of a datum that an earlier job has done. It counts as started. */
+  readonly onSkipped: (item: Item, skipped: Skipped) => void;
   /** What the datum reads is damaged, or it cannot be prepared anywhere. */
   readonly onImpossible: (item: Item, failure: Failure) => void;
   /** Too many workers were lost with the datum: it is not to be run. */
@@ -51,14 +59,16 @@ export interface PrefetchOptions {
 interface Entry {
   readonly item: Item;
   readonly files: readonly InputFile[];
-  /** Of its content. */
-  readonly bytes: number;
+  /** Of its content, as far as it is, or will be, here. */
+  bytes: number;
   state: "waiting" | "loading" | "ready";
 }
 
 export class Prefetch {
   readonly #options: PrefetchOptions;
   readonly #reader: SegmentReader;
+  readonly #earlier: EarlierResults;
+  readonly #findings = new Serial();
   readonly #bell = new Bell();
   /** In the order in which they leave (P1). */
   readonly #line: Entry[] = [];
@@ -75,11 +85,17 @@ export class Prefetch {
   constructor(options: PrefetchOptions) {
     this.#options = options;
     this.#reader = segmentReader(options.store);
+    this.#earlier = new EarlierResults(options.store, this.#reader, options.log);
   }
 
   /** Downloads until it is closed. */
   async run(): Promise<void> {
-    while (!this.#closed) {
+    for (let breath = this.#options.clock.now(); !this.#closed; ) {
+      if (this.#options.clock.now() - breath > BREATH_MS) {
+        await new Promise(setImmediate);
+        breath = this.#options.clock.now();
+      }
+      this.#skip();
       // Asked for before the look, so that no change in between is missed.
       const change = this.#bell.wait();
       const entry = this.#mayLoad()
@@ -112,6 +128,7 @@ export class Prefetch {
       timer.cancel();
       this.#pausing.delete(item);
     }
+    this.#skip();
     this.#bell.ring();
   }
 
@@ -130,6 +147,7 @@ export class Prefetch {
     const first = this.#first;
     if (first === undefined) return undefined;
     this.#remove(first);
+    this.#skip();
     this.#bell.ring();
     return first.item;
   }
@@ -149,6 +167,21 @@ export class Prefetch {
   get #first(): Entry | undefined {
     const first = this.#again.find(({ state }) => state === "ready") ?? this.#line[0];
     return first?.state === "ready" ? first : undefined;
+  }
+
+  /** P3. Settles what nothing that is to be run stands before. */
+  #skip(): void {
+    for (let first = this.#first; first?.item.skipped !== undefined; first = this.#first) {
+      const { item } = first;
+      this.#remove(first);
+      if (item.claim.start(item.index, this.#options.clock.now())) this.#options.onSkipped(item, first.item.skipped);
+    }
+  }
+
+  /** Results are read from one place after another: one at a time keeps to that. */
+  async #findEarlier({ job, datum }: Item): Promise<Skipped | undefined> {
+    if (datum.earlier === undefined) return undefined;
+    return this.#findings.run(() => this.#earlier.find(job, datum));
   }
 
   #mayLoad(): boolean {
@@ -201,6 +234,8 @@ export class Prefetch {
     if (done.kind === "ready") {
       entry.state = "ready";
       item.cost.downloadBytes = done.bytes;
+      entry.bytes = done.bytes;
+      this.#skip();
       return onReady();
     }
     entry.state = "waiting";
@@ -210,6 +245,13 @@ export class Prefetch {
 
   async #download({ item, files }: Entry): Promise<Downloaded> {
     const { fifos, folders } = this.#options;
+    try {
+      item.skipped = await this.#findEarlier(item);
+      if (item.skipped !== undefined) return { kind: "ready", bytes: 0 };
+    } catch (error) {
+      if (!(error instanceof SheafError)) throw error;
+      return { kind: "store-away", detail: messageOf(error) };
+    }
     try {
       if (this.#mayHold(item, files)) return await this.#hold(item, files);
       const folder = folders.take();

@@ -9,17 +9,22 @@ import type { DatumResult } from "./drafts.ts";
 export function totalsOf(results: readonly DatumResult[]): dispatch.Totals {
   const totals = create(dispatch.TotalsSchema);
   const times: number[] = [];
+  // Of a skipped datum it is some microseconds; but without any, an owner knows nothing of what such datums cost.
+  let [downloadMs, processMs, uploadMs] = [0, 0, 0];
   for (const { row, entries } of results) {
     count(totals, row);
     totals.downloadBytes += row.stats?.downloadBytes ?? 0n;
     totals.uploadBytes += row.stats?.uploadBytes ?? 0n;
-    totals.downloadMs += milliseconds(row.stats?.downloadTime);
-    totals.processMs += milliseconds(row.stats?.processTime);
+    downloadMs += milliseconds(row.stats?.downloadTime);
+    processMs += milliseconds(row.stats?.processTime);
     // What never ran took no time.
-    if (row.started !== undefined) times.push(Number(milliseconds(row.stats?.processTime)));
-    totals.uploadMs += milliseconds(row.stats?.uploadTime);
+    if (row.started !== undefined) times.push(milliseconds(row.stats?.processTime));
+    uploadMs += milliseconds(row.stats?.uploadTime);
     for (const entry of entries) totals.outputBytes += entry.size;
   }
+  totals.downloadMs = BigInt(Math.ceil(downloadMs));
+  totals.processMs = BigInt(Math.ceil(processMs));
+  totals.uploadMs = BigInt(Math.ceil(uploadMs));
   totals.medianMs = medianMs(times);
   return totals;
 }
@@ -43,6 +48,6 @@ function count(totals: dispatch.Totals, { state, index, message }: store.DatumRo
   }
 }
 
-function milliseconds(duration: Duration | undefined): bigint {
-  return duration === undefined ? 0n : duration.seconds * 1_000n + BigInt(Math.round(duration.nanos / 1e6));
+function milliseconds(duration: Duration | undefined): number {
+  return duration === undefined ? 0 : Number(duration.seconds) * 1_000 + duration.nanos / 1e6;
 }

@@ -25,10 +25,16 @@ import type { TryEnded } from "./datum-run.ts";
 import { Drafts } from "./drafts.ts";
 import { type Item, type Outcome, removeFolder, rowOf } from "./item.ts";
 import { Packs } from "./packs.ts";
+import { type Skipped, skippedRow } from "./skipped.ts";
 import { totalsOf } from "./totals.ts";
 
 /** Ended datums that wait for the upload before no other begins. */
 const WAITING_MAX = 32;
+/**
+ * What a skipped datum, and each of its files, counts for the size of a run: nothing is uploaded, but row and entries are held until
+ * the cut, which so comes after some 32,000 of them.
+ */
+const SKIPPED_BYTES = 2_048;
 
 /** An end of a try that is its command's own doing. */
 export type OwnEnd = TryEnded & { kind: "exited" | "timed-out" | "wrote" | "failed" };
@@ -110,6 +116,19 @@ export class Uploads {
   /** The datum has failed for good. To be called between uploads. */
   fail(item: Item, failure: Failure): void {
     this.#settle(item, { kind: "failed", failure });
+  }
+
+  /** The datum is not run: what an earlier job has made of it goes into the run, and stays in the packs where it is. */
+  skip(item: Item, skipped: Skipped): void {
+    const { entries, sums } = skipped;
+    if (!item.claim.finish(item.index, (1 + entries.length) * SKIPPED_BYTES)) return;
+    const row = skippedRow(item.index, item.datum, skipped, item.cost.downloadMs);
+    const result = { row, entries, sumPaths: new Set(sums.map(({ path }) => path)) };
+    // While one before it runs, thousands may come to wait: their lines are not held, but read back.
+    const isNext = item.claim.ready > item.index;
+    const fresh = sums.length === 0 || isNext ? { sums, release: () => {} } : undefined;
+    this.#drafts.add(item.claim, item.index, result, fresh, item.job.work.spec?.merge);
+    this.#options.onFinished(item.claim);
   }
 
   attemptOf(claim: Claim): string | undefined {

@@ -194,15 +194,17 @@ export type PipelineSpec = Message<"sheaf.api.v1.PipelineSpec"> & {
   standby: boolean;
 
   /**
-   * Whether datums that are unchanged since an earlier job are skipped: "until_success" or "every_job". Not implemented
-   * yet: every job runs all its datums.
+   * Which datums a job runs: "until_success", those that neither the newest job to succeed nor the (at most three) newest that
+   * failed or were stopped after it have done with success, or "every_job", all of them. Default: "until_success". See Datum.id
+   * in sheaf.store.v1 for what makes two datums the same.
    *
    * @generated from field: string reprocess_spec = 13;
    */
   reprocessSpec: string;
 
   /**
-   * Any text; another value makes all datums new. At most 256 bytes.
+   * Any text; another value makes all datums new. At most 256 bytes. To be changed when something has that the spec does
+   * not name: a program on the machine, a server that the command asks.
    *
    * @generated from field: string salt = 14;
    */

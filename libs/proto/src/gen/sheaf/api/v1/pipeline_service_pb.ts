@@ -463,7 +463,7 @@ export const PipelineService: GenService<{
     output: typeof StopPipelineResponseSchema;
   },
   /**
-   * Makes a job of the input heads as they are now. Codes: NOT_FOUND, FAILED_PRECONDITION (stopped).
+   * Makes a job of the input heads as they are now; it runs what reprocess_spec says. Codes: NOT_FOUND, FAILED_PRECONDITION (stopped).
    *
    * @generated from rpc sheaf.api.v1.PipelineService.RunPipeline
    */

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file sheaf/store/v1/plan.proto.
  */
 export const file_sheaf_store_v1_plan: GenFile = /*@__PURE__*/
-  fileDesc("ChlzaGVhZi9zdG9yZS92MS9wbGFuLnByb3RvEg5zaGVhZi5zdG9yZS52MSJ2CgtJbnB1dENvbW1pdBIMCgRuYW1lGAEgASgJEgwKBHJlcG8YAiABKAkSDgoGYnJhbmNoGAMgASgJEg4KBmNvbW1pdBgEIAEoCRIrCghtYW5pZmVzdBgFIAEoCzIZLnNoZWFmLnN0b3JlLnYxLk9iamVjdFJlZiKXAgoJV29ya0lucHV0Eg8KB3ZlcnNpb24YASABKA0SCwoDam9iGAIgASgJEhAKCHBpcGVsaW5lGAMgASgJEhgKEHBpcGVsaW5lX3ZlcnNpb24YBCABKAQSKAoEc3BlYxgFIAEoCzIaLnNoZWFmLmFwaS52MS5QaXBlbGluZVNwZWMSFQoNb3V0cHV0X2NvbW1pdBgGIAEoCRIrCgZpbnB1dHMYByADKAsyGy5zaGVhZi5zdG9yZS52MS5JbnB1dENvbW1pdBInCgRwbGFuGAggASgLMhkuc2hlYWYuc3RvcmUudjEuT2JqZWN0UmVmEikKBW1lcmdlGAkgASgLMhouc2hlYWYuc3RvcmUudjEuTWVyZ2VJbnB1dCJeCgpNZXJnZUlucHV0EicKBHJ1bnMYASABKAsyGS5zaGVhZi5zdG9yZS52MS5PYmplY3RSZWYSJwoEY3V0cxgCIAEoCzIZLnNoZWFmLnN0b3JlLnYxLk9iamVjdFJlZiJSCgpEYXR1bUlucHV0EgwKBG5hbWUYASABKAkSDAoEcGF0aBgCIAEoCRIoCgVmaWxlcxgDIAMoCzIZLnNoZWFmLnN0b3JlLnYxLkZpbGVFbnRyeSI/CgVEYXR1bRIKCgJpZBgBIAEoCRIqCgZpbnB1dHMYAiADKAsyGi5zaGVhZi5zdG9yZS52MS5EYXR1bUlucHV0IlEKCVBsYW5DaHVuaxIPCgd2ZXJzaW9uGAEgASgNEgwKBGZyb20YAiABKAQSJQoGZGF0dW1zGAMgAygLMhUuc2hlYWYuc3RvcmUudjEuRGF0dW0iUwoMUGxhbkNodW5rUmVmEikKBm9iamVjdBgBIAEoCzIZLnNoZWFmLnN0b3JlLnYxLk9iamVjdFJlZhIMCgRmcm9tGAIgASgEEgoKAnRvGAMgASgEIpoBCgxQbGFuTWFuaWZlc3QSDwoHdmVyc2lvbhgBIAEoDRIsCgZoZWFkZXIYAiABKAsyHC5zaGVhZi5zdG9yZS52MS5SZXN1bHRIZWFkZXISLAoGY2h1bmtzGAMgAygLMhwuc2hlYWYuc3RvcmUudjEuUGxhbkNodW5rUmVmEg4KBmRhdHVtcxgEIAEoBBINCgVieXRlcxgFIAEoBCJ+CgxSZXN1bHRIZWFkZXISCwoDam9iGAEgASgJEiYKBGtpbmQYAiABKA4yGC5zaGVhZi5zdG9yZS52MS5Xb3JrS2luZBIMCgRmcm9tGAMgASgEEgoKAnRvGAQgASgEEg8KB2F0dGVtcHQYBSABKAkSDgoGd29ya2VyGAYgASgJKmUKCFdvcmtLaW5kEhkKFVdPUktfS0lORF9VTlNQRUNJRklFRBAAEhIKDldPUktfS0lORF9QTEFOEAESFQoRV09SS19LSU5EX1BST0NFU1MQAhITCg9XT1JLX0tJTkRfTUVSR0UQA2IGcHJvdG8z", [file_sheaf_api_v1_pipeline, file_sheaf_store_v1_file, file_sheaf_store_v1_object]);
+  fileDesc("ChlzaGVhZi9zdG9yZS92MS9wbGFuLnByb3RvEg5zaGVhZi5zdG9yZS52MSJ2CgtJbnB1dENvbW1pdBIMCgRuYW1lGAEgASgJEgwKBHJlcG8YAiABKAkSDgoGYnJhbmNoGAMgASgJEg4KBmNvbW1pdBgEIAEoCRIrCghtYW5pZmVzdBgFIAEoCzIZLnNoZWFmLnN0b3JlLnYxLk9iamVjdFJlZiLEAgoJV29ya0lucHV0Eg8KB3ZlcnNpb24YASABKA0SCwoDam9iGAIgASgJEhAKCHBpcGVsaW5lGAMgASgJEhgKEHBpcGVsaW5lX3ZlcnNpb24YBCABKAQSKAoEc3BlYxgFIAEoCzIaLnNoZWFmLmFwaS52MS5QaXBlbGluZVNwZWMSFQoNb3V0cHV0X2NvbW1pdBgGIAEoCRIrCgZpbnB1dHMYByADKAsyGy5zaGVhZi5zdG9yZS52MS5JbnB1dENvbW1pdBInCgRwbGFuGAggASgLMhkuc2hlYWYuc3RvcmUudjEuT2JqZWN0UmVmEikKBW1lcmdlGAkgASgLMhouc2hlYWYuc3RvcmUudjEuTWVyZ2VJbnB1dBIrCgdlYXJsaWVyGAogAygLMhouc2hlYWYuc3RvcmUudjEuRWFybGllckpvYiJCCgpFYXJsaWVySm9iEgsKA2pvYhgBIAEoCRInCgRydW5zGAIgASgLMhkuc2hlYWYuc3RvcmUudjEuT2JqZWN0UmVmIl4KCk1lcmdlSW5wdXQSJwoEcnVucxgBIAEoCzIZLnNoZWFmLnN0b3JlLnYxLk9iamVjdFJlZhInCgRjdXRzGAIgASgLMhkuc2hlYWYuc3RvcmUudjEuT2JqZWN0UmVmIlIKCkRhdHVtSW5wdXQSDAoEbmFtZRgBIAEoCRIMCgRwYXRoGAIgASgJEigKBWZpbGVzGAMgAygLMhkuc2hlYWYuc3RvcmUudjEuRmlsZUVudHJ5Im4KBURhdHVtEgoKAmlkGAEgASgJEioKBmlucHV0cxgCIAMoCzIaLnNoZWFmLnN0b3JlLnYxLkRhdHVtSW5wdXQSLQoHZWFybGllchgDIAEoCzIcLnNoZWFmLnN0b3JlLnYxLkVhcmxpZXJEYXR1bSIqCgxFYXJsaWVyRGF0dW0SCwoDam9iGAEgASgNEg0KBWluZGV4GAIgASgEIlEKCVBsYW5DaHVuaxIPCgd2ZXJzaW9uGAEgASgNEgwKBGZyb20YAiABKAQSJQoGZGF0dW1zGAMgAygLMhUuc2hlYWYuc3RvcmUudjEuRGF0dW0iUwoMUGxhbkNodW5rUmVmEikKBm9iamVjdBgBIAEoCzIZLnNoZWFmLnN0b3JlLnYxLk9iamVjdFJlZhIMCgRmcm9tGAIgASgEEgoKAnRvGAMgASgEIpoBCgxQbGFuTWFuaWZlc3QSDwoHdmVyc2lvbhgBIAEoDRIsCgZoZWFkZXIYAiABKAsyHC5zaGVhZi5zdG9yZS52MS5SZXN1bHRIZWFkZXISLAoGY2h1bmtzGAMgAygLMhwuc2hlYWYuc3RvcmUudjEuUGxhbkNodW5rUmVmEg4KBmRhdHVtcxgEIAEoBBINCgVieXRlcxgFIAEoBCJ+CgxSZXN1bHRIZWFkZXISCwoDam9iGAEgASgJEiYKBGtpbmQYAiABKA4yGC5zaGVhZi5zdG9yZS52MS5Xb3JrS2luZBIMCgRmcm9tGAMgASgEEgoKAnRvGAQgASgEEg8KB2F0dGVtcHQYBSABKAkSDgoGd29ya2VyGAYgASgJKmUKCFdvcmtLaW5kEhkKFVdPUktfS0lORF9VTlNQRUNJRklFRBAAEhIKDldPUktfS0lORF9QTEFOEAESFQoRV09SS19LSU5EX1BST0NFU1MQAhITCg9XT1JLX0tJTkRfTUVSR0UQA2IGcHJvdG8z", [file_sheaf_api_v1_pipeline, file_sheaf_store_v1_file, file_sheaf_store_v1_object]);
 
 /**
  * A pinned input of a job.
@@ -135,6 +135,13 @@ export type WorkInput = Message<"sheaf.store.v1.WorkInput"> & {
    * @generated from field: sheaf.store.v1.MergeInput merge = 9;
    */
   merge?: MergeInput | undefined;
+
+  /**
+   * Jobs whose results the datums that are unchanged are taken from, newest first; at most 4. Empty: every datum is run.
+   *
+   * @generated from field: repeated sheaf.store.v1.EarlierJob earlier = 10;
+   */
+  earlier: EarlierJob[];
 };
 
 /**
@@ -143,6 +150,34 @@ export type WorkInput = Message<"sheaf.store.v1.WorkInput"> & {
  */
 export const WorkInputSchema: GenMessage<WorkInput> = /*@__PURE__*/
   messageDesc(file_sheaf_store_v1_plan, 1);
+
+/**
+ * A job of the same pipeline that has ended. What it is, is fixed before the plan is made.
+ *
+ * @generated from message sheaf.store.v1.EarlierJob
+ */
+export type EarlierJob = Message<"sheaf.store.v1.EarlierJob"> & {
+  /**
+   * Its id.
+   *
+   * @generated from field: string job = 1;
+   */
+  job: string;
+
+  /**
+   * Its runs: a RunList. Of a job that did not finish all its datums they leave gaps.
+   *
+   * @generated from field: sheaf.store.v1.ObjectRef runs = 2;
+   */
+  runs?: ObjectRef | undefined;
+};
+
+/**
+ * Describes the message sheaf.store.v1.EarlierJob.
+ * Use `create(EarlierJobSchema)` to create a new message.
+ */
+export const EarlierJobSchema: GenMessage<EarlierJob> = /*@__PURE__*/
+  messageDesc(file_sheaf_store_v1_plan, 2);
 
 /**
  * What the merge of a job reads.
@@ -170,7 +205,7 @@ export type MergeInput = Message<"sheaf.store.v1.MergeInput"> & {
  * Use `create(MergeInputSchema)` to create a new message.
  */
 export const MergeInputSchema: GenMessage<MergeInput> = /*@__PURE__*/
-  messageDesc(file_sheaf_store_v1_plan, 2);
+  messageDesc(file_sheaf_store_v1_plan, 3);
 
 /**
  * One input of a datum.
@@ -205,7 +240,7 @@ export type DatumInput = Message<"sheaf.store.v1.DatumInput"> & {
  * Use `create(DatumInputSchema)` to create a new message.
  */
 export const DatumInputSchema: GenMessage<DatumInput> = /*@__PURE__*/
-  messageDesc(file_sheaf_store_v1_plan, 3);
+  messageDesc(file_sheaf_store_v1_plan, 4);
 
 /**
  * The smallest unit of work.
@@ -214,8 +249,9 @@ export const DatumInputSchema: GenMessage<DatumInput> = /*@__PURE__*/
  */
 export type Datum = Message<"sheaf.store.v1.Datum"> & {
   /**
-   * Identity of the work, 64 hex characters: SHA-256 over pipeline name, salt and, per input, name, path and the files'
-   * paths and hashes. The same data gives the same id in every job of the pipeline.
+   * Identity of the work, 64 hex characters: SHA-256 over pipeline name, salt, transform, merge strategies and, per input,
+   * name, path and the files' paths, hashes and executable bits. The same work gives the same id in every job of the
+   * pipeline; of images, commands and files that are not in the repo only the names are known.
    *
    * @generated from field: string id = 1;
    */
@@ -227,6 +263,14 @@ export type Datum = Message<"sheaf.store.v1.Datum"> & {
    * @generated from field: repeated sheaf.store.v1.DatumInput inputs = 2;
    */
   inputs: DatumInput[];
+
+  /**
+   * Where an earlier job has, most probably, the result of the same work. Absent: nowhere. Only the row there, which names
+   * the id, decides: when it is another's, the datum is run.
+   *
+   * @generated from field: sheaf.store.v1.EarlierDatum earlier = 3;
+   */
+  earlier?: EarlierDatum | undefined;
 };
 
 /**
@@ -234,7 +278,35 @@ export type Datum = Message<"sheaf.store.v1.Datum"> & {
  * Use `create(DatumSchema)` to create a new message.
  */
 export const DatumSchema: GenMessage<Datum> = /*@__PURE__*/
-  messageDesc(file_sheaf_store_v1_plan, 4);
+  messageDesc(file_sheaf_store_v1_plan, 5);
+
+/**
+ * A datum of an earlier job.
+ *
+ * @generated from message sheaf.store.v1.EarlierDatum
+ */
+export type EarlierDatum = Message<"sheaf.store.v1.EarlierDatum"> & {
+  /**
+   * Which job: index in WorkInput.earlier.
+   *
+   * @generated from field: uint32 job = 1;
+   */
+  job: number;
+
+  /**
+   * Its index in that job.
+   *
+   * @generated from field: uint64 index = 2;
+   */
+  index: bigint;
+};
+
+/**
+ * Describes the message sheaf.store.v1.EarlierDatum.
+ * Use `create(EarlierDatumSchema)` to create a new message.
+ */
+export const EarlierDatumSchema: GenMessage<EarlierDatum> = /*@__PURE__*/
+  messageDesc(file_sheaf_store_v1_plan, 6);
 
 /**
  * A part of a plan. Object kind "plans".
@@ -269,7 +341,7 @@ export type PlanChunk = Message<"sheaf.store.v1.PlanChunk"> & {
  * Use `create(PlanChunkSchema)` to create a new message.
  */
 export const PlanChunkSchema: GenMessage<PlanChunk> = /*@__PURE__*/
-  messageDesc(file_sheaf_store_v1_plan, 5);
+  messageDesc(file_sheaf_store_v1_plan, 7);
 
 /**
  * Where a part of a plan lies.
@@ -304,7 +376,7 @@ export type PlanChunkRef = Message<"sheaf.store.v1.PlanChunkRef"> & {
  * Use `create(PlanChunkRefSchema)` to create a new message.
  */
 export const PlanChunkRefSchema: GenMessage<PlanChunkRef> = /*@__PURE__*/
-  messageDesc(file_sheaf_store_v1_plan, 6);
+  messageDesc(file_sheaf_store_v1_plan, 8);
 
 /**
  * The plan of a job: its datums in order. Object kind "plans"; the result of the plan ledger.
@@ -353,7 +425,7 @@ export type PlanManifest = Message<"sheaf.store.v1.PlanManifest"> & {
  * Use `create(PlanManifestSchema)` to create a new message.
  */
 export const PlanManifestSchema: GenMessage<PlanManifest> = /*@__PURE__*/
-  messageDesc(file_sheaf_store_v1_plan, 7);
+  messageDesc(file_sheaf_store_v1_plan, 9);
 
 /**
  * Says which interval of which ledger an object is the result of. A commit is taken only when it names exactly this
@@ -410,7 +482,7 @@ export type ResultHeader = Message<"sheaf.store.v1.ResultHeader"> & {
  * Use `create(ResultHeaderSchema)` to create a new message.
  */
 export const ResultHeaderSchema: GenMessage<ResultHeader> = /*@__PURE__*/
-  messageDesc(file_sheaf_store_v1_plan, 8);
+  messageDesc(file_sheaf_store_v1_plan, 10);
 
 /**
  * The kind of a ledger, and so of the work on it.

@@ -341,7 +341,7 @@ export const LogLineSchema: GenMessage<LogLine> = /*@__PURE__*/
   messageDesc(file_sheaf_store_v1_run, 7);
 
 /**
- * The runs that a merge reads, in datum order. They tile [0, N). Object kind "runlists".
+ * The runs of a job, in datum order. Those that a merge reads tile [0, N). Object kind "runlists".
  *
  * @generated from message sheaf.store.v1.RunList
  */
