@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { api, state } from "@sheaf/proto";
 import { datumIdOf } from "../job-objects.test-kit.ts";
-import { encode, message, type TestCluster, type TestMaster, testEtcd } from "../master.test-kit.ts";
+import { context, encode, message, type TestCluster, type TestMaster, testEtcd } from "../master.test-kit.ts";
 
 const etcd = testEtcd();
 const { DatumState, JobState } = api;
@@ -41,7 +41,8 @@ const inspect = async (master: TestMaster, datum: string) =>
 
 async function logs(master: TestMaster, fields = {}) {
   const lines: string[] = [];
-  for await (const said of master.datums.getLogs(message(api.GetLogsRequestSchema, { pipeline: "words", ...fields }))) {
+  const request = message(api.GetLogsRequestSchema, { pipeline: "words", ...fields });
+  for await (const said of master.datums.getLogs(request, context())) {
     for (const line of said.lines) lines.push(`${line.datum} ${Buffer.from(line.text)}`);
   }
   return lines;

@@ -14,6 +14,7 @@
  *     folder as good as new. The failure that spent the last try is told to nobody before the datum has its outcome: should
  *     this worker die, the next one runs the command once more, and so knows what to tell err_cmd.
  */
+import type { dispatch } from "@sheaf/proto";
 import { backoff, type Random } from "@sheaf/runtime";
 import type { Claim } from "../claims/claim.ts";
 import { datumEnvironment } from "../datum/environment.ts";
@@ -21,6 +22,7 @@ import { type Failure, fitMessage, notSaved, quarantineOf } from "../datum/outco
 import type { Ended, Run, Slot } from "../launcher/slot.ts";
 import type { DatumFolder } from "../scratch/datum-folders.ts";
 import { type Item, isWanted, removeFolder } from "./item.ts";
+import { LiveLogs } from "./live-logs.ts";
 import { Prefetch, type PrefetchOptions } from "./prefetch.ts";
 import { ProgressNotes } from "./progress-notes.ts";
 import { Uploads, type UploadsOptions } from "./uploads.ts";
@@ -35,6 +37,8 @@ export interface FloorOptions extends Omit<PrefetchOptions, "onReady" | "onDamag
   /** A try failed and others follow. */
   readonly onTryFailed: (claim: Claim, index: number, tries: number) => void;
   readonly onRaceFailed: (claim: Claim) => void;
+  /** Somebody follows what the datums of this claim write. */
+  readonly onLiveLog: (claim: Claim, live: dispatch.LiveLog) => void;
 }
 
 export class Floor {
@@ -43,12 +47,14 @@ export class Floor {
   readonly uploads: Uploads;
   readonly #running = new Set<Item>();
   readonly #notes: ProgressNotes;
+  readonly #live: LiveLogs;
   #slots: readonly Slot[] = [];
 
   constructor(options: FloorOptions) {
     this.#options = options;
     this.uploads = new Uploads(options);
     this.#notes = new ProgressNotes(options.clock, this.#running);
+    this.#live = new LiveLogs(options.clock, this.#running, ({ claim }, live) => options.onLiveLog(claim, live));
     this.#prefetch = new Prefetch({
       ...options,
       onReady: () => this.#pokeSlots(),
@@ -66,6 +72,7 @@ export class Floor {
 
   close(): void {
     this.#notes.stop();
+    this.#live.stop();
     this.#prefetch.close();
   }
 
@@ -74,6 +81,11 @@ export class Floor {
     for (const item of this.#running) if (!isWanted(item)) this.#kill(item);
     this.#prefetch.wake();
     this.uploads.wake();
+  }
+
+  /** Whether, and since when, somebody follows logs (OwnerBeat.follow). */
+  follow(follow: number): void {
+    this.#live.follow(follow);
   }
 
   /** A user wants the datum to begin again. No try is spent. */
@@ -118,6 +130,7 @@ export class Floor {
       ended: (ended) => {
         item.run = undefined;
         this.#running.delete(item);
+        this.#live.ended(item);
         this.#onEnded(item, ended);
       },
     };

@@ -151,6 +151,7 @@ export class Uploads {
   #settle(item: Item, outcome: Outcome, { entries, sums }: Stored = NOTHING): void {
     const { folders, onFinished } = this.#options;
     const log = item.log.isEmpty ? undefined : writeLog(this.#packs.writer, item.log.lines());
+    if (log !== undefined) log.log = BigInt(item.log.number);
     const row = rowOf(item, outcome, log);
     if (!item.claim.finish(item.index, item.cost.uploadBytes)) return removeFolder(item, folders);
     const result = { row, entries, sumPaths: new Set(sums.map(({ path }) => path)) };
