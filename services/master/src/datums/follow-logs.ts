@@ -113,7 +113,7 @@ function* doneOf(log: DatumLog, told: Told, filter: LogFilter): Generator<DatumL
 }
 
 function* freshOf(
-  lines: readonly store.LogLine[],
+  lines: Iterable<store.LogLine>,
   name: { readonly index: number; readonly worker: string; readonly log: bigint },
   told: Told,
   filter: LogFilter,

@@ -16,7 +16,7 @@ export interface DatumLog {
   readonly worker: string;
   /** Tells the logs of one worker apart. */
   readonly log: bigint;
-  readonly lines: readonly store.LogLine[];
+  readonly lines: Iterable<store.LogLine>;
 }
 
 /** The logs of a run that can hold what is asked for; datums without any are left out. Memory: one log. */
@@ -50,11 +50,13 @@ export async function lastLines(
     const rows: store.DatumRow[] = [];
     for await (const row of rowsOf(source, run, filter.range)) if (row.log !== undefined) rows.push(row);
     for (const row of rows.reverse()) {
-      for (const line of wanted(await logOf(source, row, run), filter).reverse()) {
+      const last = lastOf(wanted(await logOf(source, row, run), filter), count - found.length);
+      for (const line of last.reverse()) {
         bytes += line.line.text.length + LINE_OVERHEAD;
-        if (found.length === count || bytes > LAST_BYTES_MAX) return found.reverse();
+        if (bytes > LAST_BYTES_MAX) return found.reverse();
         found.push(line);
       }
+      if (found.length === count) return found.reverse();
     }
   }
   return found.reverse();
@@ -68,8 +70,14 @@ function mayHold({ from, to, worker }: DoneRun, filter: LogFilter): boolean {
   return to > filter.range.from && from < filter.range.to && isOfWorker(filter, worker);
 }
 
-function wanted({ index, worker, lines }: DatumLog, filter: LogFilter): DatumLine[] {
-  return lines.filter((line) => isLineWanted(filter, line)).map((line) => ({ datum: index, worker, line }));
+function* wanted({ index, worker, lines }: DatumLog, filter: LogFilter): Generator<DatumLine, void, void> {
+  for (const line of lines) if (isLineWanted(filter, line)) yield { datum: index, worker, line };
+}
+
+function lastOf<T>(all: Iterable<T>, count: number): T[] {
+  let last: T[] = [];
+  for (const each of all) if (last.push(each) >= 2 * count) last = last.slice(-count);
+  return last.slice(-count);
 }
 
 async function* rowsOf(

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { LogCapture, lastWordsOf } from "./log-capture.ts";
 
 const { STDOUT, STDERR } = api.LogStream;
-const texts = (capture: LogCapture) => capture.lines().map(({ text }) => Buffer.from(text).toString("latin1"));
+const texts = (capture: LogCapture) => [...capture.lines()].map(({ text }) => Buffer.from(text).toString("latin1"));
 
 describe("LogCapture", () => {
   it("keeps lines in the order in which they end, with time, stream and try", () => {
@@ -15,16 +15,14 @@ describe("LogCapture", () => {
     log.add("stderr", 1, 2_000, Buffer.from("err\r\n\n"));
     log.add("stdout", 1, 3_000, Buffer.from(" 2\nrest"));
     log.add("stdout", 2, 4_000, Buffer.from("again\n"));
-    const lines = log
-      .lines()
-      .map(({ text, stream, attempt, time }) => [Buffer.from(text).toString(), stream, attempt, Number(time?.seconds)]);
+    const lines = [...log.lines()].map(({ text, stream, attempt, time }) => [Buffer.from(text).toString(), stream, attempt, Number(time?.seconds)]);
     assert.deepEqual(lines, [
       ["out 1", STDOUT, 1, 1],
       ["err", STDERR, 1, 2],
       ["", STDERR, 1, 2],
       ["out 2", STDOUT, 1, 3],
-      ["again", STDOUT, 2, 4],
       ["rest", STDOUT, 1, 3],
+      ["again", STDOUT, 2, 4],
     ]);
     assert.equal(lastWordsOf(log.lines(), 1), "err");
   });
@@ -72,8 +70,7 @@ describe("LogCapture", () => {
             ["stdout", STDOUT],
             ["stderr", STDERR],
           ] as const) {
-            const lines = log
-              .lines()
+            const lines = [...log.lines()]
               .filter((line) => line.stream === number)
               .map(({ text }) => Buffer.from(text).toString());
             const ended = whole[stream].endsWith("\n") ? whole[stream].slice(0, -1) : whole[stream];

@@ -17,6 +17,8 @@ const LIMITS: LogLimits = { halfBytes: 512 * 1024, lineBytes: 64 * 1024 };
 /** Small pieces that come within so long are kept as one, with the time of the first: each costs memory beyond its bytes. */
 const JOIN_MS = 10;
 const JOIN_BYTES = 4 * 1024;
+/** Bytes that are cut into lines at a time. */
+const STEP_BYTES = 4 * 1024;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they must not reach anybody's terminal
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]+/g;
 
@@ -62,10 +64,11 @@ export class LogCapture {
     this.#fitTail();
   }
 
-  /** All lines in order of arrival. */
-  lines(): store.LogLine[] {
+  /** All lines in order of arrival; a few at a time, because a line is many times larger than its bytes. */
+  *lines(): Generator<store.LogLine, void, void> {
     const reader = this.read();
-    return [...reader.next(Number.POSITIVE_INFINITY), ...reader.rest()];
+    while (reader.behind > 0) yield* reader.next(STEP_BYTES);
+    yield* reader.rest();
   }
 
   /** Reads along from the begin. Any number of readers may do so; each costs an open line per stream. */
@@ -80,7 +83,7 @@ export class LogCapture {
       for (let i = at === 0 ? 0 : firstAfter(half, at); i < half.length && left > 0; i++) {
         const chunk = half[i] as Chunk;
         const skipped = Math.max(0, at - chunk.at);
-        const bytes = chunk.bytes.subarray(skipped, left === Number.POSITIVE_INFINITY ? undefined : skipped + left);
+        const bytes = chunk.bytes.subarray(skipped, skipped + left);
         left -= bytes.length;
         yield { ...chunk, at: chunk.at + skipped, bytes };
       }
@@ -168,9 +171,11 @@ function firstAfter(half: readonly Chunk[], at: number): number {
 }
 
 /** The last line of standard error of an attempt, for its failure's message; empty when it wrote none. */
-export function lastWordsOf(lines: readonly store.LogLine[], attempt: number): string {
-  const last = lines.findLast(
-    (line) => line.attempt === attempt && line.stream === api.LogStream.STDERR && line.text.some((byte) => byte > 0x20),
-  );
+export function lastWordsOf(lines: Iterable<store.LogLine>, attempt: number): string {
+  let last: store.LogLine | undefined;
+  for (const line of lines) {
+    const isWords = line.attempt === attempt && line.stream === api.LogStream.STDERR;
+    if (isWords && line.text.some((byte) => byte > 0x20)) last = line;
+  }
   return last === undefined ? "" : Buffer.from(last.text).toString().replaceAll(CONTROL, " ").trim();
 }

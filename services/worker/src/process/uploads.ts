@@ -144,7 +144,10 @@ export class Uploads {
       timeoutMs: job.timeoutMs,
       accepted: spent === undefined ? job.accepted : NONE_ACCEPTED,
       memory: job.work.spec?.resourceLimits?.memory ?? "",
-      lastWords: log.isEmpty ? "" : lastWordsOf(log.lines(), failures + 1),
+      // Looked for only when it failed: the log may be long.
+      get lastWords() {
+        return lastWordsOf(log.lines(), failures + 1);
+      },
     });
   }
 
