@@ -34,9 +34,8 @@ export function defineLogs(datum: Command, session: Session): void {
   leaf(datum, {
     usage: "logs <pipeline>",
     summary:
-      "Prints what the commands of a job wrote, by datum and time, as far as their results are committed. Each line: time,\n" +
-      "worker, datum.try, stream, and the text, with control characters shown as \\x1b and the like. With --follow it goes on\n" +
-      "until the job is over, and shows what running datums write as well.",
+      "Prints what the commands of a job wrote: time, worker, datum.try, stream and text, one line each, by datum, as far as\n" +
+      "results are committed. Control characters are shown, like \\x1b. --follow shows what running datums write as well.",
     examples: [
       "sheaf datum logs status-codes --follow",
       "sheaf datum logs status-codes --datum /2026/access.log --stream stderr",

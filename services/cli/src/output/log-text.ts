@@ -16,6 +16,6 @@ export function logText({ text }: Pick<api.JobLogLine, "text">): string {
 export function logLine(line: api.JobLogLine): string {
   const time = line.time === undefined ? "-" : timestampDate(line.time).toISOString();
   const stream = line.stream === api.LogStream.STDERR ? "stderr" : "stdout";
-  const worker = escapeControls(line.worker.slice(0, WORKER_CHARS));
+  const worker = escapeControls(line.worker.slice(0, WORKER_CHARS)) || "-";
   return `${time} ${worker} ${line.datum}.${line.attempt} ${stream} ${escapeControls(logText(line), "\t")}`;
 }

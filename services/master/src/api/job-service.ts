@@ -4,7 +4,7 @@ import { equals } from "@bufbuild/protobuf";
 import { put, readRecord, readRecordOrNull, unchanged } from "@sheaf/ledger";
 import { api, state } from "@sheaf/proto";
 import type { CallContext, Handlers } from "@sheaf/rpc";
-import { aborted, type Clock, isId, notFound, unavailable } from "@sheaf/runtime";
+import { aborted, isId, notFound, unavailable } from "@sheaf/runtime";
 import { Change } from "../change.ts";
 import type { World } from "../context.ts";
 import { toEnd } from "../jobs/job-record.ts";

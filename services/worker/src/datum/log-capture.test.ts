@@ -15,7 +15,12 @@ describe("LogCapture", () => {
     log.add("stderr", 1, 2_000, Buffer.from("err\r\n\n"));
     log.add("stdout", 1, 3_000, Buffer.from(" 2\nrest"));
     log.add("stdout", 2, 4_000, Buffer.from("again\n"));
-    const lines = [...log.lines()].map(({ text, stream, attempt, time }) => [Buffer.from(text).toString(), stream, attempt, Number(time?.seconds)]);
+    const lines = [...log.lines()].map(({ text, stream, attempt, time }) => [
+      Buffer.from(text).toString(),
+      stream,
+      attempt,
+      Number(time?.seconds),
+    ]);
     assert.deepEqual(lines, [
       ["out 1", STDOUT, 1, 1],
       ["err", STDERR, 1, 2],
