@@ -9,7 +9,7 @@ import { UNREACHABLE_MS } from "./watch-job.ts";
 export interface FollowLogsOptions {
   /** How long, in milliseconds, nobody may answer before UNAVAILABLE is thrown. Default 60,000. */
   readonly unreachableMs?: number;
-  /** The connection broke; it goes on by itself. For a line to the user. */
+  /** The connection broke; it goes on by itself. For a line to the user: called once, however long that takes. */
   readonly onBroken?: (error: SheafError) => void;
   readonly signal?: AbortSignal;
 }
@@ -23,11 +23,13 @@ export async function* followLogs(
   const waits = backoff({ baseMs: 20, capMs: 1_000, random });
   const asked = create(api.GetLogsRequestSchema, request);
   let resume = "";
+  let isBroken = false;
   for (let heardMs = clock.now(); ; ) {
     try {
       const options = signal === undefined ? {} : { signal };
       for await (const answer of rpc.datum.getLogs({ ...asked, follow: true, resume }, options)) {
         waits.reset();
+        isBroken = false;
         yield* answer.lines;
         resume = answer.resume;
         heardMs = clock.now();
@@ -37,7 +39,8 @@ export async function* followLogs(
       // Who prints lines may wait for long, on a pager, and read nothing meanwhile: that is no silence of the cluster.
       if (isTooSlow(error)) heardMs = clock.now();
       else if (!(isUnreachable(error) && clock.now() - heardMs < unreachableMs)) throw error;
-      else if (error instanceof SheafError) onBroken?.(error);
+      else if (!isBroken && error instanceof SheafError) onBroken?.(error);
+      isBroken = true;
     }
     await clock.sleep(waits.next(), signal);
   }

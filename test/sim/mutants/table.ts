@@ -182,7 +182,7 @@ export const MUTANTS: readonly Mutant[] = [
     replacements: [
       {
         file: HEARING,
-        from: "      else if (this.#isMissing(held, now)) onDropped(session, id, held.ledger);\n",
+        from: "      else if (isMissing(held, beat)) onDropped(session, id, held.ledger);\n",
         to: "",
       },
     ],

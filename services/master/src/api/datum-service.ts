@@ -18,7 +18,7 @@ import {
 } from "../datums/datum-rows.ts";
 import { type DoneRun, doneRuns } from "../datums/done-runs.ts";
 import { findDatum } from "../datums/find-datum.ts";
-import { followLogs, Inbox } from "../datums/follow-logs.ts";
+import { followLogs, Inbox, type Telling } from "../datums/follow-logs.ts";
 import type { DatumLine, LogFilter } from "../datums/log-filter.ts";
 import { lastLines, logLines } from "../datums/logs.ts";
 import { checkNames, notRunning, running } from "../datums/running.ts";
@@ -217,17 +217,17 @@ interface FollowAsked {
   readonly asked: LogsAsked;
 }
 
-/** Messages of lines. `undefined` among them: nothing more comes for now. */
-async function* batches(lines: AsyncIterable<DatumLine | undefined> | Iterable<DatumLine>) {
+/** Messages of lines. */
+async function* batches(lines: AsyncIterable<Telling> | Iterable<DatumLine>) {
   let batch: ReturnType<typeof lineView>[] = [];
   let bytes = 0;
   for await (const line of lines) {
-    if (line !== undefined) {
+    if (typeof line === "object") {
       batch.push(lineView(line));
       bytes += line.line.text.length + LINE_OVERHEAD;
       if (batch.length < LINES_PER_MESSAGE && bytes < MESSAGE_BYTES_MAX) continue;
     }
-    if (batch.length === 0) continue;
+    if (batch.length === 0 && line !== "alive") continue;
     yield { lines: batch };
     batch = [];
     bytes = 0;

@@ -22,6 +22,8 @@ const INBOX_BYTES = 4 * 1024 * 1024;
 const LINE_OVERHEAD = 128;
 /** The runs of a job are looked at no more often. */
 const LOOK_MS = 500;
+/** A sign of life is given this often, or a caller of a quiet job could not tell it from a master that is gone. */
+const ALIVE_MS = 5_000;
 
 /** Live lines that wait to be told. */
 export class Inbox {
@@ -73,9 +75,13 @@ export interface Followed {
   readonly hasChanged: () => boolean;
 }
 
-/** Ends with the job. `undefined`: nothing more comes for now. */
-export async function* followLogs(followed: Followed): AsyncGenerator<DatumLine | undefined, void, void> {
+/** A line; or that nothing more comes for now; or the same, and that the caller is to hear of it in any case. */
+export type Telling = DatumLine | "all told" | "alive";
+
+/** Ends with the job. */
+export async function* followLogs(followed: Followed): AsyncGenerator<Telling, void, void> {
   const { clock, told, inbox, change, look, check, hasChanged, filter, store } = followed;
+  let aliveAt = Number.NEGATIVE_INFINITY;
   for (let lookedAt = Number.NEGATIVE_INFINITY, isDue = true; ; ) {
     check();
     for (const lines of inbox.take()) yield* liveOf(lines, told, filter);
@@ -93,8 +99,10 @@ export async function* followLogs(followed: Followed): AsyncGenerator<DatumLine 
       if (isOver) return;
       continue;
     }
-    yield undefined;
-    await change.next(isDue ? { clock, ms: waitMs } : undefined);
+    const isQuiet = clock.now() - aliveAt >= ALIVE_MS;
+    yield isQuiet ? "alive" : "all told";
+    if (isQuiet) aliveAt = clock.now();
+    await change.next({ clock, ms: isDue ? waitMs : ALIVE_MS });
   }
 }
 

@@ -294,7 +294,7 @@ export const GetLogsRequestSchema: GenMessage<GetLogsRequest> = /*@__PURE__*/
  */
 export type GetLogsResponse = Message<"sheaf.api.v1.GetLogsResponse"> & {
   /**
-   * Lines; several in one message.
+   * Lines; several in one message. With `follow` also none: a sign of life, every 5 s.
    *
    * @generated from field: repeated sheaf.api.v1.JobLogLine lines = 1;
    */
