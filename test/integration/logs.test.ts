@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { api } from "@sheaf/proto";
 import type { Connection } from "@sheaf/rpc";
 import { Cli, type CliEnd, sheaf } from "../kit/cli.ts";
 import { eventually, TestCluster } from "../kit/cluster.ts";
@@ -156,6 +157,31 @@ test("what could harm a terminal or forge a line is shown, not sent; --raw gives
     Buffer.from(line.text, "base64"),
     Buffer.from('\x1b]0;title\x07\x1b[2J a\rb \xff\xfe \xc2\x9b \xe2\x80\xae {"time":"x"}', "latin1"),
   );
+});
+
+test("a follower that does not read is cut, and another one that does is not; from its last answer it can go on", async () => {
+  const script = `yes & while [ ! -e ${file("read")} ]; do sleep 0.1; done; kill $!; echo x > $SHEAF_OUT/x`;
+  await createPipeline(connection, { name: "unread", repo: "docs", glob: "/a", script });
+  await hasJob("unread");
+  const client = connection.client(api.DatumService);
+  const answers = client.getLogs({ pipeline: "unread", follow: true })[Symbol.asyncIterator]();
+  let last = await answers.next();
+  let seen = 0;
+  // As many again as a master keeps for somebody who does not read.
+  for await (const { lines } of client.getLogs({ pipeline: "unread", follow: true })) {
+    seen += lines.length;
+    if (seen > 100_000) break;
+  }
+  const rest = async () => {
+    for (; last.done !== true; last = await answers.next()) resume = last.value.resume;
+  };
+  let resume = "";
+  await assert.rejects(rest(), { code: "RESOURCE_EXHAUSTED", reason: "NOT_READ" });
+  const again = client.getLogs({ pipeline: "unread", follow: true, resume });
+  writeFileSync(file("read"), "");
+  let more = 0;
+  for await (const { lines } of again) more += lines.length;
+  assert.ok(more > 0);
 });
 
 test("a flood and a line without an end: the pipe is drained, the worker's memory bounded, head and tail are kept", async () => {
