@@ -85,4 +85,41 @@ describe("LogCapture", () => {
       ),
     );
   });
+
+  it("tells who reads along what will be stored, in order, each line once; and says what was left out", () => {
+    const piece = fc.tuple(
+      fc.boolean(),
+      fc.integer({ min: 1, max: 3 }),
+      fc.string({ unit: fc.constantFrom("a", "\r", "\n"), maxLength: 30 }),
+      fc.nat(40),
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 40 }), fc.constantFrom(2_000, 100), (pieces, halfBytes) => {
+        const log = new LogCapture({ halfBytes, lineBytes: 12 });
+        const reader = log.read();
+        const live: { text: string; end: bigint }[] = [];
+        const seen = ({ text, end }: { text: Uint8Array; end: bigint }) => ({
+          text: Buffer.from(text).toString(),
+          end,
+        });
+        const sorted = pieces.toSorted(([, a], [, b]) => a - b);
+        for (const [isErr, attempt, text, read] of sorted) {
+          log.add(isErr ? "stderr" : "stdout", attempt, 0, Buffer.from(text));
+          live.push(...reader.next(read).map(seen));
+        }
+        const stored = [...log.lines()].map(seen);
+        const ends = live.map(({ end }) => end);
+        assert.deepEqual(
+          ends,
+          ends.toSorted((a, b) => Number(a - b)),
+          "ends grow",
+        );
+        const upTo = ends.at(-1) ?? -1n;
+        const isWhole = log.bytes <= 2 * halfBytes;
+        if (isWhole) assert.deepEqual([...live, ...stored.filter(({ end }) => end > upTo)], stored);
+        else assert.match(stored.map(({ text }) => text).join("\n"), /bytes of output are left out here/);
+      }),
+      { numRuns: 300 },
+    );
+  });
 });

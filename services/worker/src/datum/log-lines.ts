@@ -23,6 +23,7 @@ export interface Chunk {
 export class LineCutter {
   readonly #lineBytes: number;
   readonly #open = new Map<Stream, Chunk>();
+  #lastEnd = 0;
 
   /** `lineBytes`: a longer line is cut into several. */
   constructor(lineBytes: number) {
@@ -39,7 +40,7 @@ export class LineCutter {
     const base = chunk.at - (before?.length ?? 0);
     let at = 0;
     for (let end = this.#lineEnd(bytes, at); end !== undefined; end = this.#lineEnd(bytes, at)) {
-      lines.push(logLine({ stream, attempt, wallMs, bytes: bytes.subarray(at, end.to) }, base + end.known));
+      lines.push(logLine({ stream, attempt, wallMs, bytes: bytes.subarray(at, end.to) }, this.#end(base + end.known)));
       at = end.next;
     }
     if (at < bytes.length) this.#open.set(stream, { ...chunk, bytes: bytes.subarray(at) });
@@ -49,9 +50,17 @@ export class LineCutter {
 
   /** Nothing more comes, or from `total` bytes on nothing that belongs to what came: what has no line end is a line too. */
   rest(total: number): store.LogLine[] {
-    const lines = [...this.#open.values()].map((open, i) => logLine(open, total + 1 + i));
+    // In an order that does not depend on the pieces.
+    const open = (["stdout", "stderr"] as const).flatMap((stream) => this.#open.get(stream) ?? []);
+    const lines = open.map((each) => logLine(each, this.#end(total + 1)));
     this.#open.clear();
     return lines;
+  }
+
+  /** Each is above the one before: what had no line end is over with a byte that may end a line itself. */
+  #end(bytes: number): number {
+    this.#lastEnd = Math.max(bytes, this.#lastEnd + 1);
+    return this.#lastEnd;
   }
 
   /** Where the line that begins at `at` ends: at its LF (CR LF), or where it is too long. `known`: bytes after which that is known. */
