@@ -11,6 +11,7 @@ import {
   systemClock,
   systemRandom,
 } from "@sheaf/runtime";
+import { type FollowLogsOptions, followLogs } from "./follow-logs.ts";
 import { type GetFolderOptions, type GetOptions, type GotFolder, getFile, getFolder, readFile } from "./get-folder.ts";
 import { type Lists, listsOf } from "./lists.ts";
 import type { LocalFile } from "./local-files.ts";
@@ -74,6 +75,15 @@ export interface SheafClient extends Lists {
   /** The job when it is over, however it ended. DEADLINE_EXCEEDED when the time given is over first. */
   waitJob(pipeline: string, options?: WaitJobOptions): Promise<api.Job>;
 
+  /**
+   * Lines that the commands of a job write, until it is over (GetLogs, with `follow`). Goes on where it was when the connection breaks.
+   * Name the job. Errors as of GetLogs; UNAVAILABLE when nobody has answered for a while.
+   */
+  followLogs(
+    request: MessageInitShape<typeof api.GetLogsRequestSchema>,
+    options?: FollowLogsOptions,
+  ): AsyncGenerator<api.JobLogLine, void, void>;
+
   /** Open calls end with CANCELLED. Twice is harmless. */
   close(): void;
 }
@@ -99,6 +109,7 @@ export function connect(address?: string, options: ConnectOptions = {}): SheafCl
     submit: (spec, more) => submit(caller, spec, more),
     watchJob: (pipeline, more) => watchJob(caller, pipeline, more),
     waitJob: (pipeline, more) => waitJob(caller, pipeline, more),
+    followLogs: (request, more) => followLogs(caller, request, more),
     close: () => connection.close(),
   };
 }

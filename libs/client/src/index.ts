@@ -7,6 +7,7 @@ export {
   type FakeWork,
   fakeCluster,
 } from "./fake-cluster.ts";
+export type { FollowLogsOptions } from "./follow-logs.ts";
 export type { GetFolderOptions, GetOptions, GotFolder } from "./get-folder.ts";
 export type { LocalFile } from "./local-files.ts";
 export type { PutFolderOptions, PutFolderResult, PutOptions } from "./put-folder.ts";

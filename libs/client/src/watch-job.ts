@@ -5,7 +5,7 @@ import { isUnreachable } from "./retries.ts";
 import type { Caller } from "./services.ts";
 
 /** A master is replaced in less. */
-const UNREACHABLE_MS = 60_000;
+export const UNREACHABLE_MS = 60_000;
 
 const TERMINAL: ReadonlySet<api.JobState> = new Set([
   api.JobState.SUCCEEDED,

@@ -53,8 +53,8 @@ test("a log comes back line by line; an empty one is none", async () => {
   assert.equal(writeLog(pack, []), undefined);
   await pack.close();
   assert.deepEqual(
-    (await readLog(target, ref)).map(({ text }) => Buffer.from(text).toString()),
+    [...(await readLog(target, ref))].map(({ text }) => Buffer.from(text).toString()),
     ["one", "\u00ff two"],
   );
-  assert.deepEqual(await readLog(target, undefined), []);
+  assert.deepEqual([...(await readLog(target, undefined))], []);
 });

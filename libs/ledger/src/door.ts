@@ -81,6 +81,16 @@ export interface NewLedgerMeta {
   readonly speculation?: boolean;
 }
 
+/** New lines of a datum that runs. */
+export interface LiveLines {
+  readonly job: string;
+  readonly worker: string;
+  readonly live: dispatch.LiveLog;
+}
+
+/** Must not throw, nor wait. Of every log that it hears of, it hears from the begin, and perhaps more than once. */
+export type Follower = (lines: LiveLines) => void;
+
 /** A pipeline that this replica owns: it alone writes its ledgers (L1). */
 export interface Ownership {
   readonly pipeline: string;
@@ -99,6 +109,8 @@ export interface Ownership {
   closeLedger(name: LedgerName, reason: "stopped" | "done"): Promise<void>;
   /** Has whoever runs this index begin it again; no try is spent. False: it does not run, by the last beats, or its worker is away. */
   restart(name: LedgerName, index: number): boolean;
+  /** Has the workers send what their datums write, until the function that is returned is called. Costs nothing while nobody does. */
+  follow(follower: Follower): () => void;
   /** What a ledger that stands in etcd was opened with; null: there is none. */
   ledgerMeta(name: LedgerName): Promise<{ readonly n: number; readonly input: store.ObjectRef } | null>;
   /** Begins to accept workers. Call it once, when every live ledger is open: what a worker shows then can be adopted. */

@@ -1,6 +1,6 @@
 /** The error door on the side of connect. */
 import { Code, ConnectError } from "@connectrpc/connect";
-import { deadlineExceeded, type SheafError } from "@sheaf/runtime";
+import { deadlineExceeded, resourceExhausted, type SheafError } from "@sheaf/runtime";
 import { codeNumber, isOurs, packDetails, unpackError, type WireDetail, wireMessage } from "./error-details.ts";
 import { unreachable } from "./unreachable.ts";
 
@@ -20,6 +20,9 @@ export function fromRequestError(thrown: unknown): SheafError | undefined {
 export function fromConnectError(thrown: unknown, address: string): SheafError {
   const error = ConnectError.from(thrown);
   const details = wireDetails(error);
+  if (!isOurs(details) && isCut(error)) {
+    return resourceExhausted("NOT_READ", `${address} ended the call: its answers were not read`, { cause: error });
+  }
   if (!isOurs(details) && isBroken(error)) return unreachable(address, describe(error), error);
   if (!error.isWireError && error.code === Code.DeadlineExceeded) {
     return deadlineExceeded("DEADLINE_EXCEEDED", `no answer from ${address} in the time given for the call`);
@@ -36,6 +39,11 @@ function isBroken(error: ConnectError): boolean {
   if (error.isWireError) return false;
   if (error.code === Code.Aborted || error.code === Code.Canceled) return true;
   return error.code === Code.Internal && /http\/2|HTTP2|missing|protocol error|premature/i.test(describe(error));
+}
+
+/** What CallContext.cut does to a stream. */
+function isCut(error: ConnectError): boolean {
+  return /stream closed with error code (NGHTTP2_)?ENHANCE_YOUR_CALM/i.test(describe(error));
 }
 
 function describe(error: ConnectError): string {

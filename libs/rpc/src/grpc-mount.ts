@@ -146,6 +146,7 @@ function originOf(call: AnyCall, rules: CallRules, end?: StreamEnd): Origin {
     gone: gone.signal,
     timeoutMs: Number.isFinite(deadline) ? Math.max(0, deadline - rules.clock.wall()) : undefined,
     header: (name) => call.metadata.get(name)[0]?.toString(),
+    cut: () => gone.abort(cancelled("CALLER_CUT", "the caller does not read")),
   };
 }
 

@@ -30,6 +30,8 @@ export interface Origin {
   /** As the caller set it. */
   readonly timeoutMs: number | undefined;
   readonly header: (name: string) => string | undefined;
+  /** Breaks the transport's stream off. */
+  readonly cut: () => void;
 }
 
 type Fn<K extends AnyHandler["kind"]> = Extract<AnyHandler, { kind: K }>["fn"];
@@ -141,6 +143,7 @@ function openScope({ path }: MountedMethod, origin: Origin, rules: CallRules): S
     draining: rules.draining,
     timeLeftMs: () => (end === undefined ? undefined : Math.max(0, end - clock.now())),
     header: origin.header,
+    cut: origin.cut,
   };
   const leave = () => {
     timer?.cancel();

@@ -1,6 +1,6 @@
 /** Mounts handlers on connect. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import type { Message } from "@bufbuild/protobuf";
 import {
   type ConnectRouter,
@@ -24,6 +24,7 @@ type Request = IncomingMessage | Http2ServerRequest;
 type Response = ServerResponse | Http2ServerResponse;
 /** The HTTP request of a call. */
 const REQUEST = createContextKey<Request | undefined>(undefined);
+const RESPONSE = createContextKey<Response | undefined>(undefined);
 
 export type HttpListener = (request: Request, response: Response) => void;
 
@@ -56,7 +57,7 @@ function handlersByPath(services: readonly MountedService[], rules: CallRules): 
 }
 
 async function serve(handler: UniversalHandler, request: Request, response: Response): Promise<void> {
-  const values = createContextValues().set(REQUEST, request);
+  const values = createContextValues().set(REQUEST, request).set(RESPONSE, response);
   const answer = await handler(universalRequestFromNodeRequest(request, response, undefined, values));
   await universalResponseToNodeResponse(answer, response);
 }
@@ -147,5 +148,12 @@ function originOf(context: HandlerContext): Origin {
     gone: gone.signal,
     timeoutMs: context.timeoutMs(),
     header: (name) => context.requestHeader.get(name) ?? undefined,
+    cut: () => {
+      const response = context.values.get(RESPONSE);
+      if (response === undefined) return;
+      if ("stream" in response) response.stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+      else response.destroy();
+      onAbort();
+    },
   };
 }

@@ -24,6 +24,11 @@ export interface CallContext {
   readonly draining: AbortSignal;
   /** Milliseconds until the deadline, 0 when it is over; undefined when there is none. */
   readonly timeLeftMs: () => number | undefined;
+  /**
+   * Ends the call though its caller reads nothing: it gets RESOURCE_EXHAUSTED where the connection can say so, else UNAVAILABLE. A handler
+   * that waits for its caller cannot throw. Twice is harmless.
+   */
+  readonly cut: () => void;
   /** A header of the request (any case); undefined when it was not sent. */
   readonly header: (name: string) => string | undefined;
 }

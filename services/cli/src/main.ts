@@ -10,5 +10,7 @@ enableCompileCache(
   env["NODE_COMPILE_CACHE"] || join(env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "sheaf", "compile"),
 );
 
-const [{ runCli }, { processHost }] = await Promise.all([import("./cli.ts"), import("./process-host.ts")]);
-process.exit(await runCli(processHost()));
+const [{ runCli }, { processHost, written }] = await Promise.all([import("./cli.ts"), import("./process-host.ts")]);
+const exitCode = await runCli(processHost());
+await written();
+process.exit(exitCode);

@@ -24,6 +24,12 @@ export function processHost(): Host {
   };
 }
 
+/** Resolves when all output has left this process, or cannot: an exit would throw away what a slow reader has not taken. */
+export async function written(): Promise<void> {
+  const outputs = [process.stdout, process.stderr];
+  await Promise.all(outputs.map((stream) => new Promise<void>((resolve) => stream.write("", () => resolve()))));
+}
+
 function onInterrupt(fn: (interrupt: Interrupt) => void): void {
   const last = new Map<string, number>();
   for (const [name, exitCode] of Object.entries(SIGNALS)) {

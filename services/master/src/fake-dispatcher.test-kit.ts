@@ -3,7 +3,16 @@
 
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { Change, ChangeOutcome, Etcd, Keys, Revision } from "@sheaf/etcd";
-import type { ConnectedWorker, Dispatcher, Ledger, LedgerKind, LedgerName, Ownership, Replica } from "@sheaf/ledger";
+import type {
+  ConnectedWorker,
+  Dispatcher,
+  Follower,
+  Ledger,
+  LedgerKind,
+  LedgerName,
+  Ownership,
+  Replica,
+} from "@sheaf/ledger";
 import { state, type store } from "@sheaf/proto";
 import { FakeLedger } from "./fake-ledger.test-kit.ts";
 
@@ -223,6 +232,13 @@ export class FakeOwnership implements Ownership {
     const runs = claims.some(({ running }) => running.some((each) => each.index === index));
     if (runs) this.restarted.push(index);
     return runs;
+  }
+
+  readonly followers = new Set<Follower>();
+
+  follow(follower: Follower): () => void {
+    this.followers.add(follower);
+    return () => void this.followers.delete(follower);
   }
 
   async ledgerMeta() {

@@ -47,6 +47,7 @@ export function context(fields: Partial<CallContext> = {}): CallContext {
     draining: never,
     timeLeftMs: () => undefined,
     header: () => undefined,
+    cut: () => {},
     ...fields,
   };
 }

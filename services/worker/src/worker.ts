@@ -54,6 +54,8 @@ export class Worker implements Component {
   readonly #greetings = new Map<Owner, number>();
   readonly #drained = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
+  /** What the engine was told of the master's OwnerBeat.follow. */
+  #follow = 0;
   #scratch: string | undefined;
   #started = false;
   #stopping = false;
@@ -203,6 +205,7 @@ export class Worker implements Component {
 
   #onStands(owner: Owner, welcome: dispatch.Welcome): void {
     this.#offered.delete(owner);
+    if (owner === "master") this.#follow = 0;
     if (welcome.cutIntervalMs > 0) this.#tell({ t: "pace", cutIntervalMs: welcome.cutIntervalMs });
     const greeting = (this.#greetings.get(owner) ?? 0) + 1;
     this.#greetings.set(owner, greeting);
@@ -218,6 +221,7 @@ export class Worker implements Component {
         return this.#onAssigned(owner, message.value.claim, raceOf(owner, message.value));
       case "beat":
         if (message.value.cutIntervalMs > 0) this.#tell({ t: "pace", cutIntervalMs: message.value.cutIntervalMs });
+        if (owner === "master") this.#onFollow(message.value.follow);
         return;
       case "release":
         return this.#tell({ t: "release", owner, claim: message.value.claim, from: Number(message.value.from) });
@@ -240,6 +244,12 @@ export class Worker implements Component {
       default:
         return;
     }
+  }
+
+  #onFollow(follow: number): void {
+    if (follow === this.#follow) return;
+    this.#follow = follow;
+    this.#tell({ t: "follow", follow });
   }
 
   #onAssigned(owner: Owner, id: string, claim: Assigned | undefined): void {

@@ -2,6 +2,7 @@ import { dispatch } from "@sheaf/proto";
 import type { Clock, Logger } from "@sheaf/runtime";
 import type { Running } from "../core/partition.ts";
 import type { EtcdLedger } from "../owner/etcd-ledger.ts";
+import type { Followers } from "./followers.ts";
 import type { HandOut } from "./hand-out.ts";
 import type { Races } from "./races.ts";
 import { takeCommit, type VerifyResult } from "./take-commit.ts";
@@ -16,6 +17,7 @@ export interface HearingDeps {
   /** A claim that its worker does not name any more. */
   readonly onDropped: (session: WorkerSession, claim: string, ledger: EtcdLedger) => void;
   readonly onLiar: (session: WorkerSession) => void;
+  readonly followers: Followers;
 }
 
 /** Beats that may miss a claim before it is freed. */
@@ -52,6 +54,11 @@ export class Hearing {
       case "tryFailed": {
         const { claim, index, tries } = message.value;
         return void session.claims.get(claim)?.ledger.tried(claim, Number(index), tries);
+      }
+      case "liveLog": {
+        const { value } = message;
+        const job = session.claims.get(value.claim)?.ledger.name.job;
+        return job === undefined ? undefined : this.#deps.followers.heard({ job, worker: session.worker, live: value });
       }
       default:
         return;

@@ -1,6 +1,6 @@
 import { dispatch } from "@sheaf/proto";
 import { unavailable } from "@sheaf/runtime";
-import type { LedgerName, NewLedgerMeta, Ownership } from "../door.ts";
+import type { Follower, LedgerName, NewLedgerMeta, Ownership } from "../door.ts";
 import { decodeMeta } from "../ledger-records.ts";
 import type { LedgerDeps } from "../owner/etcd-ledger.ts";
 import { openLedger } from "../owner/open-ledger.ts";
@@ -84,6 +84,10 @@ export class OwnedPipeline implements Ownership {
 
   restart(name: LedgerName, index: number): boolean {
     return this.#pool.restart(name, index);
+  }
+
+  follow(follower: Follower): () => void {
+    return this.#pool.follow(follower);
   }
 
   /**

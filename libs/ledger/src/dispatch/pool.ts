@@ -13,10 +13,11 @@ import type { Timer } from "@sheaf/runtime";
 import { cutInterval } from "../core/assign.ts";
 import { inWork } from "../core/in-work.ts";
 import type { Claim } from "../core/partition.ts";
-import type { ConnectedWorker, LedgerName, SessionStream } from "../door.ts";
+import type { ConnectedWorker, Follower, LedgerName, SessionStream } from "../door.ts";
 import { encodeWorker, ledgerKindOf } from "../ledger-records.ts";
 import type { EtcdLedger, LedgerDeps } from "../owner/etcd-ledger.ts";
 import type { OwnerKey } from "../owner/ownership.ts";
+import { Followers } from "./followers.ts";
 import { HandOut } from "./hand-out.ts";
 import { Hearing } from "./hearing.ts";
 import { keepClaim } from "./keep-claim.ts";
@@ -51,6 +52,7 @@ export class Pool {
   readonly #losses: Losses;
   readonly #handOut: HandOut;
   readonly #hearing: Hearing;
+  readonly #followers = new Followers();
   /** Claims without a session that are being freed. */
   readonly #freeing = new Set<string>();
   #tick: Timer | null = null;
@@ -74,7 +76,12 @@ export class Pool {
     });
     const onDropped = (session: WorkerSession, claim: string, ledger: EtcdLedger) => this.#free(session, claim, ledger);
     const onLiar = (session: WorkerSession) => void this.#drop(session, { why: "it lies", isLoss: false });
-    this.#hearing = new Hearing({ ...{ clock, log, verify, races, handOut }, onDropped, onLiar });
+    this.#hearing = new Hearing({
+      ...{ clock, log, verify, races, handOut },
+      onDropped,
+      onLiar,
+      followers: this.#followers,
+    });
     this.#roster = roster;
     this.#races = races;
     this.#handOut = handOut;
@@ -140,6 +147,13 @@ export class Pool {
     session.say(cancel(claim.id, dispatch.CancelReason.RESTARTED, index));
     this.#races.restart(claim.id, index);
     return true;
+  }
+
+  /** Workers send what their datums write, until the function that is returned is called. */
+  follow(follower: Follower): () => void {
+    const end = this.#followers.add(follower);
+    this.#beat();
+    return end;
   }
 
   /** Tells a worker to finish what it holds and to leave. */
@@ -327,11 +341,15 @@ export class Pool {
     const now = this.#deps.clock.now();
     this.#roster.tick(interval);
     this.#losses.tick(now);
-    const beat = ownerBeat(cutInterval(this.#roster.size));
-    for (const session of this.#roster.open()) session.say(beat);
+    this.#beat();
     this.#freeOrphans(now);
     for (const ledger of this.#ledgers.values()) void ledger.settle();
     this.#handOut.wake(); // time alone makes stragglers
+  }
+
+  #beat(): void {
+    const beat = ownerBeat(cutInterval(this.#roster.size), this.#followers.number);
+    for (const session of this.#roster.open()) session.say(beat);
   }
 
   /** Claims that no session holds: those from before a takeover that nobody has shown in time. */

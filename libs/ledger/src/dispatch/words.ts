@@ -37,8 +37,8 @@ export function drain(): Word {
   return { case: "drain", value: create(dispatch.DrainSchema) };
 }
 
-export function ownerBeat(cutIntervalMs: number): Word {
-  return { case: "beat", value: create(dispatch.OwnerBeatSchema, { cutIntervalMs }) };
+export function ownerBeat(cutIntervalMs: number, follow: number): Word {
+  return { case: "beat", value: create(dispatch.OwnerBeatSchema, { cutIntervalMs, follow }) };
 }
 
 export function welcome(

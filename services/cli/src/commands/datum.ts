@@ -2,17 +2,14 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { api } from "@sheaf/proto";
 import { type Command, Option } from "commander";
-import { action, type Call, leaf, noun, wholeNumber } from "../action.ts";
+import { action, leaf, noun } from "../action.ts";
 import { enumWord, enumWords } from "../output/enum-name.ts";
-import { escapeFor } from "../output/escape.ts";
-import { jsonLine } from "../output/json.ts";
-import { logText } from "../output/log-text.ts";
 import { bytes, duration } from "../output/numbers.ts";
 import { type Columns, say, showOne, showRows, time } from "../output/show.ts";
 import type { Session } from "../session.ts";
+import { defineLogs } from "./datum-logs.ts";
 
 const STATES = enumWords(api.DatumStateSchema);
-const TAIL_MAX = 1_000_000;
 
 const COLUMNS: Columns<api.Datum> = {
   DATUM: ({ index }) => index,
@@ -51,11 +48,6 @@ interface JobFlag {
   readonly job?: string;
 }
 
-interface LogFlags extends JobFlag {
-  readonly datum?: string;
-  readonly tail?: number;
-}
-
 export function defineDatum(program: Command, session: Session): void {
   const datum = noun(program, "datum", "Datums of jobs: what each run of the command saw, and what became of it.");
   withJob(
@@ -76,7 +68,7 @@ export function defineDatum(program: Command, session: Session): void {
   withJob(
     leaf(datum, {
       usage: "inspect <pipeline> <datum>",
-      summary: "Shows a datum, by its index or its id (the first 8 characters do).",
+      summary: "Shows a datum, by its index, its id (the first 8 characters do), or a path that it reads.",
       examples: ["sheaf datum inspect status-codes 17"],
     }),
   ).action(
@@ -104,32 +96,9 @@ export function defineDatum(program: Command, session: Session): void {
       }
     }),
   );
-  withJob(
-    leaf(datum, {
-      usage: "logs <pipeline>",
-      summary: "Prints what the commands of a job wrote, by datum and time, as far as their results are committed.",
-      examples: ["sheaf datum logs status-codes --datum 17", "sheaf datum logs status-codes --tail 100"],
-    }),
-  )
-    .option("--datum <index>", "only this datum: index or id")
-    .option("--tail <n>", "only the last lines", wholeNumber(1, TAIL_MAX))
-    .action(action<LogFlags, [string]>(session, logs));
+  defineLogs(datum, session);
 }
 
 function withJob(command: Command): Command {
   return command.option("--job <id>", "the job (default: the newest)");
-}
-
-async function logs(call: Call, { job = "", datum = "", tail = 0 }: LogFlags, pipeline: string): Promise<void> {
-  const { stdout } = call.host;
-  const client = await call.connect();
-  const safe = escapeFor(stdout);
-  for await (const line of client.logs({ pipeline, job, datum, tail })) {
-    call.signal.throwIfAborted();
-    const prefix = datum === "" ? `${line.datum}: ` : "";
-    if (call.json) stdout.write(jsonLine(api.JobLogLineSchema, line));
-    else if (stdout.isTTY) stdout.write(`${prefix}${safe(logText(line), "\t")}\n`);
-    else stdout.write(Buffer.concat([Buffer.from(prefix), line.text, Buffer.from("\n")]));
-    await stdout.flush();
-  }
 }

@@ -47,7 +47,8 @@ describe("sheaf run on a cluster that is there", () => {
     assert.match(stderr, / {2}\| first\n {2}\| last words\n/);
     const [, name = ""] = /its logs: sheaf datum logs (\S+)/.exec(stderr) ?? [];
     assert.equal(cluster.world.pipelines.get(name)?.state, api.PipelineState.STOPPED);
-    assert.equal((await stage.call("datum", "logs", name, "--datum", "0")).stdout, "first\nlast words\n");
+    const logs = await stage.call("datum", "logs", name, "--datum", "0");
+    assert.equal(logs.stdout, "- - 0.3 stderr first\n- - 0.3 stderr last words\n");
   });
 
   it("sends the text of a handler, or that the command takes datum after datum", async () => {

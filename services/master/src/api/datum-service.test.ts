@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { api, state } from "@sheaf/proto";
+import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import { api, dispatch, state, store } from "@sheaf/proto";
+import type { SheafError } from "@sheaf/runtime";
+import { Told } from "../datums/told.ts";
 import { datumIdOf } from "../job-objects.test-kit.ts";
-import { encode, message, type TestCluster, type TestMaster, testEtcd } from "../master.test-kit.ts";
+import { context, encode, message, type TestCluster, type TestMaster, testEtcd } from "../master.test-kit.ts";
 
 const etcd = testEtcd();
 const { DatumState, JobState } = api;
@@ -41,7 +43,8 @@ const inspect = async (master: TestMaster, datum: string) =>
 
 async function logs(master: TestMaster, fields = {}) {
   const lines: string[] = [];
-  for await (const said of master.datums.getLogs(message(api.GetLogsRequestSchema, { pipeline: "words", ...fields }))) {
+  const request = message(api.GetLogsRequestSchema, { pipeline: "words", ...fields });
+  for await (const said of master.datums.getLogs(request, context())) {
     for (const line of said.lines) lines.push(`${line.datum} ${Buffer.from(line.text)}`);
   }
   return lines;
@@ -172,6 +175,90 @@ describe("GetLogs", () => {
     assert.deepEqual(await logs(master, { datum: datumIdOf("/file-2"), tail: 1 }), ["2 lines"]);
     assert.deepEqual(await logs(master, { tail: 100 }), ["2 two", "2 lines", "3 boom", "4 four"]);
     await assert.rejects(logs(master, { job: "01m82zj4rd8yppba72mwg90p1w" }), { code: "NOT_FOUND" });
+  });
+});
+
+describe("GetLogs, filtered", () => {
+  it("by worker, time, stream and try, and refuses what makes no sense with its field", async () => {
+    await using cluster = await etcd.cluster();
+    const { master, id } = await halfDone(cluster);
+    assert.deepEqual(await logs(master, { worker: "worker-1" }), ["2 two", "2 lines", "3 boom", "4 four"]);
+    assert.deepEqual(await logs(master, { worker: "worker-12" }), []);
+    assert.deepEqual(await logs(master, { datum: "/file-3" }), ["3 boom"]);
+    assert.deepEqual(await logs(master, { stream: api.LogStream.STDERR }), []);
+    assert.deepEqual(await logs(master, { attempt: 7 }), []);
+    assert.deepEqual(await logs(master, { since: timestampFromMs(Date.now() + 3_600_000) }), []);
+    const bad = { tail: 10_001, worker: "../etc/x", stream: 9, resume: "!" };
+    for (const [field, value] of Object.entries(bad)) {
+      await assert.rejects(logs(master, { [field]: value }), (error: SheafError) => {
+        assert.deepEqual([error.code, error.reason], ["INVALID_ARGUMENT", "LOGS_INVALID"]);
+        assert.ok(JSON.stringify(error.details).includes(`"field":"${field}"`), field);
+        return true;
+      });
+    }
+    const token = new Told("01m82zj4rd8yppba72mwg90p1w").token();
+    await assert.rejects(logs(master, { follow: true, resume: token, job: id }), { reason: "LOGS_INVALID" });
+  });
+});
+
+describe("GetLogs, followed", () => {
+  const line = (text: string, end: number) =>
+    message(store.LogLineSchema, { text: Buffer.from(text), end: BigInt(end), attempt: 1 });
+  const live = (index: number, ...lines: ReturnType<typeof line>[]) =>
+    message(dispatch.LiveLogSchema, { claim: "c1", index: BigInt(index), follow: 1, log: 1n, lines });
+  const request = (fields: object) => message(api.GetLogsRequestSchema, { pipeline: "words", follow: true, ...fields });
+
+  it("tells what is done, then what comes, each once; a token goes on behind it; the end of the job ends it", async () => {
+    await using cluster = await etcd.cluster();
+    const { master, id, process } = await halfDone(cluster);
+    const ownership = master.dispatcher.ownership("words") ?? assert.fail();
+    const texts = (answer: IteratorResult<api.GetLogsResponse | object>) =>
+      ((answer.value as api.GetLogsResponse).lines ?? []).map(({ datum, text }) => `${datum} ${Buffer.from(text)}`);
+    const told = master.datums.getLogs(request({}), context())[Symbol.asyncIterator]();
+    assert.deepEqual(texts(await told.next()), ["2 two", "2 lines", "3 boom", "4 four"]);
+    const next = told.next();
+    for (const follower of ownership.followers) {
+      follower({ job: "another", worker: "worker-9", live: live(6, line("not ours", 9)) });
+      follower({ job: id, worker: "worker-9", live: live(6, line("a", 2), line("b", 4)) });
+      follower({ job: id, worker: "worker-9", live: live(6, line("a", 2), line("b", 4), line("c", 6)) });
+      follower({ job: id, worker: "worker-9", live: live(3, line("late", 900)) });
+    }
+    const answer = await next;
+    assert.deepEqual(texts(answer), ["6 a", "6 b", "6 c"]);
+    await told.return?.(undefined);
+    assert.equal(ownership.followers.size, 0);
+    const { resume } = answer.value as api.GetLogsResponse;
+    const again = master.datums.getLogs(request({ resume }), context())[Symbol.asyncIterator]();
+    const more = again.next();
+    while (ownership.followers.size === 0) await new Promise((resolve) => setImmediate(resolve));
+    const plain = (from: number, to: number) => PATHS.slice(from, to).map((path) => ({ path }));
+    await process.commit({ start: 0, end: 2, result: await master.runOf(id, 0, plain(0, 2)) });
+    const rest = [...plain(5, 6), { path: "/file-6", says: ["d"] }, ...plain(7, 10)];
+    await process.commit({ start: 5, end: 10, result: await master.runOf(id, 5, rest) });
+    assert.deepEqual(texts(await more), [], "a sign of life");
+    assert.deepEqual(texts(await again.next()), ["6 d"]);
+    assert.equal((await again.next()).done, true);
+    assert.equal(ownership.followers.size, 0);
+  });
+
+  it("cuts a caller who does not read, and holds no more for it", async () => {
+    await using cluster = await etcd.cluster();
+    const { master, id } = await halfDone(cluster);
+    const ownership = master.dispatcher.ownership("words") ?? assert.fail();
+    const gone = new AbortController();
+    let cuts = 0;
+    const cut = () => {
+      cuts++;
+      gone.abort();
+    };
+    const told = master.datums.getLogs(request({}), context({ cut, signal: gone.signal }))[Symbol.asyncIterator]();
+    await told.next(); // and no more
+    const text = "x".repeat(64 * 1024);
+    for (let i = 1; i <= 100; i++) {
+      for (const follower of ownership.followers)
+        follower({ job: id, worker: "worker-9", live: live(6, line(text, i)) });
+    }
+    assert.deepEqual([cuts, ownership.followers.size], [1, 0]);
   });
 });
 

@@ -4,8 +4,9 @@ import type { Etcd, Keys } from "@sheaf/etcd";
 import { getMessage } from "@sheaf/files";
 import { readRecord } from "@sheaf/ledger";
 import { type api, state, store } from "@sheaf/proto";
-import type { Handlers } from "@sheaf/rpc";
-import { failedPrecondition, notFound } from "@sheaf/runtime";
+import type { CallContext, Handlers } from "@sheaf/rpc";
+import { failedPrecondition, notFound, resourceExhausted, unavailable } from "@sheaf/runtime";
+import { Change } from "../change.ts";
 import type { World } from "../context.ts";
 import {
   type DatumSeen,
@@ -15,21 +16,28 @@ import {
   type OpenTries,
   type RunningDatum,
 } from "../datums/datum-rows.ts";
-import { doneRuns } from "../datums/done-runs.ts";
+import { type DoneRun, doneRuns } from "../datums/done-runs.ts";
 import { findDatum } from "../datums/find-datum.ts";
-import { type DatumLine, lastLines, logLines } from "../datums/logs.ts";
+import { followLogs, Inbox, type Telling } from "../datums/follow-logs.ts";
+import type { DatumLine, LogFilter } from "../datums/log-filter.ts";
+import { lastLines, logLines } from "../datums/logs.ts";
 import { checkNames, notRunning, running } from "../datums/running.ts";
+import { Told } from "../datums/told.ts";
 import { isTerminal, stateName } from "../jobs/states.ts";
-import type { Jobs } from "../mirror/jobs.ts";
+import type { Jobs, KeptJob } from "../mirror/jobs.ts";
 import type { Owners } from "../pipelines/owners.ts";
+import type { Topic } from "../topic.ts";
 import { findJob } from "./job-service.ts";
-import { MESSAGE_BYTES_MAX } from "./limits.ts";
+import { FOLLOWERS_MAX, MESSAGE_BYTES_MAX } from "./limits.ts";
+import { type LogsAsked, readLogsRequest } from "./logs-request.ts";
 import { pageToken, readPage, tokenInvalid } from "./paging.ts";
 
 export interface DatumServiceDeps {
   readonly world: World;
   readonly jobs: Jobs;
   readonly owners: Pick<Owners, "live" | "term">;
+  /** By the job's key: its live progress has changed. */
+  readonly live: Topic;
 }
 
 /** Rows that one call looks at, so that a filter over ten million datums answers in time; the next page goes on. */
@@ -39,6 +47,7 @@ const LINE_OVERHEAD = 64;
 
 export class DatumService implements Handlers<typeof api.DatumService> {
   readonly #deps: DatumServiceDeps;
+  #followers = 0;
 
   constructor(deps: DatumServiceDeps) {
     this.#deps = deps;
@@ -87,26 +96,87 @@ export class DatumService implements Handlers<typeof api.DatumService> {
     return { datums: restarted };
   }
 
-  async *getLogs(request: api.GetLogsRequest) {
+  async *getLogs(request: api.GetLogsRequest, context: CallContext) {
+    const asked = readLogsRequest(request);
     const { store: objects } = this.#deps.world;
-    const job = await this.#read(request);
-    const index = request.datum === "" ? undefined : await findDatum(objects, job.plan, request.datum);
-    const range = index === undefined ? { from: 0, to: job.count } : { from: index, to: index + 1 };
-    const lines =
-      request.tail > 0 ? await lastLines(objects, job.runs, range, request.tail) : logLines(objects, job.runs, range);
-    let batch: ReturnType<typeof lineView>[] = [];
-    let bytes = 0;
-    for await (const line of lines) {
-      const weight = line.line.text.length + LINE_OVERHEAD;
-      if (batch.length === LINES_PER_MESSAGE || (batch.length > 0 && bytes + weight > MESSAGE_BYTES_MAX)) {
-        yield { lines: batch };
-        batch = [];
-        bytes = 0;
-      }
-      batch.push(lineView(line));
-      bytes += weight;
+    const { pipeline, follow } = request;
+    const { id, kept } = await findJob(this.#deps, { pipeline, job: asked.told?.job ?? request.job });
+    const filter = { ...asked.filter, range: await this.#range(kept, request.datum) };
+    if (follow) return yield* this.#follow({ pipeline, id, kept, filter, asked }, context);
+    const runs = await this.#runs(pipeline, id, kept);
+    const lines = asked.tail > 0 ? await lastLines(objects, runs, filter, asked.tail) : logLines(objects, runs, filter);
+    yield* batches(lines);
+  }
+
+  async *#follow({ pipeline, id, kept, filter, asked }: FollowAsked, context: CallContext) {
+    const { world, jobs, live, owners } = this.#deps;
+    if (this.#followers >= FOLLOWERS_MAX) {
+      const text = `${FOLLOWERS_MAX} calls follow logs at this master: end one of them`;
+      throw resourceExhausted("TOO_MANY_FOLLOWERS", text);
     }
-    if (batch.length > 0) yield { lines: batch };
+    // Of a job that is over nothing comes from workers.
+    const term = isTerminal(kept.record.state) ? undefined : await owners.term(pipeline);
+    const told = asked.told ?? new Told(id);
+    const change = new Change();
+    let hasChanged = true;
+    const changed = () => {
+      hasChanged = true;
+      change.happened();
+    };
+    const over = AbortSignal.any([context.signal, context.draining, ...(term === undefined ? [] : [term.over])]);
+    const inbox = new Inbox(id, { lines: change.happened, full: context.cut });
+    using ends = new DisposableStack();
+    const end = () => ends.dispose();
+    // A caller who does not read is not told to go on, so that nothing after a yield may be counted on.
+    context.signal.addEventListener("abort", end, { once: true });
+    this.#followers++;
+    ends.defer(() => void this.#followers--);
+    ends.defer(jobs.mirror.changes.listen(kept.key, changed));
+    ends.defer(live.listen(kept.key, changed));
+    if (term !== undefined) ends.defer(term.follow(inbox.put));
+    over.addEventListener("abort", change.happened, { once: true });
+    const look = async () => {
+      const { kept: now } = await findJob(this.#deps, { pipeline, job: id });
+      return { runs: await this.#runs(pipeline, id, now), isOver: isTerminal(now.record.state) };
+    };
+    const check = () => {
+      if (!over.aborted) return;
+      const text = "this master stops, or gives the pipeline to another: follow again from here";
+      throw unavailable("DRAINING", text, { retryDelayMs: 500 });
+    };
+    if (asked.tail > 0 && asked.told === undefined) {
+      const { runs } = await look();
+      const lines = await lastLines(world.store, runs, filter, asked.tail);
+      for (const run of runs) told.done(run);
+      for await (const batch of batches(lines)) yield { ...batch, resume: told.token() };
+    }
+    const lines = followLogs({
+      ...{ store: world.store, clock: world.clock, filter, told, inbox, change, look, check },
+      hasChanged: () => {
+        const is = hasChanged;
+        hasChanged = false;
+        return is;
+      },
+    });
+    for await (const batch of batches(lines)) yield { ...batch, resume: told.token() };
+  }
+
+  async #range({ record }: KeptJob, datum: string): Promise<LogFilter["range"]> {
+    if (datum === "") return { from: 0, to: Number.MAX_SAFE_INTEGER };
+    const { store: objects } = this.#deps.world;
+    const plan =
+      record.plan === undefined ? undefined : await getMessage(objects, store.PlanManifestSchema, record.plan);
+    const index = await findDatum(objects, plan, datum);
+    return { from: index, to: index + 1 };
+  }
+
+  async #runs(pipeline: string, job: string, { record }: KeptJob): Promise<DoneRun[]> {
+    const { world } = this.#deps;
+    const runs = await doneRuns(world, job, record);
+    if (record.archive !== undefined) return runs;
+    // Archived meanwhile: then the keys were perhaps gone already when they were read.
+    const now = (await findJob(this.#deps, { pipeline, job })).kept.record;
+    return now.archive === undefined ? runs : doneRuns(world, job, now);
   }
 
   async #read(request: { readonly pipeline: string; readonly job: string }): Promise<JobDatums> {
@@ -118,12 +188,7 @@ export class DatumService implements Handlers<typeof api.DatumService> {
     const tried = record.archive === undefined ? await openTries(world, id) : new Map();
     const plan =
       record.plan === undefined ? undefined : await getMessage(world.store, store.PlanManifestSchema, record.plan);
-    let runs = await doneRuns(world, id, record);
-    if (record.archive === undefined) {
-      // Archived meanwhile: then the keys were perhaps gone already when they were read.
-      const now = (await findJob(this.#deps, { pipeline: request.pipeline, job: id })).kept.record;
-      if (now.archive !== undefined) runs = await doneRuns(world, id, now);
-    }
+    const runs = await this.#runs(request.pipeline, id, kept);
     const running = this.#running(request.pipeline, id);
     return { pipeline: request.pipeline, job: id, count: Number(record.datums), plan, runs, held, tried, running };
   }
@@ -142,6 +207,32 @@ export class DatumService implements Handlers<typeof api.DatumService> {
       ),
     );
   }
+}
+
+interface FollowAsked {
+  readonly pipeline: string;
+  readonly id: string;
+  readonly kept: KeptJob;
+  readonly filter: LogFilter;
+  readonly asked: LogsAsked;
+}
+
+/** Messages of lines. */
+async function* batches(lines: AsyncIterable<Telling> | Iterable<DatumLine>) {
+  let batch: ReturnType<typeof lineView>[] = [];
+  let bytes = 0;
+  for await (const line of lines) {
+    if (typeof line === "object") {
+      batch.push(lineView(line));
+      bytes += line.line.text.length + LINE_OVERHEAD;
+      if (batch.length < LINES_PER_MESSAGE && bytes < MESSAGE_BYTES_MAX) continue;
+    }
+    if (batch.length === 0 && line !== "alive") continue;
+    yield { lines: batch };
+    batch = [];
+    bytes = 0;
+  }
+  if (batch.length > 0) yield { lines: batch };
 }
 
 const NO_STATES: ReadonlySet<api.DatumState> = new Set();
@@ -172,5 +263,13 @@ async function firstOf(datums: AsyncIterable<DatumSeen>): Promise<DatumSeen | un
 
 function lineView({ datum, worker, line }: DatumLine) {
   const { time, attempt, stream, text } = line;
-  return { $typeName: "sheaf.api.v1.JobLogLine" as const, datum, attempt, stream, worker, text, ...(time && { time }) };
+  return {
+    $typeName: "sheaf.api.v1.JobLogLine" as const,
+    datum: BigInt(datum),
+    attempt,
+    stream,
+    worker,
+    text,
+    ...(time && { time }),
+  };
 }

@@ -4,7 +4,8 @@ import { equals } from "@bufbuild/protobuf";
 import { put, readRecord, readRecordOrNull, unchanged } from "@sheaf/ledger";
 import { api, state } from "@sheaf/proto";
 import type { CallContext, Handlers } from "@sheaf/rpc";
-import { aborted, type Clock, isId, notFound, unavailable } from "@sheaf/runtime";
+import { aborted, isId, notFound, unavailable } from "@sheaf/runtime";
+import { Change } from "../change.ts";
 import type { World } from "../context.ts";
 import { toEnd } from "../jobs/job-record.ts";
 import { isTerminal } from "../jobs/states.ts";
@@ -154,27 +155,4 @@ export async function findJob(
   if (!exists) throw notFound("PIPELINE_NOT_FOUND", `there is no pipeline "${pipeline}"`);
   const text = request.job === "" ? "has no job yet" : `has no job ${request.job}`;
   throw notFound("JOB_NOT_FOUND", `pipeline "${pipeline}" ${text}`);
-}
-
-/** Remembers that something happened until somebody asks. */
-class Change {
-  #happened = false;
-  #wake: (() => void) | undefined;
-
-  readonly happened = (): void => {
-    this.#happened = true;
-    this.#wake?.();
-  };
-
-  /** Resolves when something has happened since the last time, or after `limit`. */
-  async next(limit?: { readonly clock: Clock; readonly ms: number }): Promise<void> {
-    if (!this.#happened) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#wake = resolve;
-      using _timer = limit === undefined ? undefined : limit.clock.timer(limit.ms, resolve);
-      await promise;
-    }
-    this.#wake = undefined;
-    this.#happened = false;
-  }
 }

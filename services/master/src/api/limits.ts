@@ -43,6 +43,14 @@ export const TIMEOUT_MS_MAX = 365 * 24 * 3_600_000;
 /** Smallest beginning of a datum's id that names it. */
 export const DATUM_PREFIX_MIN = 8;
 
+/** Smallest beginning of a worker's id that names it: what lists show of it. */
+export const WORKER_PREFIX_MIN = 8;
+export const WORKER_ID = /^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/;
+/** Lines of the end of a log: they are in memory. */
+export const LOG_TAIL_MAX = 10_000;
+/** Calls that follow logs at a master. Each may hold 4 MiB of lines. */
+export const FOLLOWERS_MAX = 64;
+
 /** Datums of one call that restarts them. */
 export const RESTARTS_MAX = 100;
 

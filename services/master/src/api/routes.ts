@@ -8,7 +8,12 @@ import type { OwnerCalls, RowList } from "./owner-calls.ts";
 
 type Route =
   /** `field` of the request names the pipeline. */
-  | { readonly kind: "look" | "act"; readonly field: "pipeline" | "name" }
+  | {
+      readonly kind: "look" | "act";
+      readonly field: "pipeline" | "name";
+      /** Absent: always. */
+      readonly when?: (request: object) => boolean;
+    }
   | { readonly kind: "list"; readonly list: RowList };
 
 const ROUTES: Readonly<Record<string, Route>> = {
@@ -31,6 +36,11 @@ const ROUTES: Readonly<Record<string, Route>> = {
   },
   "DatumService/ListDatums": { kind: "look", field: "pipeline" },
   "DatumService/InspectDatum": { kind: "look", field: "pipeline" },
+  "DatumService/GetLogs": {
+    kind: "look",
+    field: "pipeline",
+    when: (request) => (request as api.GetLogsRequest).follow,
+  },
   "DatumService/RestartDatum": { kind: "act", field: "pipeline" },
   "ClusterService/ListWorkers": {
     kind: "list",
@@ -52,9 +62,11 @@ function routedMethod(method: Method, calls: OwnerCalls): Method {
   const rpc = { service: desc.parent, name: desc.localName };
   if (handler.kind === "server_streaming" && route.kind === "look") {
     const fn: typeof handler.fn = (request, context) =>
-      calls.watch({ rpc, request, context, pipeline: named(request, route.field) }, (within) =>
-        handler.fn(request, within),
-      );
+      route.when?.(request) === false
+        ? handler.fn(request, context)
+        : calls.watch({ rpc, request, context, pipeline: named(request, route.field) }, (within) =>
+            handler.fn(request, within),
+          );
     return { ...method, handler: { kind: handler.kind, fn } };
   }
   if (handler.kind !== "unary") return method;

@@ -1,7 +1,7 @@
 // One term of ownership of one pipeline: from the moment when this replica's epoch stands until it is lost. All that it knows
 // comes from etcd, so that a term that begins in the middle goes on where the last one was (J1).
 
-import type { Kept, Ownership } from "@sheaf/ledger";
+import type { Follower, Kept, Ownership } from "@sheaf/ledger";
 import type { state } from "@sheaf/proto";
 import { aborted, failedPrecondition, type Logger, unavailable } from "@sheaf/runtime";
 import type { World } from "../context.ts";
@@ -47,6 +47,7 @@ export class Term {
   #making: Promise<unknown> = Promise.resolve();
   #deleting = false;
   #ended = false;
+  readonly #over = new AbortController();
 
   constructor(deps: TermDeps, ownership: Ownership) {
     this.#deps = deps;
@@ -81,12 +82,23 @@ export class Term {
 
   async stop(): Promise<void> {
     this.#ended = true;
+    this.#over.abort();
     for (const end of [...this.#listening, ...this.#listeningToInputs]) end();
     await Promise.all([this.#trigger.stop(), ...[...this.#runs.values()].map((run) => run.stop())]);
   }
 
   live(job: string): LiveJob | undefined {
     return this.#runs.get(job)?.live();
+  }
+
+  /** Aborted when it ends: no more lines come to those who follow. */
+  get over(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  /** Until the function that is returned is called. */
+  follow(follower: Follower): () => void {
+    return this.#ownership.follow(follower);
   }
 
   /** Has a datum that runs begin again. False: it does not run. */

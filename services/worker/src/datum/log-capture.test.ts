@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { LogCapture, lastWordsOf } from "./log-capture.ts";
 
 const { STDOUT, STDERR } = api.LogStream;
-const texts = (capture: LogCapture) => capture.lines().map(({ text }) => Buffer.from(text).toString("latin1"));
+const texts = (capture: LogCapture) => [...capture.lines()].map(({ text }) => Buffer.from(text).toString("latin1"));
 
 describe("LogCapture", () => {
   it("keeps lines in the order in which they end, with time, stream and try", () => {
@@ -15,16 +15,19 @@ describe("LogCapture", () => {
     log.add("stderr", 1, 2_000, Buffer.from("err\r\n\n"));
     log.add("stdout", 1, 3_000, Buffer.from(" 2\nrest"));
     log.add("stdout", 2, 4_000, Buffer.from("again\n"));
-    const lines = log
-      .lines()
-      .map(({ text, stream, attempt, time }) => [Buffer.from(text).toString(), stream, attempt, Number(time?.seconds)]);
+    const lines = [...log.lines()].map(({ text, stream, attempt, time }) => [
+      Buffer.from(text).toString(),
+      stream,
+      attempt,
+      Number(time?.seconds),
+    ]);
     assert.deepEqual(lines, [
       ["out 1", STDOUT, 1, 1],
       ["err", STDERR, 1, 2],
       ["", STDERR, 1, 2],
       ["out 2", STDOUT, 1, 3],
-      ["again", STDOUT, 2, 4],
       ["rest", STDOUT, 1, 3],
+      ["again", STDOUT, 2, 4],
     ]);
     assert.equal(lastWordsOf(log.lines(), 1), "err");
   });
@@ -72,8 +75,7 @@ describe("LogCapture", () => {
             ["stdout", STDOUT],
             ["stderr", STDERR],
           ] as const) {
-            const lines = log
-              .lines()
+            const lines = [...log.lines()]
               .filter((line) => line.stream === number)
               .map(({ text }) => Buffer.from(text).toString());
             const ended = whole[stream].endsWith("\n") ? whole[stream].slice(0, -1) : whole[stream];
@@ -81,6 +83,43 @@ describe("LogCapture", () => {
           }
         },
       ),
+    );
+  });
+
+  it("tells who reads along what will be stored, in order, each line once; and says what was left out", () => {
+    const piece = fc.tuple(
+      fc.boolean(),
+      fc.integer({ min: 1, max: 3 }),
+      fc.string({ unit: fc.constantFrom("a", "\r", "\n"), maxLength: 30 }),
+      fc.nat(40),
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 40 }), fc.constantFrom(2_000, 100), (pieces, halfBytes) => {
+        const log = new LogCapture({ halfBytes, lineBytes: 12 });
+        const reader = log.read();
+        const live: { text: string; end: bigint }[] = [];
+        const seen = ({ text, end }: { text: Uint8Array; end: bigint }) => ({
+          text: Buffer.from(text).toString(),
+          end,
+        });
+        const sorted = pieces.toSorted(([, a], [, b]) => a - b);
+        for (const [isErr, attempt, text, read] of sorted) {
+          log.add(isErr ? "stderr" : "stdout", attempt, 0, Buffer.from(text));
+          live.push(...reader.next(read).map(seen));
+        }
+        const stored = [...log.lines()].map(seen);
+        const ends = live.map(({ end }) => end);
+        assert.deepEqual(
+          ends,
+          ends.toSorted((a, b) => Number(a - b)),
+          "ends grow",
+        );
+        const upTo = ends.at(-1) ?? -1n;
+        const isWhole = log.bytes <= 2 * halfBytes;
+        if (isWhole) assert.deepEqual([...live, ...stored.filter(({ end }) => end > upTo)], stored);
+        else assert.match(stored.map(({ text }) => text).join("\n"), /bytes of output are left out here/);
+      }),
+      { numRuns: 300 },
     );
   });
 });

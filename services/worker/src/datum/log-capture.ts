@@ -1,12 +1,11 @@
 /**
  * Gathers what a command writes to its two streams. It may write anything, and any amount: the first and the last half MiB
- * are kept, with a line between them that says what is missing. Nothing is looked at before the end, so that a flood costs
- * little; a command that writes nothing costs nothing.
+ * are kept, with a line between them that says what is missing. Nothing is looked at before the end, or before somebody follows, so that
+ * a flood costs little; a command that writes nothing costs nothing.
  */
-import { create } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { api, store } from "@sheaf/proto";
+import { api, type store } from "@sheaf/proto";
 import type { Stream } from "../launcher/launcher.ts";
+import { type Chunk, LineCutter, logLine } from "./log-lines.ts";
 
 export interface LogLimits {
   /** Bytes kept of the begin, and as many of the end. */
@@ -15,121 +14,168 @@ export interface LogLimits {
 }
 
 const LIMITS: LogLimits = { halfBytes: 512 * 1024, lineBytes: 64 * 1024 };
+/** Small pieces that come within so long are kept as one, with the time of the first: each costs memory beyond its bytes. */
+const JOIN_MS = 10;
+const JOIN_BYTES = 4 * 1024;
+/** Bytes that are cut into lines at a time. */
+const STEP_BYTES = 4 * 1024;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they must not reach anybody's terminal
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]+/g;
-const LF = 0x0a;
-const CR = 0x0d;
 
-interface Chunk {
-  readonly stream: Stream;
-  readonly attempt: number;
-  readonly wallMs: number;
-  readonly bytes: Buffer;
-}
+let count = 0;
 
 export class LogCapture {
+  /** Tells it from the other logs of this worker. */
+  readonly number = ++count;
   readonly #limits: LogLimits;
   readonly #head: Chunk[] = [];
   #headBytes = 0;
   readonly #tail: Chunk[] = [];
   #tailBytes = 0;
-  #droppedBytes = 0;
+  #bytes = 0;
 
   constructor(limits: LogLimits = LIMITS) {
     this.#limits = limits;
   }
 
   get isEmpty(): boolean {
-    return this.#head.length === 0;
+    return this.#bytes === 0;
+  }
+
+  /** Of both streams, those that are left out among them. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   add(stream: Stream, attempt: number, wallMs: number, bytes: Buffer): void {
-    const room = Math.max(0, this.#limits.halfBytes - this.#headBytes);
-    const first = bytes.subarray(0, this.#tail.length > 0 ? 0 : room);
-    // Copies: what is read is a part of a larger buffer, which must not live as long as the log.
+    const at = this.#bytes;
+    this.#bytes += bytes.length;
+    const room = this.#tail.length > 0 ? 0 : Math.max(0, this.#limits.halfBytes - this.#headBytes);
+    // Of a flood only the end can stay: the rest is not even copied.
+    const from = Math.max(room, bytes.length - this.#limits.halfBytes);
+    const [first, rest] = [bytes.subarray(0, room), bytes.subarray(from)];
     if (first.length > 0) {
-      this.#head.push({ stream, attempt, wallMs, bytes: Buffer.from(first) });
+      keep(this.#head, { stream, attempt, wallMs, at, bytes: first });
       this.#headBytes += first.length;
     }
-    const rest = bytes.subarray(first.length);
-    if (rest.length > 0) this.#addToTail({ stream, attempt, wallMs, bytes: Buffer.from(rest) });
+    if (rest.length === 0) return;
+    keep(this.#tail, { stream, attempt, wallMs, at: at + from, bytes: rest });
+    this.#tailBytes += rest.length;
+    this.#fitTail();
   }
 
-  /** All lines in order of arrival. */
-  lines(): store.LogLine[] {
-    if (this.#droppedBytes === 0) return toLines([...this.#head, ...this.#tail], this.#limits.lineBytes);
-    return [
-      ...toLines(this.#head, this.#limits.lineBytes),
-      this.#marker(),
-      ...toLines(this.#tail, this.#limits.lineBytes),
-    ];
+  /** All lines in order of arrival; a few at a time, because a line is many times larger than its bytes. */
+  *lines(): Generator<store.LogLine, void, void> {
+    const reader = this.read();
+    while (reader.behind > 0) yield* reader.next(STEP_BYTES);
+    yield* reader.rest();
   }
 
-  #addToTail(chunk: Chunk): void {
-    this.#tail.push(chunk);
-    this.#tailBytes += chunk.bytes.length;
-    while (this.#tailBytes > this.#limits.halfBytes) {
-      const oldest = this.#tail[0] as Chunk;
-      const excess = this.#tailBytes - this.#limits.halfBytes;
-      const dropped = Math.min(excess, oldest.bytes.length);
-      if (dropped === oldest.bytes.length) this.#tail.shift();
-      else this.#tail[0] = { ...oldest, bytes: oldest.bytes.subarray(dropped) };
-      this.#tailBytes -= dropped;
-      this.#droppedBytes += dropped;
+  /** Reads along from the begin. Any number of readers may do so; each costs an open line per stream. */
+  read(): LogReader {
+    return new LogReader(this, this.#limits);
+  }
+
+  /** What is kept from `at` on, up to `limit` bytes; it may begin later, when what came between is left out. */
+  *from(at: number, limit: number): Generator<Chunk, void, void> {
+    let left = limit;
+    for (const half of [this.#head, this.#tail]) {
+      for (let i = at === 0 ? 0 : firstAfter(half, at); i < half.length && left > 0; i++) {
+        const chunk = half[i] as Chunk;
+        const skipped = Math.max(0, at - chunk.at);
+        const bytes = chunk.bytes.subarray(skipped, skipped + left);
+        left -= bytes.length;
+        yield { ...chunk, at: chunk.at + skipped, bytes };
+      }
     }
   }
 
-  #marker(): store.LogLine {
-    const at = this.#tail[0];
-    const text = `[sheaf: ${this.#droppedBytes} bytes of output are left out here; a datum's log keeps the first and the last ${this.#limits.halfBytes}]`;
-    return logLine("stderr", at?.attempt ?? 1, at?.wallMs ?? 0, Buffer.from(text));
+  #fitTail(): void {
+    let gone = 0;
+    let excess = this.#tailBytes - this.#limits.halfBytes;
+    while (excess > 0) {
+      const oldest = this.#tail[gone] as Chunk;
+      const dropped = Math.min(excess, oldest.bytes.length);
+      if (dropped === oldest.bytes.length) gone++;
+      else this.#tail[gone] = { ...oldest, at: oldest.at + dropped, bytes: oldest.bytes.subarray(dropped) };
+      excess -= dropped;
+      this.#tailBytes -= dropped;
+    }
+    if (gone > 0) this.#tail.splice(0, gone);
   }
+}
+
+/** Where somebody is who reads a log while it grows. */
+export class LogReader {
+  readonly #log: LogCapture;
+  readonly #limits: LogLimits;
+  readonly #cutter: LineCutter;
+  #at = 0;
+
+  constructor(log: LogCapture, limits: LogLimits) {
+    this.#log = log;
+    this.#limits = limits;
+    this.#cutter = new LineCutter(limits.lineBytes);
+  }
+
+  /** Bytes that came so far and were not read. */
+  get behind(): number {
+    return this.#log.bytes - this.#at;
+  }
+
+  /** The lines that are over within the next `limit` bytes; where bytes are left out, a line says so. */
+  next(limit: number): store.LogLine[] {
+    const lines: store.LogLine[] = [];
+    for (const chunk of this.#log.from(this.#at, limit)) {
+      if (chunk.at > this.#at) for (const line of this.#gap(chunk)) lines.push(line);
+      for (const line of this.#cutter.add(chunk)) lines.push(line);
+      this.#at = chunk.at + chunk.bytes.length;
+    }
+    return lines;
+  }
+
+  /** What has no line end. */
+  rest(): store.LogLine[] {
+    return this.#cutter.rest(this.#at);
+  }
+
+  #gap({ at, attempt, wallMs }: Chunk): store.LogLine[] {
+    const text = `[sheaf: ${at - this.#at} bytes of output are left out here; a datum's log keeps the first and the last ${this.#limits.halfBytes}]`;
+    return [...this.rest(), logLine({ stream: "stderr", attempt, wallMs, bytes: Buffer.from(text) }, at)];
+  }
+}
+
+/** Copies: what is read is a part of a larger buffer, which must not live as long as the log. */
+function keep(half: Chunk[], chunk: Chunk): void {
+  const last = half.at(-1);
+  const joins =
+    last !== undefined &&
+    last.stream === chunk.stream &&
+    last.attempt === chunk.attempt &&
+    chunk.wallMs - last.wallMs < JOIN_MS &&
+    last.bytes.length + chunk.bytes.length <= JOIN_BYTES;
+  if (joins) half[half.length - 1] = { ...last, bytes: Buffer.concat([last.bytes, chunk.bytes]) };
+  else half.push({ ...chunk, bytes: Buffer.from(chunk.bytes) });
+}
+
+/** The first chunk that ends after `at`. */
+function firstAfter(half: readonly Chunk[], at: number): number {
+  let [low, high] = [0, half.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const { at: begin, bytes } = half[middle] as Chunk;
+    if (begin + bytes.length > at) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /** The last line of standard error of an attempt, for its failure's message; empty when it wrote none. */
-export function lastWordsOf(lines: readonly store.LogLine[], attempt: number): string {
-  const last = lines.findLast(
-    (line) => line.attempt === attempt && line.stream === api.LogStream.STDERR && line.text.some((byte) => byte > 0x20),
-  );
-  return last === undefined ? "" : Buffer.from(last.text).toString().replaceAll(CONTROL, " ").trim();
-}
-
-/** A line stands where its end arrived. What a stream wrote after its last line end is a line too. */
-function toLines(chunks: readonly Chunk[], lineBytes: number): store.LogLine[] {
-  const lines: store.LogLine[] = [];
-  const open = new Map<string, Chunk>();
-  for (const chunk of chunks) {
-    const key = `${chunk.stream} ${chunk.attempt}`;
-    const before = open.get(key)?.bytes;
-    const bytes = before === undefined ? chunk.bytes : Buffer.concat([before, chunk.bytes]);
-    let at = 0;
-    for (let end = lineEnd(bytes, at, lineBytes); end !== undefined; end = lineEnd(bytes, at, lineBytes)) {
-      lines.push(logLine(chunk.stream, chunk.attempt, chunk.wallMs, bytes.subarray(at, end.to)));
-      at = end.next;
-    }
-    if (at < bytes.length) open.set(key, { ...chunk, bytes: bytes.subarray(at) });
-    else open.delete(key);
+export function lastWordsOf(lines: Iterable<store.LogLine>, attempt: number): string {
+  let last: store.LogLine | undefined;
+  for (const line of lines) {
+    const isWords = line.attempt === attempt && line.stream === api.LogStream.STDERR;
+    if (isWords && line.text.some((byte) => byte > 0x20)) last = line;
   }
-  for (const { stream, attempt, wallMs, bytes } of open.values()) lines.push(logLine(stream, attempt, wallMs, bytes));
-  return lines;
-}
-
-/** Where the line that begins at `at` ends: at its LF (CR LF), or where it is too long. Undefined: not yet. */
-function lineEnd(
-  bytes: Buffer,
-  at: number,
-  lineBytes: number,
-): { readonly to: number; readonly next: number } | undefined {
-  const lf = bytes.indexOf(LF, at);
-  if (lf >= 0 && lf - at <= lineBytes) return { to: lf > at && bytes[lf - 1] === CR ? lf - 1 : lf, next: lf + 1 };
-  return bytes.length - at > lineBytes ? { to: at + lineBytes, next: at + lineBytes } : undefined;
-}
-
-function logLine(stream: Stream, attempt: number, wallMs: number, text: Uint8Array): store.LogLine {
-  return create(store.LogLineSchema, {
-    time: timestampFromMs(wallMs),
-    stream: stream === "stdout" ? api.LogStream.STDOUT : api.LogStream.STDERR,
-    attempt,
-    text,
-  });
+  return last === undefined ? "" : Buffer.from(last.text).toString().replaceAll(CONTROL, " ").trim();
 }

@@ -67,6 +67,7 @@ export async function startEngine(
     openJob: keepJobs((input) => openJob(store, input, folders.jobs)),
     onFinished: (claim) => engine.finished(claim),
     onTryFailed: (claim, index, tries) => engine.tryFailed(claim, index, tries),
+    onLiveLog: (claim, live) => engine.liveLog(claim, live),
     onRaceFailed: (claim) => engine.raceFailed(claim),
     onCannotGoOn: (claim) => engine.cannotGoOn(claim),
   });

@@ -98,6 +98,8 @@ export class Engine {
       case "pace":
         this.#cutIntervalMs = message.cutIntervalMs;
         return;
+      case "follow":
+        return this.#parts.floor.follow(message.follow);
       case "drain":
         this.#draining = true;
         this.#giveBackTails();
@@ -127,6 +129,10 @@ export class Engine {
   tryFailed(claim: Claim, index: number, tries: number): void {
     claim.tried(index, tries);
     this.#sayTryFailed(claim, index, tries);
+  }
+
+  liveLog({ assigned: { owner } }: Claim, value: dispatch.LiveLog): void {
+    this.#say(owner, { case: "liveLog", value });
   }
 
   /** What is raced failed here: who holds the claim may fare better. */
@@ -180,8 +186,9 @@ export class Engine {
 
   /** E4. */
   #onStanding({ owner, greeting, stand }: ToEngine & { t: "standing" }): void {
-    const { book } = this.#parts;
+    const { book, floor } = this.#parts;
     this.#greetings.set(owner, greeting);
+    if (owner === "master") floor.follow(0);
     const known = new Set(book.claims.map(({ assigned }) => assigned.id));
     this.#committer.rebuild(book.standing(owner, stand));
     for (const id of stand.keys()) if (!known.has(id)) this.#say(owner, released(id, 0));

@@ -47,6 +47,8 @@ export type ToEngine =
   /** The session stands no longer. */
   | { readonly t: "lost"; readonly owner: Owner }
   | { readonly t: "pace"; readonly cutIntervalMs: number }
+  /** The master says whether somebody follows logs: OwnerBeat.follow. Of a new greeting nobody does before it is said. */
+  | { readonly t: "follow"; readonly follow: number }
   /** Take nothing new; give back what was not started; finish and commit the rest, then say "drained". */
   | { readonly t: "drain" }
   /** End at once, with all that runs. */

@@ -14,6 +14,7 @@
  *     folder as good as new. The failure that spent the last try is told to nobody before the datum has its outcome: should
  *     this worker die, the next one runs the command once more, and so knows what to tell err_cmd.
  */
+import type { dispatch } from "@sheaf/proto";
 import { backoff, type Random } from "@sheaf/runtime";
 import type { Claim } from "../claims/claim.ts";
 import { whatWentWrong } from "../datum/download.ts";
@@ -23,6 +24,7 @@ import type { Held } from "../handler/held.ts";
 import type { DatumRun, TryEnded, Upcoming, Waiting } from "./datum-run.ts";
 import { type Item, isWanted, removeFolder } from "./item.ts";
 import type { Mode } from "./job.ts";
+import { LiveLogs } from "./live-logs.ts";
 import { Prefetch, type PrefetchOptions } from "./prefetch.ts";
 import { ProgressNotes } from "./progress-notes.ts";
 import type { Station } from "./station.ts";
@@ -41,6 +43,8 @@ export interface FloorOptions
   /** A try failed and others follow. */
   readonly onTryFailed: (claim: Claim, index: number, tries: number) => void;
   readonly onRaceFailed: (claim: Claim) => void;
+  /** Somebody follows what the datums of this claim write. */
+  readonly onLiveLog: (claim: Claim, live: dispatch.LiveLog) => void;
 }
 
 export class Floor implements Waiting {
@@ -49,12 +53,14 @@ export class Floor implements Waiting {
   readonly uploads: Uploads;
   readonly #running = new Set<Item>();
   readonly #notes: ProgressNotes;
+  readonly #live: LiveLogs;
   #stations: readonly Station[] = [];
 
   constructor(options: FloorOptions) {
     this.#options = options;
     this.uploads = new Uploads(options);
     this.#notes = new ProgressNotes(options.clock, this.#running);
+    this.#live = new LiveLogs(options.clock, this.#running, ({ claim }, live) => options.onLiveLog(claim, live));
     this.#prefetch = new Prefetch({
       ...options,
       onReady: () => this.#poke(),
@@ -74,6 +80,7 @@ export class Floor implements Waiting {
 
   close(): void {
     this.#notes.stop();
+    this.#live.stop();
     this.#prefetch.close();
   }
 
@@ -82,6 +89,11 @@ export class Floor implements Waiting {
     for (const item of this.#running) if (!isWanted(item)) this.#kill(item);
     this.#prefetch.wake();
     this.uploads.wake();
+  }
+
+  /** Whether, and since when, somebody follows logs (OwnerBeat.follow). */
+  follow(follow: number): void {
+    this.#live.follow(follow);
   }
 
   /** A user wants the datum to begin again. No try is spent. */
@@ -137,6 +149,7 @@ export class Floor implements Waiting {
         item.held = undefined;
         if (ended.kind === "wrote") item.folder = undefined;
         this.#running.delete(item);
+        this.#live.ended(item);
         this.#onEnded(item, ended);
       },
     };

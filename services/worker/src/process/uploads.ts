@@ -175,13 +175,17 @@ export class Uploads {
       timeoutMs: job.timeoutMs,
       accepted: spent === undefined ? job.accepted : NONE_ACCEPTED,
       memory: job.work.spec?.resourceLimits?.memory ?? "",
-      lastWords: log.isEmpty ? "" : lastWordsOf(log.lines(), failures + 1),
+      // Looked for only when it failed: the log may be long.
+      get lastWords() {
+        return lastWordsOf(log.lines(), failures + 1);
+      },
     });
   }
 
   #settle(item: Item, outcome: Outcome, { entries, sums }: Stored = NOTHING): void {
     const { folders, onFinished } = this.#options;
     const log = item.log.isEmpty ? undefined : writeLog(this.#packs.writer, item.log.lines());
+    if (log !== undefined) log.log = BigInt(item.log.number);
     const row = rowOf(item, outcome, log);
     if (!item.claim.finish(item.index, item.cost.uploadBytes)) return removeFolder(item, folders);
     const result = { row, entries, sumPaths: new Set(sums.map(({ path }) => path)) };

@@ -86,7 +86,7 @@ export async function outcomesOf(source: Store, runs: readonly TakenCommit[]): P
       files.set(entry.datum, mine.set(entry.path, await textOf(source, entry)));
     }
     for await (const row of readRunRows(run)) {
-      outcomes.push({ row, log: await readLog(source, row.log), files: files.get(row.index) ?? new Map() });
+      outcomes.push({ row, log: [...(await readLog(source, row.log))], files: files.get(row.index) ?? new Map() });
     }
   }
   return outcomes;

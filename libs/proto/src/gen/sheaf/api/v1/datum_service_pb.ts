@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sheaf/api/v1/datum_service.proto.
  */
 export const file_sheaf_api_v1_datum_service: GenFile = /*@__PURE__*/
-  fileDesc("CiBzaGVhZi9hcGkvdjEvZGF0dW1fc2VydmljZS5wcm90bxIMc2hlYWYuYXBpLnYxIn4KEUxpc3REYXR1bXNSZXF1ZXN0EhAKCHBpcGVsaW5lGAEgASgJEgsKA2pvYhgCIAEoCRIgCgRwYWdlGAMgASgLMhIuc2hlYWYuYXBpLnYxLlBhZ2USKAoGc3RhdGVzGAQgAygOMhguc2hlYWYuYXBpLnYxLkRhdHVtU3RhdGUiUgoSTGlzdERhdHVtc1Jlc3BvbnNlEiMKBmRhdHVtcxgBIAMoCzITLnNoZWFmLmFwaS52MS5EYXR1bRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiQwoTSW5zcGVjdERhdHVtUmVxdWVzdBIQCghwaXBlbGluZRgBIAEoCRILCgNqb2IYAiABKAkSDQoFZGF0dW0YAyABKAkiOgoUSW5zcGVjdERhdHVtUmVzcG9uc2USIgoFZGF0dW0YASABKAsyEy5zaGVhZi5hcGkudjEuRGF0dW0iRAoTUmVzdGFydERhdHVtUmVxdWVzdBIQCghwaXBlbGluZRgBIAEoCRILCgNqb2IYAiABKAkSDgoGZGF0dW1zGAMgAygJIjsKFFJlc3RhcnREYXR1bVJlc3BvbnNlEiMKBmRhdHVtcxgBIAMoCzITLnNoZWFmLmFwaS52MS5EYXR1bSJMCg5HZXRMb2dzUmVxdWVzdBIQCghwaXBlbGluZRgBIAEoCRILCgNqb2IYAiABKAkSDQoFZGF0dW0YAyABKAkSDAoEdGFpbBgEIAEoDSI6Cg9HZXRMb2dzUmVzcG9uc2USJwoFbGluZXMYASADKAsyGC5zaGVhZi5hcGkudjEuSm9iTG9nTGluZSKdAQoKSm9iTG9nTGluZRIoCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVkYXR1bRgCIAEoBBIPCgdhdHRlbXB0GAMgASgNEicKBnN0cmVhbRgEIAEoDjIXLnNoZWFmLmFwaS52MS5Mb2dTdHJlYW0SDgoGd29ya2VyGAUgASgJEgwKBHRleHQYBiABKAwy5gIKDERhdHVtU2VydmljZRJUCgpMaXN0RGF0dW1zEh8uc2hlYWYuYXBpLnYxLkxpc3REYXR1bXNSZXF1ZXN0GiAuc2hlYWYuYXBpLnYxLkxpc3REYXR1bXNSZXNwb25zZSIDkAIBEloKDEluc3BlY3REYXR1bRIhLnNoZWFmLmFwaS52MS5JbnNwZWN0RGF0dW1SZXF1ZXN0GiIuc2hlYWYuYXBpLnYxLkluc3BlY3REYXR1bVJlc3BvbnNlIgOQAgESVQoMUmVzdGFydERhdHVtEiEuc2hlYWYuYXBpLnYxLlJlc3RhcnREYXR1bVJlcXVlc3QaIi5zaGVhZi5hcGkudjEuUmVzdGFydERhdHVtUmVzcG9uc2USTQoHR2V0TG9ncxIcLnNoZWFmLmFwaS52MS5HZXRMb2dzUmVxdWVzdBodLnNoZWFmLmFwaS52MS5HZXRMb2dzUmVzcG9uc2UiA5ACATABYgZwcm90bzM", [file_google_protobuf_timestamp, file_sheaf_api_v1_datum, file_sheaf_api_v1_paging]);
+  fileDesc("CiBzaGVhZi9hcGkvdjEvZGF0dW1fc2VydmljZS5wcm90bxIMc2hlYWYuYXBpLnYxIn4KEUxpc3REYXR1bXNSZXF1ZXN0EhAKCHBpcGVsaW5lGAEgASgJEgsKA2pvYhgCIAEoCRIgCgRwYWdlGAMgASgLMhIuc2hlYWYuYXBpLnYxLlBhZ2USKAoGc3RhdGVzGAQgAygOMhguc2hlYWYuYXBpLnYxLkRhdHVtU3RhdGUiUgoSTGlzdERhdHVtc1Jlc3BvbnNlEiMKBmRhdHVtcxgBIAMoCzITLnNoZWFmLmFwaS52MS5EYXR1bRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiQwoTSW5zcGVjdERhdHVtUmVxdWVzdBIQCghwaXBlbGluZRgBIAEoCRILCgNqb2IYAiABKAkSDQoFZGF0dW0YAyABKAkiOgoUSW5zcGVjdERhdHVtUmVzcG9uc2USIgoFZGF0dW0YASABKAsyEy5zaGVhZi5hcGkudjEuRGF0dW0iRAoTUmVzdGFydERhdHVtUmVxdWVzdBIQCghwaXBlbGluZRgBIAEoCRILCgNqb2IYAiABKAkSDgoGZGF0dW1zGAMgAygJIjsKFFJlc3RhcnREYXR1bVJlc3BvbnNlEiMKBmRhdHVtcxgBIAMoCzITLnNoZWFmLmFwaS52MS5EYXR1bSLhAQoOR2V0TG9nc1JlcXVlc3QSEAoIcGlwZWxpbmUYASABKAkSCwoDam9iGAIgASgJEg0KBWRhdHVtGAMgASgJEgwKBHRhaWwYBCABKA0SDgoGd29ya2VyGAUgASgJEikKBXNpbmNlGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgZzdHJlYW0YByABKA4yFy5zaGVhZi5hcGkudjEuTG9nU3RyZWFtEg8KB2F0dGVtcHQYCCABKA0SDgoGZm9sbG93GAkgASgIEg4KBnJlc3VtZRgKIAEoCSJKCg9HZXRMb2dzUmVzcG9uc2USJwoFbGluZXMYASADKAsyGC5zaGVhZi5hcGkudjEuSm9iTG9nTGluZRIOCgZyZXN1bWUYAiABKAkinQEKCkpvYkxvZ0xpbmUSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFZGF0dW0YAiABKAQSDwoHYXR0ZW1wdBgDIAEoDRInCgZzdHJlYW0YBCABKA4yFy5zaGVhZi5hcGkudjEuTG9nU3RyZWFtEg4KBndvcmtlchgFIAEoCRIMCgR0ZXh0GAYgASgMMuYCCgxEYXR1bVNlcnZpY2USVAoKTGlzdERhdHVtcxIfLnNoZWFmLmFwaS52MS5MaXN0RGF0dW1zUmVxdWVzdBogLnNoZWFmLmFwaS52MS5MaXN0RGF0dW1zUmVzcG9uc2UiA5ACARJaCgxJbnNwZWN0RGF0dW0SIS5zaGVhZi5hcGkudjEuSW5zcGVjdERhdHVtUmVxdWVzdBoiLnNoZWFmLmFwaS52MS5JbnNwZWN0RGF0dW1SZXNwb25zZSIDkAIBElUKDFJlc3RhcnREYXR1bRIhLnNoZWFmLmFwaS52MS5SZXN0YXJ0RGF0dW1SZXF1ZXN0GiIuc2hlYWYuYXBpLnYxLlJlc3RhcnREYXR1bVJlc3BvbnNlEk0KB0dldExvZ3MSHC5zaGVhZi5hcGkudjEuR2V0TG9nc1JlcXVlc3QaHS5zaGVhZi5hcGkudjEuR2V0TG9nc1Jlc3BvbnNlIgOQAgEwAWIGcHJvdG8z", [file_google_protobuf_timestamp, file_sheaf_api_v1_datum, file_sheaf_api_v1_paging]);
 
 /**
  * See ListDatums.
@@ -109,7 +109,7 @@ export type InspectDatumRequest = Message<"sheaf.api.v1.InspectDatumRequest"> & 
   job: string;
 
   /**
-   * Index of the datum ("17"), or its id, or the first 8 or more characters of its id.
+   * Index of the datum ("17"), its id, the first 8 or more characters of its id, or a path that it reads, from "/" on.
    *
    * @generated from field: string datum = 3;
    */
@@ -222,18 +222,62 @@ export type GetLogsRequest = Message<"sheaf.api.v1.GetLogsRequest"> & {
   job: string;
 
   /**
-   * Only this datum: index or id. Default: all.
+   * Only this datum: its index, its id, the first 8 or more characters of its id, or a path that it reads, from "/" on. Default: all.
    *
    * @generated from field: string datum = 3;
    */
   datum: string;
 
   /**
-   * Only the last lines: at most this many. 0: all.
+   * Only the last lines of what is committed: at most this many, and at most 16 MiB of them. 0: all. At most 10,000.
    *
    * @generated from field: uint32 tail = 4;
    */
   tail: number;
+
+  /**
+   * Only what this worker ran: its id, or the first 8 or more characters of it. Default: all.
+   *
+   * @generated from field: string worker = 5;
+   */
+  worker: string;
+
+  /**
+   * Only lines that were read at this time or later.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 6;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * Only this stream. Default: both.
+   *
+   * @generated from field: sheaf.api.v1.LogStream stream = 7;
+   */
+  stream: LogStream;
+
+  /**
+   * Only this try, from 1. 0: all.
+   *
+   * @generated from field: uint32 attempt = 8;
+   */
+  attempt: number;
+
+  /**
+   * Go on until the job is over. Lines of datums that run come within about 2 s, those of datums that have ended when their run is
+   * committed. Nothing comes twice; below the limit of a datum's log (1 MiB) nothing is missing. A datum that is run again, because its
+   * worker was lost, is told again, with its new worker.
+   *
+   * @generated from field: bool follow = 9;
+   */
+  follow: boolean;
+
+  /**
+   * Goes on behind the answer that had it, in the same job and with the same filters; `tail` has no effect then. Only with `follow`.
+   *
+   * @generated from field: string resume = 10;
+   */
+  resume: string;
 };
 
 /**
@@ -250,11 +294,18 @@ export const GetLogsRequestSchema: GenMessage<GetLogsRequest> = /*@__PURE__*/
  */
 export type GetLogsResponse = Message<"sheaf.api.v1.GetLogsResponse"> & {
   /**
-   * Lines; several in one message.
+   * Lines; several in one message. With `follow` also none: a sign of life, every 5 s.
    *
    * @generated from field: repeated sheaf.api.v1.JobLogLine lines = 1;
    */
   lines: JobLogLine[];
+
+  /**
+   * Where a call that follows goes on. Opaque.
+   *
+   * @generated from field: string resume = 2;
+   */
+  resume: string;
 };
 
 /**
@@ -359,7 +410,10 @@ export const DatumService: GenService<{
     output: typeof RestartDatumResponseSchema;
   },
   /**
-   * Lines that the commands of a job wrote, by datum and time, as far as their runs are committed. Codes: NOT_FOUND.
+   * Lines that the commands of a job wrote, by datum and time, as far as their runs are committed; with `follow` also those of datums
+   * that run, until the job is over. Codes: NOT_FOUND; INVALID_ARGUMENT (LOGS_INVALID); with `follow` UNAVAILABLE (the pipeline changes
+   * hands, or its master went away: call again with the last `resume`) and RESOURCE_EXHAUSTED (TOO_MANY_FOLLOWERS, or the caller did not
+   * read: as before).
    *
    * @generated from rpc sheaf.api.v1.DatumService.GetLogs
    */

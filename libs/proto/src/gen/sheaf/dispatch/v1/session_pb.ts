@@ -11,13 +11,15 @@ import type { ObjectRef, TableRef } from "../../store/v1/object_pb.ts";
 import { file_sheaf_store_v1_object } from "../../store/v1/object_pb.ts";
 import type { WorkKind } from "../../store/v1/plan_pb.ts";
 import { file_sheaf_store_v1_plan } from "../../store/v1/plan_pb.ts";
+import type { LogLine } from "../../store/v1/run_pb.ts";
+import { file_sheaf_store_v1_run } from "../../store/v1/run_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file sheaf/dispatch/v1/session.proto.
  */
 export const file_sheaf_dispatch_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("Ch9zaGVhZi9kaXNwYXRjaC92MS9zZXNzaW9uLnByb3RvEhFzaGVhZi5kaXNwYXRjaC52MSLZAgoOU2Vzc2lvblJlcXVlc3QSKQoFaGVsbG8YASABKAsyGC5zaGVhZi5kaXNwYXRjaC52MS5IZWxsb0gAEicKBHdhbnQYAiABKAsyFy5zaGVhZi5kaXNwYXRjaC52MS5XYW50SAASJwoEYmVhdBgDIAEoCzIXLnNoZWFmLmRpc3BhdGNoLnYxLkJlYXRIABIrCgZjb21taXQYBCABKAsyGS5zaGVhZi5kaXNwYXRjaC52MS5Db21taXRIABIvCghyZWxlYXNlZBgFIAEoCzIbLnNoZWFmLmRpc3BhdGNoLnYxLlJlbGVhc2VkSAASLQoHbGVhdmluZxgGIAEoCzIaLnNoZWFmLmRpc3BhdGNoLnYxLkxlYXZpbmdIABIyCgp0cnlfZmFpbGVkGAcgASgLMhwuc2hlYWYuZGlzcGF0Y2gudjEuVHJ5RmFpbGVkSABCCQoHbWVzc2FnZSLrAwoPU2Vzc2lvblJlc3BvbnNlEi0KB3dlbGNvbWUYASABKAsyGi5zaGVhZi5kaXNwYXRjaC52MS5XZWxjb21lSAASMQoJZWxzZXdoZXJlGAIgASgLMhwuc2hlYWYuZGlzcGF0Y2gudjEuRWxzZXdoZXJlSAASKwoGYXNzaWduGAMgASgLMhkuc2hlYWYuZGlzcGF0Y2gudjEuQXNzaWduSAASLAoEYmVhdBgEIAEoCzIcLnNoZWFmLmRpc3BhdGNoLnYxLk93bmVyQmVhdEgAEi0KB3JlbGVhc2UYBSABKAsyGi5zaGVhZi5kaXNwYXRjaC52MS5SZWxlYXNlSAASMQoJY29tbWl0dGVkGAYgASgLMhwuc2hlYWYuZGlzcGF0Y2gudjEuQ29tbWl0dGVkSAASLQoHcmVmdXNlZBgHIAEoCzIaLnNoZWFmLmRpc3BhdGNoLnYxLlJlZnVzZWRIABIrCgZjYW5jZWwYCCABKAsyGS5zaGVhZi5kaXNwYXRjaC52MS5DYW5jZWxIABInCgRyYWNlGAkgASgLMhcuc2hlYWYuZGlzcGF0Y2gudjEuUmFjZUgAEikKBWRyYWluGAogASgLMhguc2hlYWYuZGlzcGF0Y2gudjEuRHJhaW5IAEIJCgdtZXNzYWdlInIKBUhlbGxvEg4KBndvcmtlchgBIAEoCRIMCgRwb29sGAIgASgJEg8KB3ZlcnNpb24YAyABKAkSDQoFc2xvdHMYBCABKA0SKwoFaG9sZHMYBSADKAsyHC5zaGVhZi5kaXNwYXRjaC52MS5IZWxkQ2xhaW0ieAoJSGVsZENsYWltEgsKA2pvYhgBIAEoCRImCgRraW5kGAIgASgOMhguc2hlYWYuc3RvcmUudjEuV29ya0tpbmQSDQoFY2xhaW0YAyABKAkSDQoFZmVuY2UYBCABKAMSDAoEZnJvbRgFIAEoBBIKCgJ0bxgGIAEoBCIWCgRXYW50Eg4KBmNsYWltcxgBIAEoDSJgCgRCZWF0Ei8KBmNsYWltcxgBIAMoCzIfLnNoZWFmLmRpc3BhdGNoLnYxLkhlbGRQb3NpdGlvbhIYChBjbGFpbXNfZWxzZXdoZXJlGAIgASgNEg0KBWhlYXJkGAMgASgEIm8KDEhlbGRQb3NpdGlvbhINCgVjbGFpbRgBIAEoCRIMCgRuZXh0GAIgASgEEhAKCGZpbmlzaGVkGAMgASgEEjAKB3J1bm5pbmcYBCADKAsyHy5zaGVhZi5kaXNwYXRjaC52MS5SdW5uaW5nSW5kZXgiQwoMUnVubmluZ0luZGV4Eg0KBWluZGV4GAEgASgEEhIKCnJ1bm5pbmdfbXMYAiABKAQSEAoIcHJvZ3Jlc3MYAyABKAkipgEKBkNvbW1pdBINCgVjbGFpbRgBIAEoCRINCgVmZW5jZRgCIAEoAxIMCgRmcm9tGAMgASgEEgoKAnRvGAQgASgEEg8KB2F0dGVtcHQYBSABKAkSKAoGcmVzdWx0GAYgASgLMhguc2hlYWYuc3RvcmUudjEuVGFibGVSZWYSKQoGdG90YWxzGAcgASgLMhkuc2hlYWYuZGlzcGF0Y2gudjEuVG90YWxzIqcCCgZUb3RhbHMSEQoJc3VjY2VlZGVkGAEgASgEEg4KBmZhaWxlZBgCIAEoBBIPCgdza2lwcGVkGAMgASgEEhEKCXJlY292ZXJlZBgEIAEoBBIUCgxmaXJzdF9mYWlsZWQYBSABKAQSHAoUZmlyc3RfZmFpbGVkX21lc3NhZ2UYBiABKAkSFgoOZG93bmxvYWRfYnl0ZXMYByABKAQSFAoMdXBsb2FkX2J5dGVzGAggASgEEhMKC2Rvd25sb2FkX21zGAkgASgEEhIKCnByb2Nlc3NfbXMYCiABKAQSEQoJdXBsb2FkX21zGAsgASgEEhQKDG91dHB1dF9ieXRlcxgMIAEoBBIRCgltZWRpYW5fbXMYDSABKAQSDwoHYmFja3VwcxgOIAEoBCInCghSZWxlYXNlZBINCgVjbGFpbRgBIAEoCRIMCgRmcm9tGAIgASgEIgkKB0xlYXZpbmciOAoJVHJ5RmFpbGVkEg0KBWNsYWltGAEgASgJEg0KBWluZGV4GAIgASgEEg0KBXRyaWVzGAMgASgNIk8KClByaW9yVHJpZXMSDQoFaW5kZXgYASABKAQSDQoFdHJpZXMYAiABKA0SDgoGbG9zc2VzGAMgASgNEhMKC3F1YXJhbnRpbmVkGAQgASgIInoKB1dlbGNvbWUSDwoHc2Vzc2lvbhgBIAEoCRIYChBiZWF0X2ludGVydmFsX21zGAIgASgNEhcKD2N1dF9pbnRlcnZhbF9tcxgDIAEoDRIrCgVzdGFuZBgEIAMoCzIcLnNoZWFmLmRpc3BhdGNoLnYxLkhlbGRDbGFpbSIcCglFbHNld2hlcmUSDwoHYWRkcmVzcxgBIAEoCSLNAQoGQXNzaWduEg0KBWNsYWltGAEgASgJEg0KBWZlbmNlGAIgASgDEgsKA2pvYhgDIAEoCRImCgRraW5kGAQgASgOMhguc2hlYWYuc3RvcmUudjEuV29ya0tpbmQSDAoEZnJvbRgFIAEoBBIKCgJ0bxgGIAEoBBIoCgVpbnB1dBgHIAEoCzIZLnNoZWFmLnN0b3JlLnYxLk9iamVjdFJlZhIsCgVwcmlvchgIIAMoCzIdLnNoZWFmLmRpc3BhdGNoLnYxLlByaW9yVHJpZXMiJAoJT3duZXJCZWF0EhcKD2N1dF9pbnRlcnZhbF9tcxgBIAEoDSImCgdSZWxlYXNlEg0KBWNsYWltGAEgASgJEgwKBGZyb20YAiABKAQiNAoJQ29tbWl0dGVkEg0KBWNsYWltGAEgASgJEgwKBGZyb20YAiABKAQSCgoCdG8YAyABKAQilgEKB1JlZnVzZWQSDQoFY2xhaW0YASABKAkSDAoEZnJvbRgCIAEoBBIKCgJ0bxgDIAEoBBIsCgRjb2RlGAQgASgOMh4uc2hlYWYuZGlzcGF0Y2gudjEuUmVmdXNlZENvZGUSDgoGcmVhc29uGAUgASgJEhIKCnN0aWxsX2Zyb20YBiABKAQSEAoIc3RpbGxfdG8YByABKAQiZgoGQ2FuY2VsEg0KBWNsYWltGAEgASgJEhIKBWluZGV4GAIgASgESACIAQESLwoGcmVhc29uGAMgASgOMh8uc2hlYWYuZGlzcGF0Y2gudjEuQ2FuY2VsUmVhc29uQggKBl9pbmRleCLAAQoEUmFjZRINCgVjbGFpbRgBIAEoCRINCgVmZW5jZRgCIAEoAxILCgNqb2IYAyABKAkSJgoEa2luZBgEIAEoDjIYLnNoZWFmLnN0b3JlLnYxLldvcmtLaW5kEg0KBWluZGV4GAUgASgEEigKBWlucHV0GAYgASgLMhkuc2hlYWYuc3RvcmUudjEuT2JqZWN0UmVmEiwKBXByaW9yGAcgASgLMh0uc2hlYWYuZGlzcGF0Y2gudjEuUHJpb3JUcmllcyIHCgVEcmFpbir5AQoLUmVmdXNlZENvZGUSHAoYUkVGVVNFRF9DT0RFX1VOU1BFQ0lGSUVEEAASGwoXUkVGVVNFRF9DT0RFX0NMQUlNX0xPU1QQARIeChpSRUZVU0VEX0NPREVfT1VUU0lERV9DTEFJTRACEh0KGVJFRlVTRURfQ09ERV9BTFJFQURZX0RPTkUQAxIbChdSRUZVU0VEX0NPREVfQkFEX1JFU1VMVBAEEhoKFlJFRlVTRURfQ09ERV9UUllfQUdBSU4QBRIZChVSRUZVU0VEX0NPREVfSk9CX09WRVIQBhIcChhSRUZVU0VEX0NPREVfV1JPTkdfRkVOQ0UQByqaAQoMQ2FuY2VsUmVhc29uEh0KGUNBTkNFTF9SRUFTT05fVU5TUEVDSUZJRUQQABIZChVDQU5DRUxfUkVBU09OX1NUT1BQRUQQARIWChJDQU5DRUxfUkVBU09OX0xPU1QQAhIbChdDQU5DRUxfUkVBU09OX1JBQ0VfTE9TVBADEhsKF0NBTkNFTF9SRUFTT05fUkVTVEFSVEVEEAQyZwoPRGlzcGF0Y2hTZXJ2aWNlElQKB1Nlc3Npb24SIS5zaGVhZi5kaXNwYXRjaC52MS5TZXNzaW9uUmVxdWVzdBoiLnNoZWFmLmRpc3BhdGNoLnYxLlNlc3Npb25SZXNwb25zZSgBMAFiBnByb3RvMw", [file_sheaf_store_v1_object, file_sheaf_store_v1_plan]);
+  fileDesc("Ch9zaGVhZi9kaXNwYXRjaC92MS9zZXNzaW9uLnByb3RvEhFzaGVhZi5kaXNwYXRjaC52MSKJAwoOU2Vzc2lvblJlcXVlc3QSKQoFaGVsbG8YASABKAsyGC5zaGVhZi5kaXNwYXRjaC52MS5IZWxsb0gAEicKBHdhbnQYAiABKAsyFy5zaGVhZi5kaXNwYXRjaC52MS5XYW50SAASJwoEYmVhdBgDIAEoCzIXLnNoZWFmLmRpc3BhdGNoLnYxLkJlYXRIABIrCgZjb21taXQYBCABKAsyGS5zaGVhZi5kaXNwYXRjaC52MS5Db21taXRIABIvCghyZWxlYXNlZBgFIAEoCzIbLnNoZWFmLmRpc3BhdGNoLnYxLlJlbGVhc2VkSAASLQoHbGVhdmluZxgGIAEoCzIaLnNoZWFmLmRpc3BhdGNoLnYxLkxlYXZpbmdIABIyCgp0cnlfZmFpbGVkGAcgASgLMhwuc2hlYWYuZGlzcGF0Y2gudjEuVHJ5RmFpbGVkSAASLgoIbGl2ZV9sb2cYCCABKAsyGi5zaGVhZi5kaXNwYXRjaC52MS5MaXZlTG9nSABCCQoHbWVzc2FnZSLrAwoPU2Vzc2lvblJlc3BvbnNlEi0KB3dlbGNvbWUYASABKAsyGi5zaGVhZi5kaXNwYXRjaC52MS5XZWxjb21lSAASMQoJZWxzZXdoZXJlGAIgASgLMhwuc2hlYWYuZGlzcGF0Y2gudjEuRWxzZXdoZXJlSAASKwoGYXNzaWduGAMgASgLMhkuc2hlYWYuZGlzcGF0Y2gudjEuQXNzaWduSAASLAoEYmVhdBgEIAEoCzIcLnNoZWFmLmRpc3BhdGNoLnYxLk93bmVyQmVhdEgAEi0KB3JlbGVhc2UYBSABKAsyGi5zaGVhZi5kaXNwYXRjaC52MS5SZWxlYXNlSAASMQoJY29tbWl0dGVkGAYgASgLMhwuc2hlYWYuZGlzcGF0Y2gudjEuQ29tbWl0dGVkSAASLQoHcmVmdXNlZBgHIAEoCzIaLnNoZWFmLmRpc3BhdGNoLnYxLlJlZnVzZWRIABIrCgZjYW5jZWwYCCABKAsyGS5zaGVhZi5kaXNwYXRjaC52MS5DYW5jZWxIABInCgRyYWNlGAkgASgLMhcuc2hlYWYuZGlzcGF0Y2gudjEuUmFjZUgAEikKBWRyYWluGAogASgLMhguc2hlYWYuZGlzcGF0Y2gudjEuRHJhaW5IAEIJCgdtZXNzYWdlInIKBUhlbGxvEg4KBndvcmtlchgBIAEoCRIMCgRwb29sGAIgASgJEg8KB3ZlcnNpb24YAyABKAkSDQoFc2xvdHMYBCABKA0SKwoFaG9sZHMYBSADKAsyHC5zaGVhZi5kaXNwYXRjaC52MS5IZWxkQ2xhaW0ieAoJSGVsZENsYWltEgsKA2pvYhgBIAEoCRImCgRraW5kGAIgASgOMhguc2hlYWYuc3RvcmUudjEuV29ya0tpbmQSDQoFY2xhaW0YAyABKAkSDQoFZmVuY2UYBCABKAMSDAoEZnJvbRgFIAEoBBIKCgJ0bxgGIAEoBCIWCgRXYW50Eg4KBmNsYWltcxgBIAEoDSJgCgRCZWF0Ei8KBmNsYWltcxgBIAMoCzIfLnNoZWFmLmRpc3BhdGNoLnYxLkhlbGRQb3NpdGlvbhIYChBjbGFpbXNfZWxzZXdoZXJlGAIgASgNEg0KBWhlYXJkGAMgASgEIm8KDEhlbGRQb3NpdGlvbhINCgVjbGFpbRgBIAEoCRIMCgRuZXh0GAIgASgEEhAKCGZpbmlzaGVkGAMgASgEEjAKB3J1bm5pbmcYBCADKAsyHy5zaGVhZi5kaXNwYXRjaC52MS5SdW5uaW5nSW5kZXgiQwoMUnVubmluZ0luZGV4Eg0KBWluZGV4GAEgASgEEhIKCnJ1bm5pbmdfbXMYAiABKAQSEAoIcHJvZ3Jlc3MYAyABKAkipgEKBkNvbW1pdBINCgVjbGFpbRgBIAEoCRINCgVmZW5jZRgCIAEoAxIMCgRmcm9tGAMgASgEEgoKAnRvGAQgASgEEg8KB2F0dGVtcHQYBSABKAkSKAoGcmVzdWx0GAYgASgLMhguc2hlYWYuc3RvcmUudjEuVGFibGVSZWYSKQoGdG90YWxzGAcgASgLMhkuc2hlYWYuZGlzcGF0Y2gudjEuVG90YWxzIqcCCgZUb3RhbHMSEQoJc3VjY2VlZGVkGAEgASgEEg4KBmZhaWxlZBgCIAEoBBIPCgdza2lwcGVkGAMgASgEEhEKCXJlY292ZXJlZBgEIAEoBBIUCgxmaXJzdF9mYWlsZWQYBSABKAQSHAoUZmlyc3RfZmFpbGVkX21lc3NhZ2UYBiABKAkSFgoOZG93bmxvYWRfYnl0ZXMYByABKAQSFAoMdXBsb2FkX2J5dGVzGAggASgEEhMKC2Rvd25sb2FkX21zGAkgASgEEhIKCnByb2Nlc3NfbXMYCiABKAQSEQoJdXBsb2FkX21zGAsgASgEEhQKDG91dHB1dF9ieXRlcxgMIAEoBBIRCgltZWRpYW5fbXMYDSABKAQSDwoHYmFja3VwcxgOIAEoBCInCghSZWxlYXNlZBINCgVjbGFpbRgBIAEoCRIMCgRmcm9tGAIgASgEIgkKB0xlYXZpbmciOAoJVHJ5RmFpbGVkEg0KBWNsYWltGAEgASgJEg0KBWluZGV4GAIgASgEEg0KBXRyaWVzGAMgASgNImwKB0xpdmVMb2cSDQoFY2xhaW0YASABKAkSDQoFaW5kZXgYAiABKAQSDgoGZm9sbG93GAMgASgNEgsKA2xvZxgEIAEoBBImCgVsaW5lcxgFIAMoCzIXLnNoZWFmLnN0b3JlLnYxLkxvZ0xpbmUiTwoKUHJpb3JUcmllcxINCgVpbmRleBgBIAEoBBINCgV0cmllcxgCIAEoDRIOCgZsb3NzZXMYAyABKA0SEwoLcXVhcmFudGluZWQYBCABKAgiegoHV2VsY29tZRIPCgdzZXNzaW9uGAEgASgJEhgKEGJlYXRfaW50ZXJ2YWxfbXMYAiABKA0SFwoPY3V0X2ludGVydmFsX21zGAMgASgNEisKBXN0YW5kGAQgAygLMhwuc2hlYWYuZGlzcGF0Y2gudjEuSGVsZENsYWltIhwKCUVsc2V3aGVyZRIPCgdhZGRyZXNzGAEgASgJIs0BCgZBc3NpZ24SDQoFY2xhaW0YASABKAkSDQoFZmVuY2UYAiABKAMSCwoDam9iGAMgASgJEiYKBGtpbmQYBCABKA4yGC5zaGVhZi5zdG9yZS52MS5Xb3JrS2luZBIMCgRmcm9tGAUgASgEEgoKAnRvGAYgASgEEigKBWlucHV0GAcgASgLMhkuc2hlYWYuc3RvcmUudjEuT2JqZWN0UmVmEiwKBXByaW9yGAggAygLMh0uc2hlYWYuZGlzcGF0Y2gudjEuUHJpb3JUcmllcyI0CglPd25lckJlYXQSFwoPY3V0X2ludGVydmFsX21zGAEgASgNEg4KBmZvbGxvdxgCIAEoDSImCgdSZWxlYXNlEg0KBWNsYWltGAEgASgJEgwKBGZyb20YAiABKAQiNAoJQ29tbWl0dGVkEg0KBWNsYWltGAEgASgJEgwKBGZyb20YAiABKAQSCgoCdG8YAyABKAQilgEKB1JlZnVzZWQSDQoFY2xhaW0YASABKAkSDAoEZnJvbRgCIAEoBBIKCgJ0bxgDIAEoBBIsCgRjb2RlGAQgASgOMh4uc2hlYWYuZGlzcGF0Y2gudjEuUmVmdXNlZENvZGUSDgoGcmVhc29uGAUgASgJEhIKCnN0aWxsX2Zyb20YBiABKAQSEAoIc3RpbGxfdG8YByABKAQiZgoGQ2FuY2VsEg0KBWNsYWltGAEgASgJEhIKBWluZGV4GAIgASgESACIAQESLwoGcmVhc29uGAMgASgOMh8uc2hlYWYuZGlzcGF0Y2gudjEuQ2FuY2VsUmVhc29uQggKBl9pbmRleCLAAQoEUmFjZRINCgVjbGFpbRgBIAEoCRINCgVmZW5jZRgCIAEoAxILCgNqb2IYAyABKAkSJgoEa2luZBgEIAEoDjIYLnNoZWFmLnN0b3JlLnYxLldvcmtLaW5kEg0KBWluZGV4GAUgASgEEigKBWlucHV0GAYgASgLMhkuc2hlYWYuc3RvcmUudjEuT2JqZWN0UmVmEiwKBXByaW9yGAcgASgLMh0uc2hlYWYuZGlzcGF0Y2gudjEuUHJpb3JUcmllcyIHCgVEcmFpbir5AQoLUmVmdXNlZENvZGUSHAoYUkVGVVNFRF9DT0RFX1VOU1BFQ0lGSUVEEAASGwoXUkVGVVNFRF9DT0RFX0NMQUlNX0xPU1QQARIeChpSRUZVU0VEX0NPREVfT1VUU0lERV9DTEFJTRACEh0KGVJFRlVTRURfQ09ERV9BTFJFQURZX0RPTkUQAxIbChdSRUZVU0VEX0NPREVfQkFEX1JFU1VMVBAEEhoKFlJFRlVTRURfQ09ERV9UUllfQUdBSU4QBRIZChVSRUZVU0VEX0NPREVfSk9CX09WRVIQBhIcChhSRUZVU0VEX0NPREVfV1JPTkdfRkVOQ0UQByqaAQoMQ2FuY2VsUmVhc29uEh0KGUNBTkNFTF9SRUFTT05fVU5TUEVDSUZJRUQQABIZChVDQU5DRUxfUkVBU09OX1NUT1BQRUQQARIWChJDQU5DRUxfUkVBU09OX0xPU1QQAhIbChdDQU5DRUxfUkVBU09OX1JBQ0VfTE9TVBADEhsKF0NBTkNFTF9SRUFTT05fUkVTVEFSVEVEEAQyZwoPRGlzcGF0Y2hTZXJ2aWNlElQKB1Nlc3Npb24SIS5zaGVhZi5kaXNwYXRjaC52MS5TZXNzaW9uUmVxdWVzdBoiLnNoZWFmLmRpc3BhdGNoLnYxLlNlc3Npb25SZXNwb25zZSgBMAFiBnByb3RvMw", [file_sheaf_store_v1_object, file_sheaf_store_v1_plan, file_sheaf_store_v1_run]);
 
 /**
  * Worker to owner.
@@ -86,6 +88,14 @@ export type SessionRequest = Message<"sheaf.dispatch.v1.SessionRequest"> & {
      */
     value: TryFailed;
     case: "tryFailed";
+  } | {
+    /**
+     * What a datum that runs has written, while the owner says that somebody follows.
+     *
+     * @generated from field: sheaf.dispatch.v1.LiveLog live_log = 8;
+     */
+    value: LiveLog;
+    case: "liveLog";
   } | { case: undefined; value?: undefined };
 };
 
@@ -690,6 +700,57 @@ export const TryFailedSchema: GenMessage<TryFailed> = /*@__PURE__*/
   messageDesc(file_sheaf_dispatch_v1_session, 12);
 
 /**
+ * New whole lines of a datum that runs. All that are sent under one number of `follow` begin at the begin of its log, and none is left
+ * out but those that its log leaves out as well; at most 64 KiB of text four times a second, over all datums of a worker. What is
+ * not sent when the datum ends is in its log. Not said of an index that is raced.
+ *
+ * @generated from message sheaf.dispatch.v1.LiveLog
+ */
+export type LiveLog = Message<"sheaf.dispatch.v1.LiveLog"> & {
+  /**
+   * Id of the claim.
+   *
+   * @generated from field: string claim = 1;
+   */
+  claim: string;
+
+  /**
+   * Index of the datum.
+   *
+   * @generated from field: uint64 index = 2;
+   */
+  index: bigint;
+
+  /**
+   * The OwnerBeat.follow that it answers.
+   *
+   * @generated from field: uint32 follow = 3;
+   */
+  follow: number;
+
+  /**
+   * Tells the logs of one worker apart: LogRef.log.
+   *
+   * @generated from field: uint64 log = 4;
+   */
+  log: bigint;
+
+  /**
+   * The lines, as they will stand in the log.
+   *
+   * @generated from field: repeated sheaf.store.v1.LogLine lines = 5;
+   */
+  lines: LogLine[];
+};
+
+/**
+ * Describes the message sheaf.dispatch.v1.LiveLog.
+ * Use `create(LiveLogSchema)` to create a new message.
+ */
+export const LiveLogSchema: GenMessage<LiveLog> = /*@__PURE__*/
+  messageDesc(file_sheaf_dispatch_v1_session, 13);
+
+/**
  * What is known of a datum that was tried before and is not done (rule L9).
  *
  * @generated from message sheaf.dispatch.v1.PriorTries
@@ -729,7 +790,7 @@ export type PriorTries = Message<"sheaf.dispatch.v1.PriorTries"> & {
  * Use `create(PriorTriesSchema)` to create a new message.
  */
 export const PriorTriesSchema: GenMessage<PriorTries> = /*@__PURE__*/
-  messageDesc(file_sheaf_dispatch_v1_session, 13);
+  messageDesc(file_sheaf_dispatch_v1_session, 14);
 
 /**
  * The session stands.
@@ -771,7 +832,7 @@ export type Welcome = Message<"sheaf.dispatch.v1.Welcome"> & {
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
-  messageDesc(file_sheaf_dispatch_v1_session, 14);
+  messageDesc(file_sheaf_dispatch_v1_session, 15);
 
 /**
  * Another replica owns the pipeline.
@@ -792,7 +853,7 @@ export type Elsewhere = Message<"sheaf.dispatch.v1.Elsewhere"> & {
  * Use `create(ElsewhereSchema)` to create a new message.
  */
 export const ElsewhereSchema: GenMessage<Elsewhere> = /*@__PURE__*/
-  messageDesc(file_sheaf_dispatch_v1_session, 15);
+  messageDesc(file_sheaf_dispatch_v1_session, 16);
 
 /**
  * Work on an interval of a ledger.
@@ -862,7 +923,7 @@ export type Assign = Message<"sheaf.dispatch.v1.Assign"> & {
  * Use `create(AssignSchema)` to create a new message.
  */
 export const AssignSchema: GenMessage<Assign> = /*@__PURE__*/
-  messageDesc(file_sheaf_dispatch_v1_session, 16);
+  messageDesc(file_sheaf_dispatch_v1_session, 17);
 
 /**
  * The owner lives.
@@ -876,6 +937,13 @@ export type OwnerBeat = Message<"sheaf.dispatch.v1.OwnerBeat"> & {
    * @generated from field: uint32 cut_interval_ms = 1;
    */
   cutIntervalMs: number;
+
+  /**
+   * 0: nobody follows logs, and no LiveLog is to be sent. Another number than before: somebody has come, begin all logs anew.
+   *
+   * @generated from field: uint32 follow = 2;
+   */
+  follow: number;
 };
 
 /**
@@ -883,7 +951,7 @@ export type OwnerBeat = Message<"sheaf.dispatch.v1.OwnerBeat"> & {
  * Use `create(OwnerBeatSchema)` to create a new message.
  */
 export const OwnerBeatSchema: GenMessage<OwnerBeat> = /*@__PURE__*/
-  messageDesc(file_sheaf_dispatch_v1_session, 17);
+  messageDesc(file_sheaf_dispatch_v1_session, 18);
 
 /**
  * Give back the unstarted tail. The worker answers Released.
@@ -911,7 +979,7 @@ export type Release = Message<"sheaf.dispatch.v1.Release"> & {
  * Use `create(ReleaseSchema)` to create a new message.
  */
 export const ReleaseSchema: GenMessage<Release> = /*@__PURE__*/
-  messageDesc(file_sheaf_dispatch_v1_session, 18);
+  messageDesc(file_sheaf_dispatch_v1_session, 19);
 
 /**
  * A commit is durable. The worker drops its copy.
@@ -946,7 +1014,7 @@ export type Committed = Message<"sheaf.dispatch.v1.Committed"> & {
  * Use `create(CommittedSchema)` to create a new message.
  */
 export const CommittedSchema: GenMessage<Committed> = /*@__PURE__*/
-  messageDesc(file_sheaf_dispatch_v1_session, 19);
+  messageDesc(file_sheaf_dispatch_v1_session, 20);
 
 /**
  * A commit was not taken.
@@ -1009,7 +1077,7 @@ export type Refused = Message<"sheaf.dispatch.v1.Refused"> & {
  * Use `create(RefusedSchema)` to create a new message.
  */
 export const RefusedSchema: GenMessage<Refused> = /*@__PURE__*/
-  messageDesc(file_sheaf_dispatch_v1_session, 20);
+  messageDesc(file_sheaf_dispatch_v1_session, 21);
 
 /**
  * Stop.
@@ -1044,7 +1112,7 @@ export type Cancel = Message<"sheaf.dispatch.v1.Cancel"> & {
  * Use `create(CancelSchema)` to create a new message.
  */
 export const CancelSchema: GenMessage<Cancel> = /*@__PURE__*/
-  messageDesc(file_sheaf_dispatch_v1_session, 21);
+  messageDesc(file_sheaf_dispatch_v1_session, 22);
 
 /**
  * Run a backup of a straggler under the fence of the claim that it races (rule L7). It takes a Want, is listed in beats like a
@@ -1109,7 +1177,7 @@ export type Race = Message<"sheaf.dispatch.v1.Race"> & {
  * Use `create(RaceSchema)` to create a new message.
  */
 export const RaceSchema: GenMessage<Race> = /*@__PURE__*/
-  messageDesc(file_sheaf_dispatch_v1_session, 22);
+  messageDesc(file_sheaf_dispatch_v1_session, 23);
 
 /**
  * Finish or give back what you hold, then go.
@@ -1124,7 +1192,7 @@ export type Drain = Message<"sheaf.dispatch.v1.Drain"> & {
  * Use `create(DrainSchema)` to create a new message.
  */
 export const DrainSchema: GenMessage<Drain> = /*@__PURE__*/
-  messageDesc(file_sheaf_dispatch_v1_session, 23);
+  messageDesc(file_sheaf_dispatch_v1_session, 24);
 
 /**
  * Why a commit was not taken.
