@@ -14,15 +14,19 @@ const EXITED_MAX = 1_000;
 
 /**
  * L9: which losses count. A claim that was freed because its worker went silent says nothing yet: the worker may be cut off, or be
- * back in a moment. It counts when the worker's process is known to have ended, or when it stays away for a minute.
+ * back in a moment, even before etcd has taken the claim from it. It counts when the worker's process is known to have ended, or when it
+ * stays away for a minute.
  */
 export class Losses {
   readonly #lossMs: number;
+  readonly #isHere: (worker: string) => boolean;
   #suspects: Suspect[] = [];
   readonly #exited = new Set<string>();
 
-  constructor(lossMs: number) {
+  /** `isHere`: whether the worker has a session now. */
+  constructor(lossMs: number, isHere: (worker: string) => boolean) {
     this.#lossMs = lossMs;
+    this.#isHere = isHere;
   }
 
   /** `part` was freed, because its worker could not be heard any more. */
@@ -31,7 +35,7 @@ export class Losses {
     if (part.end - part.start > 1) return; // which one of them it was, smaller claims will tell
     const suspect = { ledger, index: part.start, worker, freedAt: now };
     if (this.#exited.has(worker)) count(suspect);
-    else this.#suspects.push(suspect);
+    else if (!this.#isHere(worker)) this.#suspects.push(suspect);
   }
 
   /** It was not lost after all. */
@@ -48,7 +52,7 @@ export class Losses {
   }
 
   tick(now: number): void {
-    this.#countThose(({ freedAt }) => now - freedAt >= this.#lossMs);
+    this.#countThose(({ worker, freedAt }) => now - freedAt >= this.#lossMs && !this.#isHere(worker));
   }
 
   #countThose(isLost: (suspect: Suspect) => boolean): void {

@@ -85,7 +85,7 @@ export class Pool {
     this.#roster = roster;
     this.#races = races;
     this.#handOut = handOut;
-    this.#losses = new Losses(timing.lossMs);
+    this.#losses = new Losses(timing.lossMs, (worker) => roster.get(worker) !== undefined);
     void owner.lost.then(() => this.close());
   }
 
