@@ -173,7 +173,8 @@ test("pipelines are shared, and any master answers for each of them", async (t: 
   // The hash decides: one in two to the power of twenty to get none.
   for (let i = 0; i < 20 && owners.size < 2; i++) {
     const name = `p${i}`;
-    await createPipeline(first, { name, repo: "docs", glob: "/docs/*", script: "sleep 0.2" });
+    const spec = { reprocessSpec: "every_job" };
+    await createPipeline(first, { name, repo: "docs", glob: "/docs/*", script: "sleep 0.2", spec });
     owners.set(await place.owned(name, "master"), name);
   }
   t.diagnostic(`owners: ${JSON.stringify([...owners])}`);
