@@ -93,6 +93,7 @@ export async function manyDatums(folder: string, runs: number): Promise<Row[]> {
         transform,
         input: { pfs: { name: "in", repo: "in", glob: "/*" } },
         parallelismSpec: { constant: BigInt(WORKERS) },
+        reprocessSpec: "every_job",
       });
       let job = await client.waitJob(name, { firstJobMs: 30_000 });
       for (let run = 0; run < runs; run++) {
