@@ -9,6 +9,7 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker as Thread } from "node:worker_threads";
 import { type Clock, type Logger, messageOf, type Timer } from "@sheaf/runtime";
 import { fitMessage } from "../datum/outcome.ts";
+import { YOUNG_GENERATION_MB } from "../engine/new-thread.ts";
 import type { Run } from "../launcher/slot.ts";
 import type { DatumRun, TryEnded, Waiting } from "../process/datum-run.ts";
 import type { ProcessJob } from "../process/job.ts";
@@ -91,7 +92,7 @@ export class HandlerSeat {
       workerData: data,
       transferList: [port2],
       env,
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX, maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
       stdout: true,
       stderr: true,
     });
