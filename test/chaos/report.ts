@@ -12,6 +12,7 @@ export function reportOf(verdict: Verdict, folder: string): string {
     `kills: ${figures.kills}; executions: ${figures.executions}, of which again ${figures.again}`,
     row("worker killed -> its claims are free", figures.killedToFree),
     row("worker killed -> its interval runs on another", figures.killedToRunning),
+    row("... where another has to be started first", figures.killedToStarted),
     row("worker frozen or cut off -> the same", figures.silentToRunning),
     row("master killed -> the next owner", figures.ownerToOwner),
     row("master killed -> the next claim", figures.ownerToClaim),

@@ -1,15 +1,18 @@
 // How fast it was: what the journals say of the time between a fault and the moment when work went on. Seconds.
 
 import type { NemesisEntry } from "../nemesis.ts";
+import { PIPELINES } from "../pipelines.ts";
 import { fileOf, type Note } from "./notes.ts";
 import type { ClaimSpan, Timeline } from "./timeline.ts";
 
 export interface Figures {
   readonly faults: Readonly<Record<string, number>>;
   readonly kills: number;
-  /** SIGKILL of a worker, to its claim being free; and to a datum of the claim in its work that runs on another. */
+  /** SIGKILL of a worker, to its claim being free; and to a datum of the claim in its work that runs on another of its pool. */
   readonly killedToFree: readonly number[];
   readonly killedToRunning: readonly number[];
+  /** The same where it was alone in its pool, so that the other had to be started first. */
+  readonly killedToStarted: readonly number[];
   /** The same for a worker that is frozen or cut off for longer than SILENT_S. */
   readonly silentToRunning: readonly number[];
   /** SIGKILL of the owner of a pipeline, to the next owner; and to its first claim. */
@@ -21,6 +24,8 @@ export interface Figures {
 }
 
 const SILENT_S = 8;
+/** Pools of one worker. */
+const ALONE: ReadonlySet<string> = new Set(PIPELINES.filter(({ workers }) => workers === 1).map(({ name }) => name));
 const S = 1e9;
 
 export function figuresOf(timeline: Timeline, nemesis: readonly NemesisEntry[], notes: readonly Note[]): Figures {
@@ -31,9 +36,11 @@ export function figuresOf(timeline: Timeline, nemesis: readonly NemesisEntry[], 
     notes.filter(({ word }) => word === "begin"),
     ({ job, file }) => `${job} ${file}`,
   );
-  const toRunning = (faults: readonly NemesisEntry[]) =>
+  const toRunning = (faults: readonly NemesisEntry[], isOfPool: (pool: string) => boolean = () => true) =>
     faults.flatMap(({ ns, facts }) =>
-      (facts?.workers ?? []).flatMap(({ id }) => runningAgain(ns, id, timeline.claims, starts)),
+      (facts?.workers ?? [])
+        .filter(({ pool }) => isOfPool(pool))
+        .flatMap(({ id }) => runningAgain(ns, id, timeline.claims, starts)),
     );
   const silent = begun.filter(
     (entry) => /^(freeze|cut-off)-worker$/.test(entry.kind ?? "") && lasted(entry) > SILENT_S,
@@ -54,7 +61,8 @@ export function figuresOf(timeline: Timeline, nemesis: readonly NemesisEntry[], 
           .map(({ untilNs }) => (untilNs - ns) / S),
       ),
     ),
-    killedToRunning: toRunning(killed),
+    killedToRunning: toRunning(killed, (pool) => !ALONE.has(pool)),
+    killedToStarted: toRunning(killed, (pool) => ALONE.has(pool)),
     silentToRunning: toRunning(silent),
     ownerToOwner: takeovers.map(({ owner }) => owner),
     ownerToClaim: takeovers.flatMap(({ claim }) => (claim === undefined ? [] : [claim])),
