@@ -264,8 +264,8 @@ test("a master that comes gets its share, in order, and the workers go over", as
   await using place = await Place.start();
   const job = await running(place);
   const owner = await place.owned("count", "master");
-  // Each start is another replica, so another draw: until the pipeline falls to the newcomer (1 in 1,000 never does).
-  for (let draws = 0; draws < 10; draws++) {
+  // Each start is another replica, so another draw: until the pipeline falls to the newcomer (1 in a million never does).
+  for (let draws = 0; draws < 20; draws++) {
     await place.cluster.end(other(owner), "SIGTERM");
     await place.cluster.run(other(owner));
     if ((await place.rightful("count")) === other(owner)) break;
