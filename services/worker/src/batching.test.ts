@@ -9,7 +9,7 @@ import { systemClock } from "@sheaf/runtime";
 import { type DatumOutcome, JOB, outcomesOf, specOf } from "./testing/job-kit.ts";
 import { openBench } from "./testing/worker-kit.ts";
 
-const { SUCCESS, FAILED } = api.DatumState;
+const { SUCCESS, FAILED, RECOVERED } = api.DatumState;
 
 /** A loop in the shell around what is to be done with one datum: that sets `answer`. */
 function loop(body: string, more: Partial<api.Transform> = {}, before = "") {
@@ -43,6 +43,36 @@ describe("a long-lived command", () => {
       assert.deepEqual(logOf(outcome).sort(), ["a 'b'", path.slice(1)]);
     }
     assert.equal(new Set(outcomes.map(({ files }) => files.get("/pid"))).size, 1);
+  });
+
+  it("finds each datum at /pfs, where the worker may mount", async (t) => {
+    await using bench = await openBench();
+    const body = 'cat "/pfs/in/$name" >"$SHEAF_OUT/n" && echo "$name" >/pfs/out/name';
+    const spec = specOf(loop(`[ -e /pfs ] || echo none; ${body}`), { datumTries: 1 });
+    const outcomes = await bench.run(spec, many(5));
+    if (outcomes.some((outcome) => logOf(outcome).includes("none"))) return t.skip("needs the right to mount");
+    for (const { row, files } of outcomes) {
+      const name = row.inputs[0]?.slice(1) ?? "";
+      assert.deepEqual([`f${files.get("/n")?.length}`, files.get("/name")], [name, `${name}\n`]);
+    }
+  });
+
+  it("leaves what it cannot do to err_cmd, which is a command of its own, and goes on after it", async () => {
+    await using bench = await openBench();
+    const body = '[ "$name" != f1 ] || answer="fail $number 7 no"; echo "$name" >"$SHEAF_OUT/n"';
+    const errCmd = ["sh", "-c", 'echo "saved: $SHEAF_FAILURE_REASON"; test -e "$SHEAF_INPUT"'];
+    const outcomes = await bench.run(specOf(loop(body, { errCmd }), { datumTries: 2 }), many(4));
+    assert.deepEqual(told(outcomes), [
+      [SUCCESS, 1, ""],
+      [RECOVERED, 2, "EXIT_7"],
+      [SUCCESS, 1, ""],
+      [SUCCESS, 1, ""],
+    ]);
+    assert.deepEqual(
+      outcomes.map(({ files }) => files.size),
+      [1, 0, 1, 1],
+    );
+    assert.deepEqual(logOf(outcomes[1] as DatumOutcome), ["saved: EXIT_7"]);
   });
 
   it("reads the end of its input when another job follows, and may tidy up", async () => {

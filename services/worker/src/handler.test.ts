@@ -9,7 +9,7 @@ import { systemClock } from "@sheaf/runtime";
 import { type DatumOutcome, JOB, outcomesOf, specOf } from "./testing/job-kit.ts";
 import { openBench } from "./testing/worker-kit.ts";
 
-const { SUCCESS, FAILED } = api.DatumState;
+const { SUCCESS, FAILED, RECOVERED } = api.DatumState;
 
 const many = (n: number) => Object.fromEntries(Array.from({ length: n }, (_, i) => [`/f${i}`, "x".repeat(i)]));
 const logOf = ({ log }: DatumOutcome) => log.map(({ text }) => Buffer.from(text).toString());
@@ -135,6 +135,34 @@ describe("a handler", () => {
       const outcomes = await bench.run(specOf({ handler: text }, { datumTries: 1 }), many(2));
       assert.deepEqual(told(outcomes), Array(2).fill([FAILED, 1, "HANDLER_NOT_LOADED"]));
       for (const { row } of outcomes) assert.match(row.message, message);
+    }
+  });
+
+  it("leaves what it cannot do to err_cmd", async () => {
+    await using bench = await openBench();
+    const body = 'if (name === "f1") throw new Error("cannot"); datum.write("n", name);';
+    const errCmd = ["sh", "-c", 'test -e "$SHEAF_INPUT" && test "$SHEAF_FAILURE_REASON" = HANDLER_THREW'];
+    const outcomes = await bench.run(specOf(handler(body, { errCmd }), { datumTries: 1 }), many(3));
+    assert.deepEqual(told(outcomes), [
+      [SUCCESS, 1, ""],
+      [RECOVERED, 1, "HANDLER_THREW"],
+      [SUCCESS, 1, ""],
+    ]);
+  });
+
+  it("may put out what resource_limits.disk allows, in files or in memory, and no more", async () => {
+    await using bench = await openBench();
+    for (const write of ['datum.write("n", text);', 'datum.out; datum.write("n", text);']) {
+      const body = `const text = "x".repeat(name === "f1" ? 1025 : 1024); ${write}`;
+      const outcomes = await bench.run(
+        specOf(handler(body), { datumTries: 1, resourceLimits: { disk: "1Ki" } as never }),
+        many(2),
+      );
+      assert.deepEqual(told(outcomes), [
+        [SUCCESS, 1, ""],
+        [FAILED, 1, "OUTPUT_TOO_LARGE"],
+      ]);
+      assert.equal(outcomes[1]?.row.message, "the output has 1025 bytes; resource_limits.disk allows 1024");
     }
   });
 

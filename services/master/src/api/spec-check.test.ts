@@ -80,6 +80,11 @@ const invalid: readonly [string, api.PipelineSpec | undefined, string][] = [
   ["an exit code of 256", transform({ acceptReturnCode: [1, 256] }), "transform.accept_return_code[1]"],
   ["a handler and a command", spec({ transform: { cmd: ["wc"], handler: "x" } }), "transform.cmd"],
   ["a handler in batches", spec({ transform: { handler: "x", datumBatching: true } }), "transform.datum_batching"],
+  [
+    "a handler with a limit of memory",
+    spec({ transform: { handler: "x" }, resourceLimits: { memory: "1Gi" } }),
+    "resource_limits.memory",
+  ],
   ["a handler of 1 MB", spec({ transform: { handler: "x".repeat(1_000_000) } }), "transform.handler"],
   ["12 a timeout of 0", spec({ datumTimeout: "0s" }), "datum_timeout"],
   ["12 a negative timeout", spec({ jobTimeout: "-5s" }), "job_timeout"],

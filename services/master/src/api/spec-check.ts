@@ -41,6 +41,7 @@ function checkParts(violations: Violations, spec: api.PipelineSpec): void {
   checkTimeout(violations, "job_timeout", spec.jobTimeout);
   checkFailurePolicy(violations, spec.failurePolicy);
   checkResources(violations, spec.resourceLimits);
+  if ((spec.transform?.handler ?? "") !== "") checkHandlerLimits(violations, spec.resourceLimits);
   const reprocess = spec.reprocessSpec;
   violations.require(
     ["", "until_success", "every_job"].includes(reprocess),
@@ -126,6 +127,18 @@ function checkResources(violations: Violations, spec: api.ResourceSpec | undefin
   );
   const pidsOk = pids === 0 || (pids >= limits.PIDS_MIN && pids <= limits.PIDS_MAX);
   violations.require(pidsOk, "resource_limits.pids", `is ${pids}: use ${limits.PIDS_MIN} to ${limits.PIDS_MAX}`);
+}
+
+/** A promise that nobody would keep is not taken. */
+function checkHandlerLimits(violations: Violations, spec: api.ResourceSpec | undefined): void {
+  const { memory = "", cpu = 0, pids = 0 } = spec ?? {};
+  for (const [field, isSet] of Object.entries({ memory: memory !== "", cpu: cpu !== 0, pids: pids !== 0 })) {
+    violations.require(
+      !isSet,
+      `resource_limits.${field}`,
+      "cannot be kept for a handler, which runs in the worker: leave it out",
+    );
+  }
 }
 
 function checkParallelism(violations: Violations, spec: api.ParallelismSpec | undefined): void {

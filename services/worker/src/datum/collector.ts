@@ -179,10 +179,7 @@ class Walk {
   /** O4. */
   #tooLarge(): Failure | undefined {
     const { bytes, holeBytes = HOLE_BYTES_MAX } = this.#limits;
-    if (bytes !== undefined)
-      return this.#bytes <= bytes
-        ? undefined
-        : tooLarge(`the output has ${this.#bytes} bytes; resource_limits.disk allows ${bytes}`);
+    if (bytes !== undefined) return aboveLimit(this.#bytes, bytes);
     if (this.#holeBytes <= holeBytes) return undefined;
     return tooLarge(
       `the output claims ${this.#bytes} bytes, ${this.#holeBytes} of them in holes that are on no disk; without resource_limits.disk a datum may have ${holeBytes}`,
@@ -238,6 +235,12 @@ function escaped(bytes: Uint8Array): string {
   return Buffer.from(bytes)
     .toString("latin1")
     .replaceAll(/[^\x20-\x7e]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`);
+}
+
+/** Of a datum that puts out `bytes`, where its spec allows `limit`. */
+export function aboveLimit(bytes: number, limit: number | undefined): Failure | undefined {
+  if (limit === undefined || bytes <= limit) return undefined;
+  return tooLarge(`the output has ${bytes} bytes; resource_limits.disk allows ${limit}`);
 }
 
 function tooLarge(message: string): Failure {

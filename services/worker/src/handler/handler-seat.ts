@@ -201,7 +201,7 @@ function endOf(message: Exclude<FromHandler, { t: "output" }>): TryEnded {
 function endOfThread(error: unknown, code: number): TryEnded {
   if (error === undefined) return failed("HANDLER_EXITED", `the handler ended its thread with exit code ${code}`);
   const isMemory = error instanceof Error && "code" in error && error.code === "ERR_WORKER_OUT_OF_MEMORY";
-  if (isMemory) return failed("OUT_OF_MEMORY", `the handler used more than ${HEAP_MB_MAX} MiB of JavaScript heap`);
+  if (isMemory) return failed("OOM", `the handler used more than ${HEAP_MB_MAX} MiB of JavaScript heap`);
   return failed("HANDLER_CRASHED", `the handler's thread was ended by an error: ${messageOf(error)}`);
 }
 

@@ -5,9 +5,11 @@
  */
 import { checkSum, fileEntry, type PackWriter, parsePath, type SegmentReader } from "@sheaf/files";
 import type { store } from "@sheaf/proto";
+import { aboveLimit } from "../datum/collector.ts";
 import type { InputFile } from "../datum/input-modes.ts";
 import { fitMessage } from "../datum/outcome.ts";
 import type { Uploaded } from "../datum/upload.ts";
+import type { ProcessJob } from "../process/job.ts";
 import type { HeldFile, WrittenFile } from "./messages.ts";
 
 /** A datum with more in it becomes files at once. */
@@ -39,12 +41,17 @@ export async function hold(inputs: readonly InputFile[], folder: string, reader:
   return { folder, files };
 }
 
-/** Stores what a handler wrote. */
+/** Stores what a handler wrote. `diskBytes`: the limit of its spec. */
 export function uploadWritten(
   files: readonly WrittenFile[],
   packs: PackWriter,
-  isSum: (path: string) => boolean,
+  { isSum, diskBytes }: Pick<ProcessJob, "isSum" | "diskBytes">,
 ): Uploaded {
+  const failure = aboveLimit(
+    files.reduce((sum, file) => sum + file.bytes.length, 0),
+    diskBytes,
+  );
+  if (failure !== undefined) return { ok: false, failure };
   const entries: store.FileEntry[] = [];
   const sums = [];
   let bytes = 0;

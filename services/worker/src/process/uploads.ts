@@ -96,7 +96,7 @@ export class Uploads {
     }
     const packs = this.#packs.writer;
     const stored = await (ended.kind === "wrote"
-      ? uploadWritten(ended.files, packs, item.job.isSum)
+      ? uploadWritten(ended.files, packs, item.job)
       : this.#collect(item, packs));
     if (!stored.ok) return stored.failure;
     item.cost.uploadBytes = stored.bytes;
