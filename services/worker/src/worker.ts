@@ -13,6 +13,7 @@ import { dispatch } from "@sheaf/proto";
 import { backoff, type Clock, type Component, internal, type Logger, type Random, SheafError } from "@sheaf/runtime";
 import type { Assigned, Owner } from "./claims/terms.ts";
 import type { EngineData, FromEngine, ToEngine } from "./engine/messages.ts";
+import { openControl } from "./scratch/control.ts";
 import { openScratch } from "./scratch/scratch.ts";
 import { assignedOf, Desk, raceOf, standOf } from "./session/desk.ts";
 import { type Connect, Session } from "./session/session.ts";
@@ -56,7 +57,7 @@ export class Worker implements Component {
   readonly #ended = Promise.withResolvers<void>();
   /** What the engine was told of the master's OwnerBeat.follow. */
   #follow = 0;
-  #scratch: string | undefined;
+  readonly #folders: string[] = [];
   #started = false;
   #stopping = false;
 
@@ -66,8 +67,9 @@ export class Worker implements Component {
 
   async start(): Promise<void> {
     const { id, store, slots, graceMs, data, log } = this.#options;
-    const scratch = await this.#openScratch(data, id);
-    const engine = this.#startEngine({ worker: id, store, scratch, slots, graceMs });
+    const scratch = await this.#openFolder(() => openScratch(data, id));
+    const control = await this.#openFolder(() => openControl(scratch));
+    const engine = this.#startEngine({ worker: id, store, scratch, control, slots, graceMs });
     // The greetings need not wait for it: nothing is wanted before it speaks.
     for (const owner of ["master", "merge"] as const) this.#startSession(owner);
     try {
@@ -102,7 +104,7 @@ export class Worker implements Component {
     await Promise.race([this.#ended.promise, this.#options.clock.sleep(STOP_LIMIT_MS, limit.signal).catch(() => {})]);
     limit.abort();
     await this.#options.thread.terminate();
-    if (this.#scratch !== undefined) rmSync(this.#scratch, { recursive: true, force: true, maxRetries: 3 });
+    for (const folder of this.#folders) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   }
 
   async #leave(): Promise<void> {
@@ -110,10 +112,11 @@ export class Worker implements Component {
     this.#sessions.clear();
   }
 
-  async #openScratch(data: string, id: string): Promise<string> {
+  async #openFolder(open: () => string): Promise<string> {
     try {
-      this.#scratch = openScratch(data, id);
-      return this.#scratch;
+      const folder = open();
+      this.#folders.push(folder);
+      return folder;
     } catch (error) {
       await this.#options.thread.terminate();
       throw error;

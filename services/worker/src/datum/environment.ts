@@ -1,6 +1,5 @@
 // What a command sees around it. Pure.
 
-import { join } from "node:path";
 import type { store } from "@sheaf/proto";
 import type { Failure } from "./outcome.ts";
 
@@ -20,12 +19,12 @@ export function launcherEnvironment(own: Readonly<Record<string, string | undefi
 
 /** Where a datum finds an input in its folder. `path` begins with "/". */
 export function inputPath(folder: string, input: string, path: string): string {
-  return join(folder, "pfs", input, path);
+  return `${folder}/pfs/${input}${path}`;
 }
 
 /** Where the command may say how far it is: beside its inputs and outputs, so that it is no output, and goes with them. */
 export function progressFile(folder: string): string {
-  return join(folder, "progress");
+  return `${folder}/progress`;
 }
 
 /**
@@ -45,7 +44,7 @@ export function datumEnvironment(
     env.set(input.name, path);
     env.set(`${input.name}_COMMIT`, work.inputs.find(({ name }) => name === input.name)?.commit ?? "");
   }
-  env.set("SHEAF_OUT", join(folder, "pfs", "out"));
+  env.set("SHEAF_OUT", `${folder}/pfs/out`);
   env.set("SHEAF_PROGRESS", progressFile(folder));
   env.set("SHEAF_DATUM_ID", datum.id);
   env.set("SHEAF_JOB_ID", work.job);

@@ -46,8 +46,8 @@ export async function startEngine(
   const book = new ClaimBook(newAttempt);
   const folders = {
     datums: join(data.scratch, "datums"),
-    slots: join(data.scratch, "slots"),
-    batches: join(data.scratch, "batches"),
+    slots: join(data.control, "slots"),
+    batches: join(data.control, "batches"),
     jobs: join(data.scratch, "jobs"),
   };
   for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true });

@@ -11,7 +11,10 @@ export type Saying = dispatch.SessionRequest["message"];
 export interface EngineData {
   readonly worker: string;
   readonly store: string;
+  /** For datums; on a disk. */
   readonly scratch: string;
+  /** For FIFOs and the like; in memory where that can be. */
+  readonly control: string;
   readonly slots: number;
   readonly graceMs: number;
 }

@@ -195,9 +195,8 @@ export class Prefetch {
 
   /** P2. */
   #hasRoom(): boolean {
-    const all = [...this.#again, ...this.#line];
-    const bytes = all.reduce((sum, entry) => sum + entry.bytes, 0);
-    return all.length === 0 || (all.length < AHEAD_COUNT && bytes < AHEAD_BYTES);
+    const count = this.#again.length + this.#line.length;
+    return count === 0 || (count < AHEAD_COUNT && bytesOf(this.#again) + bytesOf(this.#line) < AHEAD_BYTES);
   }
 
   async #nextEntry(): Promise<Entry | undefined> {
@@ -338,6 +337,10 @@ export class Prefetch {
       if (at >= 0) list.splice(at, 1);
     }
   }
+}
+
+function bytesOf(entries: readonly Entry[]): number {
+  return entries.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 function entryOf(item: Item): Entry {
