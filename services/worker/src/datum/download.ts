@@ -60,7 +60,7 @@ async function writeFile(path: string, file: store.FileEntry, reader: SegmentRea
   const fd = openSync(path, "wx", modeOf(file));
   try {
     let bytes = 0;
-    for await (const piece of reader.read(file.segments)) {
+    for await (const piece of reader.lend(file.segments)) {
       for (let at = 0; at < piece.length; ) at += writeSync(fd, piece, at);
       bytes += piece.length;
     }

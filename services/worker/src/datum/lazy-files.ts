@@ -183,7 +183,7 @@ export class LazyFiles {
     const { reader, fifos } = this.#options;
     return fetches.with(1, async () => {
       let fd: number | undefined;
-      for await (const bytes of reader.read([segment])) {
+      for await (const bytes of reader.lend([segment])) {
         if (bytes.length <= PIECE_BYTES) return bytes;
         fd = fifos.openNameless();
         for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
