@@ -60,23 +60,21 @@ test("no more memory is lent than there is, and who asked first gets it first", 
 
 test("a file that cannot be read fails the read, and costs no memory", async () => {
   const threads = new HashThreads();
-  const closed = openSync(path, "r");
-  closeSync(closed);
   const ofFolder = openSync(folder, "r");
-  for (let i = 0; i < 10; i++) {
-    await assert.rejects(() => threads.read(closed, 0, 10), { code: "EBADF" });
-    await assert.rejects(() => threads.read(ofFolder, 0, 10), { code: "EISDIR" });
-  }
+  for (let i = 0; i < 10; i++) await assert.rejects(() => threads.read(ofFolder, 0, 10), { code: "EISDIR" });
   closeSync(ofFolder);
   const { bytes } = await threads.read(fd, 0, 10);
   assert.ok(content.subarray(0, 10).equals(bytes));
 });
 
 test("idle threads keep no process, busy ones do", () => {
-  const script = `
-    import { openSync } from "node:fs";
+  const program = join(folder, "program.mjs");
+  writeFileSync(
+    program,
+    `import { openSync } from "node:fs";
     import { HashThreads } from ${JSON.stringify(new URL("./hash-threads.ts", import.meta.url).href)};
-    new HashThreads().read(openSync(${JSON.stringify(path)}), 0, 5).then(({ bytes }) => console.log(bytes.length));`;
-  const { stdout, status } = spawnSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" });
-  assert.deepEqual([stdout, status], ["5\n", 0]);
+    new HashThreads().read(openSync(${JSON.stringify(path)}), 0, 5).then(({ bytes }) => console.log(bytes.length));`,
+  );
+  const { stdout, stderr, status } = spawnSync(process.execPath, [program], { encoding: "utf8", timeout: 60_000 });
+  assert.deepEqual([stdout, status], ["5\n", 0], stderr);
 });
