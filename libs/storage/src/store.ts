@@ -39,7 +39,8 @@ export interface Store {
   readonly url: string;
   /**
    * Stores the object unless its key exists: whole or not at all, and durable when it returns. Of several puts of one key
-   * at a time exactly one answers `created`. When it throws, nothing is stored under the key, or all of it.
+   * at a time exactly one answers `created`. When it throws, nothing is stored under the key, or all of it. Memory of the source is
+   * the caller's again when it has returned or thrown: it may be used for other bytes at once.
    */
   put(key: string, source: ObjectSource): Promise<PutResult>;
   /** The object, or a part of it, in memory of its own: for ranges up to some MiB. Beyond, see `stream`. */

@@ -2,6 +2,7 @@
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { HashThreads } from "@sheaf/files";
 import type { store } from "@sheaf/proto";
 import { type Clock, type Logger, systemRandom, toSheafError } from "@sheaf/runtime";
 import type { Store } from "@sheaf/storage";
@@ -59,6 +60,7 @@ export async function startEngine(
       log.warn({ err: error }, `cannot remove the scratch folder ${folder}`),
     ),
     fifos: new FifoPool(join(data.scratch, "fifos")),
+    threads: new HashThreads(),
     path: env.PATH ?? "",
     clock,
     random: systemRandom,

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { create } from "@bufbuild/protobuf";
-import { fileEntry, PackWriter } from "@sheaf/files";
+import { fileEntry, HashThreads, PackWriter } from "@sheaf/files";
 import { store } from "@sheaf/proto";
 import { manualClock, testLogger, unavailable } from "@sheaf/runtime";
 import { memoryStore } from "@sheaf/storage";
@@ -72,6 +72,7 @@ async function open(n: number, bytes: number, prior: ReadonlyMap<number, Prior> 
     book,
     folders: new DatumFolders(dir, (folder, error) => assert.fail(`${folder}: ${error}`)),
     fifos: new FifoPool(join(root, `fifos-${count}`)),
+    threads: new HashThreads(),
     onUnfed: () => assert.fail("nothing is lazy"),
     clock,
     log: testLogger(),

@@ -7,7 +7,7 @@
  * P3. Of a datum that an earlier job has done it gets the result in the place of the inputs. Such a datum keeps its place in the line,
  *     because one that has ended cannot be given back, nor can those before it (C1).
  */
-import { type SegmentReader, segmentReader } from "@sheaf/files";
+import { type HashThreads, type SegmentReader, segmentReader } from "@sheaf/files";
 import type { store } from "@sheaf/proto";
 import { type Clock, type Logger, messageOf, SheafError, type Timer } from "@sheaf/runtime";
 import type { Store } from "@sheaf/storage";
@@ -38,6 +38,8 @@ export interface PrefetchOptions {
   readonly book: ClaimBook;
   readonly folders: DatumFolders;
   readonly fifos: FifoPool;
+  /** For large inputs. */
+  readonly threads: HashThreads;
   readonly clock: Clock;
   readonly log: Logger;
   readonly openJob: (input: store.ObjectRef) => Promise<ProcessJob>;
@@ -84,7 +86,7 @@ export class Prefetch {
 
   constructor(options: PrefetchOptions) {
     this.#options = options;
-    this.#reader = segmentReader(options.store);
+    this.#reader = segmentReader(options.store, options);
     this.#earlier = new EarlierResults(options.store, this.#reader, options.log);
   }
 

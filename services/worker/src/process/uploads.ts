@@ -4,7 +4,7 @@
  * F3. A cut happens between two uploads, never in one: then no file is half in a pack.
  */
 import { dirname } from "node:path";
-import { type PackWriter, type SumOutput, writeLog } from "@sheaf/files";
+import { type HashThreads, type PackWriter, type SumOutput, writeLog } from "@sheaf/files";
 import type { store } from "@sheaf/proto";
 import type { Clock } from "@sheaf/runtime";
 import type { Store } from "@sheaf/storage";
@@ -43,6 +43,8 @@ export interface UploadsOptions {
   readonly store: Store;
   readonly book: ClaimBook;
   readonly folders: DatumFolders;
+  /** For large outputs. */
+  readonly threads: HashThreads;
   readonly worker: string;
   /** The PATH of commands, when their spec sets none. */
   readonly path: string;
@@ -110,7 +112,7 @@ export class Uploads {
     const { out, pfs } = folder as DatumFolder;
     const absent = absentFiles(datum, job.modes);
     const collected = collect({ out, pfs, ...(absent && { absent }) }, { bytes: job.diskBytes });
-    return collected.ok ? upload(collected.files, packs, job.isSum) : collected;
+    return collected.ok ? upload(collected.files, packs, job.isSum, this.#options.threads) : collected;
   }
 
   /** The datum has failed for good. To be called between uploads. */
