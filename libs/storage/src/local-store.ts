@@ -49,6 +49,8 @@ export function localStore(dir: string, options: LocalStoreOptions = {}): Store 
   const folder = resolve(dir);
   try {
     const temp = join(folder, ".tmp");
+    // What is made here is for its owner alone: commands may run on this machine as other users.
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
     mkdirSync(temp, { recursive: true });
     accessSync(temp, constants.W_OK | constants.X_OK);
     removeLeftovers(temp, clock.wall());

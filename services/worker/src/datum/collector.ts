@@ -27,6 +27,8 @@ export interface Places {
   readonly out: string;
   /** Holds out/ and the inputs. */
   readonly pfs: string;
+  /** Where the command found `pfs`, beside there and at /pfs. */
+  readonly seen?: string;
   /** The content of an input that is not here, by its path below `pfs`: "in/a/b". */
   readonly absent?: (path: string) => store.FileEntry | undefined;
 }
@@ -47,6 +49,8 @@ const BLOCK_BYTES = 512;
 /** Entries that are read from a folder at a time. */
 const FOLDER_BUFFER = 256;
 const SLASH = Buffer.from("/");
+/** Where a command sees its datum, if it may be mounted. */
+const PFS = "/pfs";
 
 interface Folder {
   /** In the output: "" for the top, or "/a". */
@@ -154,7 +158,8 @@ class Walk {
   #addLink(folder: Folder, path: string, name: Buffer): Failure | undefined {
     const at = bytesOf(folder.source);
     const pfs = bytesOf(this.#places.pfs);
-    const target = targetOf(at, name.toString("latin1"), pfs);
+    const { seen = PFS } = this.#places;
+    const target = targetOf(at, name.toString("latin1"), pfs, [PFS, seen]);
     const escapes = (detail: string) => ({
       reason: "SYMLINK_ESCAPE",
       message: `the output ${show(path)} is a symbolic link ${detail}`,

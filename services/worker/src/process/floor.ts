@@ -123,14 +123,14 @@ export class Floor implements Waiting {
     const { clock } = this.#options;
     const { job, log, cost, spent } = item;
     item.folder ??= this.#options.folders.adopt((item.held as Held).folder);
-    const { path: folder } = item.folder;
-    const env = datumEnvironment(job.work, item.datum, folder, spent);
+    const { seen: folder } = item.folder;
+    const env = datumEnvironment(job.work, item.datum, folder, job.user, spent);
     const [argv, stdin] = spent === undefined ? [job.argv, job.stdin] : [job.errArgv, job.errStdin];
     const run: DatumRun = {
       job,
       datum: item.datum,
       held: item.held,
-      command: { folder, workingDir: job.workingDir, argv, env, stdin, limits: job.limits },
+      command: { folder, workingDir: job.workingDir, argv, env, stdin, limits: job.limits, user: job.user },
       timeoutMs: job.timeoutMs,
       started: () => {
         item.lazy?.open();

@@ -363,7 +363,9 @@ export type Transform = Message<"sheaf.api.v1.Transform"> & {
   workingDir: string;
 
   /**
-   * User that the command runs as. Not implemented yet.
+   * User that the command, and err_cmd, run as: a name or a number, and after a colon a group of either kind. Default: the worker's own.
+   * It has no other groups, and no rights of root, not even by a setuid program. Needs workers that run as root and may mount, or
+   * that run as that user themselves; on others each datum fails with USER_DENIED, or with UNKNOWN_USER. Not for handlers.
    *
    * @generated from field: string user = 9;
    */
