@@ -74,7 +74,7 @@ describe("bad commands", () => {
   it("are held to their limits", (t) =>
     runAll(t, LIMITED, {
       datumTries: 1,
-      datumTimeout: seconds(3),
+      datumTimeout: seconds(10),
       resourceLimits: { memory: "64Mi", pids: 32, disk: "1MB" } as never,
     }));
 

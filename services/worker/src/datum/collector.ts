@@ -248,6 +248,13 @@ export function aboveLimit(bytes: number, limit: number | undefined): Failure | 
   return tooLarge(`the output has ${bytes} bytes; resource_limits.disk allows ${limit}`);
 }
 
+/** Of a command that runs and has written more than `limit`. */
+export function aboveWhileRunning(limit: number): Failure {
+  return tooLarge(
+    `the command had written more than the ${limit} bytes that resource_limits.disk allows, and was ended`,
+  );
+}
+
 function tooLarge(message: string): Failure {
   return { reason: "OUTPUT_TOO_LARGE", message };
 }

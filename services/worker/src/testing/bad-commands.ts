@@ -230,7 +230,7 @@ export const HANGING: readonly BadCommand[] = [
   },
 ];
 
-/** With limits: 64 MiB, 32 processes, 1 MB of output, 3 seconds. */
+/** With limits: 64 MiB, 32 processes, 1 MB of output, 10 seconds. */
 export const LIMITED: readonly BadCommand[] = [
   {
     ...{ row: 46, what: "is a fork bomb", reason: "TIMEOUT", needs: "cgroups" },
@@ -249,6 +249,14 @@ export const LIMITED: readonly BadCommand[] = [
   {
     ...{ row: 77, what: "writes more than it may", reason: "OUTPUT_TOO_LARGE", message: /resource_limits\.disk/ },
     script: 'head -c 1000001 /dev/zero >"$SHEAF_OUT/f"',
+  },
+  {
+    ...{ row: 77, what: "writes more than it may, and goes on", reason: "OUTPUT_TOO_LARGE", message: /was ended/ },
+    script: 'head -c 1000001 /dev/zero >"$SHEAF_OUT/f"; exec sleep 7777',
+  },
+  {
+    ...{ row: 77, what: "writes more than it may beside its output", reason: "OUTPUT_TOO_LARGE", message: /was ended/ },
+    script: "mkdir d; head -c 1000001 /dev/zero >d/f; exec sleep 7777",
   },
   {
     row: 77,

@@ -219,8 +219,9 @@ export type PipelineSpec = Message<"sheaf.api.v1.PipelineSpec"> & {
 
   /**
    * Limits of each slot of a worker. `memory`, `cpu` and `pids` are enforced by cgroups where the worker may make them; elsewhere its
-   * log says once that they are not. Default: 4,096 processes, nothing else. `disk` is what one datum may put out, looked at when
-   * the command has ended: above it the datum fails, OUTPUT_TOO_LARGE. Default: no limit but 1 GiB of holes.
+   * log says once that they are not. Default: 4,096 processes, nothing else. `disk` is what one datum may put out, and
+   * what a command may have in its folder beside inputs while it runs, looked at every second or less often, when there are very many
+   * files: above it the datum fails, OUTPUT_TOO_LARGE. Default: no limit but 1 GiB of holes.
    *
    * @generated from field: sheaf.api.v1.ResourceSpec resource_limits = 16;
    */
