@@ -1,4 +1,4 @@
-// What users throw at a worker: all of testing/bad-commands.ts, as datums of a few jobs, so that each is seen to leave the others alone.
+// What users throw at a worker: all of testing/bad-commands.ts and bad-outputs.ts, as datums of a few jobs, so that each is seen to leave the others alone.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -8,6 +8,7 @@ import { after, describe, it, type TestContext } from "node:test";
 import { api } from "@sheaf/proto";
 import { findCgroups } from "./launcher/cgroups.ts";
 import { type BadCommand, ELSEWHERE, HANGING, LIMITED, PLAIN, RETRIED } from "./testing/bad-commands.ts";
+import { OUTPUTS } from "./testing/bad-outputs.ts";
 import { type DatumOutcome, specOf } from "./testing/job-kit.ts";
 import { openBench } from "./testing/worker-kit.ts";
 
@@ -65,7 +66,7 @@ const textOf = ({ log, row }: DatumOutcome) =>
     .join("\n");
 
 describe("bad commands", () => {
-  it("end as the table says, and leave the others alone", (t) => runAll(t, PLAIN, { datumTries: 1 }));
+  it("end as the table says, and leave the others alone", (t) => runAll(t, [...PLAIN, ...OUTPUTS], { datumTries: 1 }));
 
   it("are run again when they have tries left", (t) => runAll(t, RETRIED, { datumTries: 2 }));
 
@@ -79,7 +80,9 @@ describe("bad commands", () => {
     }));
 
   it("are all here, or named with the test that has them", () => {
-    const rows = new Set([...PLAIN, ...RETRIED, ...HANGING, ...LIMITED, ...ELSEWHERE].map(({ row }) => row));
+    const rows = new Set(
+      [...PLAIN, ...OUTPUTS, ...RETRIED, ...HANGING, ...LIMITED, ...ELSEWHERE].map(({ row }) => row),
+    );
     for (let row = 41; row <= 78; row++) assert.ok(rows.has(row), `row ${row} is nowhere`);
     for (const { row, file, test } of ELSEWHERE)
       assert.ok(readFileSync(join(ROOT, file), "utf8").includes(test), `row ${row}: ${file} has no ${test}`);
