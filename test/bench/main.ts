@@ -1,5 +1,5 @@
 // `npm run bench`: Sheaf beside what a user would write without it, in the same run on the same machine. Ratios count; absolute times
-// say more about the machine. `--runs N` (default 5), `--only files,datums,words,warm,cold,tail,slow,etcd,large,overlap`.
+// say more about the machine. `--runs N` (default 5), `--only files,datums,words,warm,cold,tail,slow,etcd,large,overlap,trouble`.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir, totalmem } from "node:os";
@@ -14,12 +14,13 @@ import { oneLarge } from "./one-large.ts";
 import { overlap } from "./overlap.ts";
 import type { Row } from "./row.ts";
 import { slowWorker } from "./slow-worker.ts";
+import { trouble } from "./trouble.ts";
 import { warmJob } from "./warm-job.ts";
 import { wordCount } from "./word-count.ts";
 
 const BENCHES = {
   ...{ files: manyFiles, datums: manyDatums, words: wordCount, warm: warmJob, cold: coldRun },
-  ...{ tail: heavyTail, slow: slowWorker, etcd: etcdOperations, large: oneLarge, overlap },
+  ...{ tail: heavyTail, slow: slowWorker, etcd: etcdOperations, large: oneLarge, overlap, trouble },
 } as const;
 
 const { values } = parseArgs({ options: { runs: { type: "string", default: "5" }, only: { type: "string" } } });

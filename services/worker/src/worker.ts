@@ -13,6 +13,7 @@ import { dispatch } from "@sheaf/proto";
 import { backoff, type Clock, type Component, internal, type Logger, type Random, SheafError } from "@sheaf/runtime";
 import type { Assigned, Owner } from "./claims/terms.ts";
 import type { EngineData, FromEngine, ToEngine } from "./engine/messages.ts";
+import { hasPfs } from "./launcher/isolation.ts";
 import { openControl } from "./scratch/control.ts";
 import { openScratch } from "./scratch/scratch.ts";
 import { assignedOf, Desk, raceOf, standOf } from "./session/desk.ts";
@@ -75,7 +76,7 @@ export class Worker implements Component {
     try {
       const isolation = await engine;
       log.info({ worker: id, isolation }, "worker started");
-      if (!isolation.endsWith("with /pfs"))
+      if (!hasPfs(isolation))
         log.info("there is no /pfs here, for want of rights to mount it: commands find their datum by the environment");
       if (!isolation.startsWith("PID namespace")) {
         log.warn({ isolation }, "no PID namespace can be made here: a daemon that a command leaves behind may live on");

@@ -79,6 +79,11 @@ const invalid: readonly [string, api.PipelineSpec | undefined, string][] = [
   ["an exit code of 0", transform({ acceptReturnCode: [0] }), "transform.accept_return_code[0]"],
   ["an exit code of 256", transform({ acceptReturnCode: [1, 256] }), "transform.accept_return_code[1]"],
   ["a handler and a command", spec({ transform: { cmd: ["wc"], handler: "x" } }), "transform.cmd"],
+  ["a user with a space", transform({ user: "a b" }), "transform.user"],
+  ["a user with two groups", transform({ user: "a:b:c" }), "transform.user"],
+  ["a user that is an option", transform({ user: "--reuid=0" }), "transform.user"],
+  ["a user's number that is too large", transform({ user: "4294967295" }), "transform.user"],
+  ["a handler with a user", spec({ transform: { handler: "x", user: "nobody" } }), "transform.user"],
   ["a handler in batches", spec({ transform: { handler: "x", datumBatching: true } }), "transform.datum_batching"],
   [
     "a handler with a limit of memory",
@@ -113,7 +118,6 @@ const invalid: readonly [string, api.PipelineSpec | undefined, string][] = [
 
 /** Each is something that an author can write, with the path that the refusal must name. */
 const unimplemented: readonly [string, api.PipelineSpec][] = [
-  ["transform.user", transform({ user: "root" })],
   ["transform.secrets", transform({ secrets: [{ name: "s" }] })],
   ["transform.image_pull_secrets", transform({ imagePullSecrets: ["s"] })],
   ["transform.debug", transform({ debug: true })],

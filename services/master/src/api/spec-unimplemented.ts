@@ -7,7 +7,6 @@ import { unimplemented } from "@sheaf/runtime";
 
 /** Paths in the spelling of the contract. One that ends in a message or a list is refused with all that is under it. */
 const NOT_IMPLEMENTED = [
-  "transform.user",
   "transform.secrets",
   "transform.image_pull_secrets",
   "transform.debug",

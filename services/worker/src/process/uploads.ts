@@ -109,9 +109,10 @@ export class Uploads {
   }
 
   async #collect({ folder, job, datum }: Item, packs: PackWriter): Promise<Uploaded> {
-    const { out, pfs } = folder as DatumFolder;
+    const { out, pfs, seen } = folder as DatumFolder;
     const absent = absentFiles(datum, job.modes);
-    const collected = collect({ out, pfs, ...(absent && { absent }) }, { bytes: job.diskBytes });
+    const places = { out, pfs, seen: `${seen}/pfs`, ...(absent && { absent }) };
+    const collected = collect(places, { bytes: job.diskBytes });
     return collected.ok ? upload(collected.files, packs, job.isSum, this.#options.threads) : collected;
   }
 

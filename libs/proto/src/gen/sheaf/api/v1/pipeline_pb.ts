@@ -219,8 +219,9 @@ export type PipelineSpec = Message<"sheaf.api.v1.PipelineSpec"> & {
 
   /**
    * Limits of each slot of a worker. `memory`, `cpu` and `pids` are enforced by cgroups where the worker may make them; elsewhere its
-   * log says once that they are not. Default: 4,096 processes, nothing else. `disk` is what one datum may put out, looked at when
-   * the command has ended: above it the datum fails, OUTPUT_TOO_LARGE. Default: no limit but 1 GiB of holes.
+   * log says once that they are not. Default: 4,096 processes, nothing else. `disk` is what one datum may put out, and
+   * what a command may have in its folder beside inputs while it runs, looked at every second or less often, when there are very many
+   * files: above it the datum fails, OUTPUT_TOO_LARGE. Default: no limit but 1 GiB of holes.
    *
    * @generated from field: sheaf.api.v1.ResourceSpec resource_limits = 16;
    */
@@ -363,7 +364,9 @@ export type Transform = Message<"sheaf.api.v1.Transform"> & {
   workingDir: string;
 
   /**
-   * User that the command runs as. Not implemented yet.
+   * User that the command, and err_cmd, run as: a name or a number, and after a colon a group of either kind. Default: the worker's own.
+   * It has no other groups, and no rights of root, not even by a setuid program. Needs workers that run as root and may mount, or
+   * that run as that user themselves; on others each datum fails with USER_DENIED, or with UNKNOWN_USER. Not for handlers.
    *
    * @generated from field: string user = 9;
    */
