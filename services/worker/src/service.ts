@@ -47,7 +47,7 @@ export function runWorker(thread: Thread): Promise<void> {
         clock,
         random: systemRandom,
         log,
-        onDrain: () => process.kill(process.pid, "SIGTERM"),
+        onDrained: () => process.kill(process.pid, "SIGTERM"),
         onFailed: fail,
       });
       return [worker];
