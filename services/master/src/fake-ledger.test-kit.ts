@@ -72,6 +72,7 @@ export class FakeLedger implements Ledger {
       totals,
       claims: this.#claims,
       steals: 0,
+      msPerIndex: null,
       tries: new Map(),
     };
   }

@@ -61,6 +61,11 @@ export class Owners implements Component {
     return this.#owners.get(pipeline)?.owner.current?.live(job);
   }
 
+  /** Stragglers of the pipeline that an idle worker would back up. */
+  stragglers(pipeline: string): number {
+    return this.#owners.get(pipeline)?.owner.current?.stragglers() ?? 0;
+  }
+
   #noted(key: string, kept: Kept<state.PipelineRecord> | undefined): void {
     const parsed = this.#deps.world.keys.parse(key);
     if (parsed?.of !== "pipeline" || this.#stopped) return;

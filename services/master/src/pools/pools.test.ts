@@ -6,7 +6,9 @@ import type { Provisioner, WorkerExit, WorkerHandle, WorkerSpec } from "@sheaf/p
 import { resourceExhausted, testLogger } from "@sheaf/runtime";
 import { message, type TestCluster, type TestMaster, testEtcd } from "../master.test-kit.ts";
 import { Mirror } from "../mirror/mirror.ts";
-import { YOUNG_MS } from "./decide.ts";
+import { IDLE_MS } from "./decide.ts";
+import { YOUNG_MS } from "./failures.ts";
+import { limitOf } from "./limit.ts";
 import { Pools } from "./pools.ts";
 
 const etcd = testEtcd();
@@ -18,13 +20,18 @@ class FakeProvisioner implements Provisioner {
   #changed = Promise.withResolvers<void>();
   created = 0;
   broken = false;
+  lists = 0;
+  /** Nothing comes of a creation for this pool. */
+  hung = "";
 
   async list() {
+    this.lists++;
     return [...this.workers.values()];
   }
 
   async create(pool: string, spec: WorkerSpec): Promise<void> {
     this.created++;
+    if (pool === this.hung) return new Promise(() => {});
     if (this.broken) throw resourceExhausted("NO_ROOM", "the machine has no room");
     this.workers.set(spec.id, { id: spec.id, pool, state: "running", createdAt: Date.now(), spec });
     this.#tell();
@@ -64,8 +71,22 @@ class FakeProvisioner implements Provisioner {
     this.#changed = Promise.withResolvers();
   }
 
+  readonly #onNodes = new Set<() => void>();
+  #nodes = 1;
+
   nodes() {
-    return 1;
+    return this.#nodes;
+  }
+
+  onNodes(listener: () => void) {
+    this.#onNodes.add(listener);
+    return () => this.#onNodes.delete(listener);
+  }
+
+  /** Nodes come, or go. */
+  resize(nodes: number): void {
+    this.#nodes = nodes;
+    for (const listener of this.#onNodes) listener();
   }
 
   onExit(listener: (exit: WorkerExit) => void) {
@@ -76,8 +97,8 @@ class FakeProvisioner implements Provisioner {
   async close() {}
 }
 
-async function begun(cluster: TestCluster, place = new FakeProvisioner()) {
-  const master = await cluster.master();
+async function begun(cluster: TestCluster, place = new FakeProvisioner(), workersMax = 1_000, own = cluster.etcd) {
+  const master = await cluster.master({ etcd: own });
   const { world } = master;
   const mergers = new Mirror({
     etcd: world.etcd,
@@ -92,7 +113,10 @@ async function begun(cluster: TestCluster, place = new FakeProvisioner()) {
     dispatcher: master.dispatcher,
     owners: master.owners,
     pipelines: master.pipelinesMirror,
+    jobs: master.jobsMirror,
     mergers,
+    limit: (spec) => limitOf(spec, place.nodes()),
+    workersMax,
     addresses: () => ({ masters: ["127.0.0.1:1"], mergers: ["127.0.0.1:2"] }),
     changed: () => {},
   });
@@ -174,8 +198,7 @@ describe("pools", () => {
     );
     const [id] = await all.place.has("words", 1);
     all.master.dispatcher.connect("words", id ?? "");
-    await settled();
-    assert.equal(all.pools.failing("words"), undefined, "one that connects ends that");
+    await soon(() => assert.equal(all.pools.failing("words"), undefined, "one that connects ends that"));
   });
 
   it("one bad pipeline does not stop the others", async () => {
@@ -184,7 +207,7 @@ describe("pools", () => {
     await using all = await begun(cluster, place);
     place.broken = true;
     await piped(all.master, "bad");
-    await settled();
+    await soon(() => assert.ok(place.created > 0));
     place.broken = false;
     await piped(all.master, "good", three);
     await place.has("good", 3);
@@ -197,8 +220,7 @@ describe("pools", () => {
     const [id = ""] = await all.place.has("words", 1);
     all.master.dispatcher.connect("words", id);
     await all.master.pipelines.stopPipeline(message(api.StopPipelineRequestSchema, { name: "words" }));
-    await settled();
-    assert.deepEqual(all.master.dispatcher.drained, [id]);
+    await soon(() => assert.deepEqual(all.master.dispatcher.drained, [id]));
     all.master.dispatcher.disconnect(id);
     all.place.end(id);
     assert.deepEqual(all.master.dispatcher.exited, [], "it was told to go: no loss");
@@ -215,10 +237,79 @@ describe("pools", () => {
     const ids = await all.place.has("words", 3);
     ids.forEach((id, i) => all.master.dispatcher.connect("words", id, { claims: i === 1 ? 0 : 1 }));
     await update(all.master, 2n);
-    await settled();
-    assert.deepEqual(all.master.dispatcher.drained, [ids[1]]);
+    await soon(() => assert.deepEqual(all.master.dispatcher.drained, [ids[1]]));
     await update(all.master, 5n);
     await all.place.has("words", 6); // the drained one is still on its way out
+  });
+
+  it("one whose workers are being started for ever stops no other", async () => {
+    await using cluster = await etcd.cluster();
+    await using all = await begun(cluster);
+    all.place.hung = "bad";
+    await piped(all.master, "bad");
+    await soon(() => assert.equal(all.pools.status("bad")?.running, 1));
+    await piped(all.master, "good", three);
+    await all.place.has("good", 3);
+    assert.equal(all.place.created, 4, "and is not started twice");
+  });
+
+  it("ask etcd nothing when nothing has changed, however often they look", async () => {
+    await using cluster = await etcd.cluster();
+    let calls = 0;
+    const counted = new Proxy(cluster.etcd, {
+      get(target, name) {
+        const value = Reflect.get(target, name, target) as unknown;
+        if (typeof value !== "function") return value;
+        return (...args: unknown[]) => {
+          calls++;
+          return Reflect.apply(value, target, args) as unknown;
+        };
+      },
+    });
+    await using all = await begun(cluster, new FakeProvisioner(), 1_000, counted);
+    await piped(all.master, "words", three);
+    for (const id of await all.place.has("words", 3)) all.master.dispatcher.connect("words", id);
+    await soon(() => assert.equal(all.pools.status("words")?.ready, 3));
+    const [before, lists] = [calls, all.place.lists];
+    for (let i = 0; all.place.lists < lists + 20; i++) {
+      all.place.resize(1 + (i % 2));
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    assert.equal(calls, before);
+  });
+
+  it("follow the nodes when a pipeline has a coefficient", async () => {
+    await using cluster = await etcd.cluster();
+    await using all = await begun(cluster);
+    await piped(all.master, "words", { parallelismSpec: { coefficient: 1.5 } as never });
+    await all.place.has("words", 1);
+    all.place.resize(3);
+    const ids = await all.place.has("words", 4);
+    for (const id of ids) all.master.dispatcher.connect("words", id);
+    all.place.resize(2);
+    await soon(() => assert.equal(all.master.dispatcher.drained.length, 1));
+    assert.equal(all.pools.status("words")?.limit, 3);
+  });
+
+  it("never have more than the cluster's limit, leaving ones counted; each has one before one has two", async () => {
+    await using cluster = await etcd.cluster();
+    await using all = await begun(cluster, new FakeProvisioner(), 3);
+    await piped(all.master, "a", three);
+    const ids = await all.place.has("a", 3);
+    for (const id of ids) all.master.dispatcher.connect("a", id, { claims: 1 });
+    // What it asks for beyond its work is not needed where another has work.
+    await piped(all.master, "b", three);
+    await all.master.put("b-in", { "/x": "1" });
+    await all.master.put("a-in", { "/x": "1" });
+    await soon(() => assert.equal(all.master.dispatcher.drained.length, 1));
+    const [gone = ""] = all.master.dispatcher.drained;
+    assert.match(all.pools.doing("b"), /waiting for room/);
+    assert.equal(all.place.of("b").length, 0);
+    all.master.dispatcher.disconnect(gone);
+    all.place.end(gone);
+    await all.place.has("b", 1);
+    assert.match(all.pools.status("a")?.reason ?? "", /^the limit of the cluster leaves 2 to this pipeline/);
+    assert.equal(all.place.workers.size, 3);
   });
 
   it("end the workers of a pipeline that is deleted", async () => {
@@ -246,7 +337,7 @@ describe("pools", () => {
     const made = place.created;
     await using after = await begun(cluster, place);
     await place.has("deleted", 0);
-    await settled();
+    await soon(() => assert.equal(after.pools.status("words")?.running, 3));
     assert.equal(place.of("words").length, 3);
     assert.equal(place.created, made, "no doubles");
     void after;
@@ -270,8 +361,7 @@ describe("pools", () => {
     const [own = ""] = await after.place.has("words", 1);
     after.master.dispatcher.connect("words", own, { claims: 1 });
     await update(after.master, 1n);
-    await settled();
-    assert.deepEqual(after.master.dispatcher.drained.toSorted(), [one, two]);
+    await soon(() => assert.deepEqual(after.master.dispatcher.drained.toSorted(), [one, two]));
     assert.equal(after.place.created, 1);
   });
 
@@ -283,7 +373,7 @@ describe("pools", () => {
       const [id = ""] = await all.place.has("words", 1);
       all.place.age(id, YOUNG_MS);
       all.master.dispatcher.connect("words", id);
-      await settled();
+      await soon(() => assert.equal(all.pools.status("words")?.ready, 1));
       all.master.dispatcher.disconnect(id);
       all.place.end(id, { code: 1 });
     }
@@ -292,7 +382,90 @@ describe("pools", () => {
   });
 });
 
-/** The loops have run through whatever woke them: they wait for nothing but etcd and this process. */
-async function settled(): Promise<void> {
-  for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve));
+describe("pools of pipelines with autoscaling", () => {
+  const scaled = { parallelismSpec: { constant: 4n }, autoscaling: true } as never;
+  const datums = (count: number) => Array.from({ length: count }, (_, i) => `/f${i}`);
+
+  /** Commits so many files; resolves with the job that this makes, when it plans. */
+  async function commit(master: TestMaster, count: number): Promise<string> {
+    const before = master.jobsMirror.ids("words").length;
+    await master.put("words-in", Object.fromEntries(datums(count).map((path) => [path, `${count}`])));
+    await soon(() => assert.equal(master.jobsMirror.ids("words").length, before + 1));
+    const { id } = await master.jobIn("words", api.JobState.PLANNING);
+    return id;
+  }
+
+  async function planned(master: TestMaster, job: string, count: number) {
+    const plan = await master.dispatcher.ledger(job, "plan");
+    await plan.commit({ start: 0, end: 1, result: await master.planOf(job, datums(count)) });
+    return master.dispatcher.ledger(job, "process");
+  }
+
+  for (const [count, workers] of [
+    [1, 1],
+    [3, 3],
+    [8, 4],
+  ] as const) {
+    it(`${count} datums and a limit of 4 are worth ${workers} workers; one of them plans`, async () => {
+      await using cluster = await etcd.cluster();
+      await using all = await begun(cluster);
+      await piped(all.master, "words", scaled);
+      await soon(() => assert.equal(all.pools.status("words")?.reason, "nothing to do"));
+      assert.equal(all.place.created, 0);
+      const job = await commit(all.master, count);
+      const [first = ""] = await all.place.has("words", 1);
+      assert.match(all.pools.status("words")?.reason ?? "", /^a job to plan to do/);
+      all.master.dispatcher.connect("words", first, { claims: 1 });
+      await planned(all.master, job, count);
+      await all.place.has("words", workers);
+      const { wanted, limit, running } = all.pools.status("words") ?? assert.fail();
+      assert.deepEqual({ wanted, limit, running }, { wanted: workers, limit: 4, running: workers });
+    });
+  }
+
+  it("idle ones go while a straggler runs, jobs share the others, and the last goes when all is done", async () => {
+    await using cluster = await etcd.cluster();
+    await using all = await begun(cluster);
+    const { dispatcher } = all.master;
+    await piped(all.master, "words", scaled);
+    const job = await commit(all.master, 8);
+    const ledger = await planned(all.master, job, 8);
+    const ids = await all.place.has("words", 4);
+    for (const id of ids) dispatcher.connect("words", id, { claims: 1, given: 1 });
+    const rows = datums(7).map((path) => ({ path }));
+    await ledger.commit({ start: 0, end: 7, result: await all.master.runOf(job, 0, rows) });
+    const begunMs = performance.now();
+    for (const id of ids.slice(1)) dispatcher.change(id, { claims: 0 });
+    // One of them was given something in between, and so is idle for a shorter time; another has work at the other owner.
+    await soon(() => assert.equal(all.pools.status("words")?.wanted, 4));
+    dispatcher.change(ids[2] ?? "", { given: 2 });
+    dispatcher.change(ids[3] ?? "", { claimsElsewhere: 1 });
+    await soon(() => assert.equal(dispatcher.drained.length, 1));
+    assert.deepEqual(dispatcher.drained, [ids[1]]);
+    assert.ok(performance.now() - begunMs >= IDLE_MS - 100);
+    await soon(() => assert.deepEqual(dispatcher.drained.slice(1), [ids[2]]));
+    for (const id of [ids[1], ids[2]]) {
+      dispatcher.disconnect(id ?? "");
+      all.place.end(id ?? "");
+    }
+    assert.deepEqual(dispatcher.exited, [], "a drained worker did not die");
+    // A second job comes: both have the four.
+    const second = await commit(all.master, 8);
+    await planned(all.master, second, 8);
+    await all.place.has("words", 4);
+    assert.match(all.pools.status("words")?.reason ?? "", /9 datums to do, for which parallelism_spec allows 4/);
+  });
+});
+
+/** Waits until the check passes; at most 10 s. */
+async function soon(check: () => void): Promise<void> {
+  const end = performance.now() + 10_000;
+  for (;;) {
+    try {
+      return check();
+    } catch (error) {
+      if (performance.now() > end) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
 }
