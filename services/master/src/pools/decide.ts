@@ -19,7 +19,7 @@
 
 import type { Demand } from "./demand.ts";
 import { type Failures, failingOf, pausedUntil } from "./failures.ts";
-import type { Ask } from "./share.ts";
+import { type Ask, share } from "./share.ts";
 
 /** How long a worker may have nothing to do before it goes. */
 export const IDLE_MS = 4_000;
@@ -70,6 +70,8 @@ export interface Room {
 export interface PoolStep {
   /** How many there shall be. */
   readonly wanted: number;
+  /** What it may have of the cluster. */
+  readonly share: number;
   readonly create: number;
   /** Told to finish and go. */
   readonly drain: readonly string[];
@@ -83,6 +85,21 @@ export interface PoolStep {
   readonly why: string;
   /** Why the pipeline cannot run; undefined: it can. */
   readonly failing: string | undefined;
+}
+
+/** Decides all pools of a cluster, or of a master's part of it, with at most so many processes. Who has waited longest comes first. */
+export function decideAll(pools: ReadonlyMap<string, PoolView>, processesMax: number): Map<string, PoolStep> {
+  const asks = [...pools].map(([name, view]) => askOf(name, view));
+  let free = [...pools.values()].reduce((left, { workers }) => left - workers.length, processesMax);
+  const steps = new Map<string, PoolStep>();
+  for (const [name, own] of share(asks, processesMax)) {
+    const view = pools.get(name);
+    if (view === undefined) continue;
+    const step = decide(view, { share: own, free: Math.max(0, free) });
+    free -= step.create;
+    steps.set(name, step);
+  }
+  return steps;
 }
 
 /** What the pool asks the cluster for. */
@@ -116,6 +133,7 @@ export function decide(view: PoolView, room: Room): PoolStep {
   ];
   return {
     wanted,
+    share: room.share,
     create,
     drain: [...workers.filter(isStale), ...surplus.filter(({ connected }) => connected)].map(({ id }) => id),
     remove: [...lost, ...overdue, ...surplus.filter(({ ours, connected }) => ours && !connected)].map(({ id }) => id),

@@ -4,7 +4,7 @@ import type { ConnectedWorker, Dispatcher } from "@sheaf/ledger";
 import type { Provisioner, WorkerExit, WorkerHandle } from "@sheaf/provision";
 import { messageOf } from "@sheaf/runtime";
 import type { World } from "../context.ts";
-import { decide, type PoolStep, type PoolView, type Room, type WorkerView } from "./decide.ts";
+import type { PoolStep, PoolView, WorkerView } from "./decide.ts";
 import { type Demand, NO_DEMAND } from "./demand.ts";
 import { afterExit, type Failures } from "./failures.ts";
 import type { PoolStatus } from "./status.ts";
@@ -136,17 +136,14 @@ export class Pool {
     return this.#view;
   }
 
-  /** Decides, and does it. `known.mergers` are none: nobody is started, who would not know where to go. */
-  step(room: Room, known: Addresses): PoolStep {
-    if (this.#view === undefined) throw new Error("a pool is looked at before it takes a step");
-    const step = decide(this.#view, room);
+  /** Does what was decided by the last look. Without merge replicas nobody is started, who would not know where to go. */
+  take(step: PoolStep, known: Addresses): void {
     const blind = step.create > 0 && known.mergers.length === 0;
     const applied = blind
       ? { ...step, create: 0, doing: "waiting for a merge replica, to tell workers where it is" }
       : step;
-    this.#tell(applied, room);
+    this.#tell(applied);
     this.#apply(applied, known);
-    return applied;
   }
 
   #workers({ sinceMs, slots }: Wanted, { here, sessions, expected }: Found): WorkerView[] {
@@ -237,7 +234,7 @@ export class Pool {
   }
 
   /** As it is when the step is taken. */
-  #tell({ wanted, create, drain, remove, why, doing, failing }: PoolStep, { share }: Room): void {
+  #tell({ wanted, share, create, drain, remove, why, doing, failing }: PoolStep): void {
     const { workers = [], limit = 0 } = this.#view ?? {};
     const go = new Set([...drain, ...remove]);
     const staying = workers.filter(({ id, leaving }) => !leaving && !go.has(id));

@@ -15,7 +15,7 @@ import type { Jobs } from "../mirror/jobs.ts";
 import type { Mirror } from "../mirror/mirror.ts";
 import type { Owners } from "../pipelines/owners.ts";
 import { WakeLoop } from "../wake-loop.ts";
-import { askOf, type PoolView } from "./decide.ts";
+import { decideAll, type PoolView } from "./decide.ts";
 import { type Demand, demandOf, type JobWork, workOf } from "./demand.ts";
 import { Expected } from "./expected.ts";
 import { type Addresses, NOBODY, Pool, type Wanted } from "./pool.ts";
@@ -26,7 +26,7 @@ import type { PoolStatus } from "./status.ts";
 export interface PoolsDeps {
   readonly world: World;
   readonly provisioner: Provisioner;
-  readonly dispatcher: Pick<Dispatcher, "workers" | "drainWorker" | "workerExited" | "onWorkers">;
+  readonly dispatcher: Pick<Dispatcher, "workers" | "drainWorker" | "workerExited" | "onWorkers" | "owner" | "replica">;
   readonly pipelines: Mirror<state.PipelineRecord>;
   readonly jobs: Jobs;
   readonly mergers: Mirror<state.ReplicaRecord>;
@@ -139,16 +139,9 @@ export class Pools implements Component {
       }
     }
     const known = addresses();
-    const part = this.#part(views);
-    const shares = share(
-      [...views].map(([name, view]) => askOf(name, view)),
-      part,
-    );
-    let free = [...views.values()].reduce((left, { workers }) => left - workers.length, part);
     let atMs = isUnread ? this.#nowMs() + UNREAD_LOOK_MS : Number.POSITIVE_INFINITY;
-    for (const [name, own] of shares) {
-      const step = this.#pool(name).step({ share: own, free: Math.max(0, free) }, known);
-      free -= step.create;
+    for (const [name, step] of decideAll(views, this.#part())) {
+      this.#pool(name).take(step, known);
       atMs = Math.min(atMs, step.atMs ?? Number.POSITIVE_INFINITY);
       this.#forgetIfGone(name);
     }
@@ -201,14 +194,23 @@ export class Pools implements Component {
    * What of the cluster's limit is this master's to give away. Where there are others, all masters find out the same, each for
    * itself, by what is in etcd: the pipelines that have work. What one of them does not use, the others may not use either.
    */
-  #part(views: ReadonlyMap<string, PoolView>): number {
+  #part(): number {
     const { pipelines, workersMax } = this.#deps;
     const names = [...pipelines.values()].flatMap(({ key }) => this.#nameOf(key) ?? []);
-    if (names.every((name) => views.has(name))) return workersMax;
-    const asks = names.flatMap((name) => this.#publicAsk(name) ?? []);
+    const owned = names.filter((name) => this.#ownedMs.has(name));
+    const others = names.filter((name) => !this.#ownedMs.has(name) && this.#isElsewhere(name));
+    if (others.length === 0) return workersMax;
+    const asks = [...owned, ...others].flatMap((name) => this.#publicAsk(name) ?? []);
     if (asks.reduce((sum, { need, keep }) => sum + need + keep, 0) <= workersMax) return workersMax;
     const shares = share(asks, workersMax);
     return [...shares].reduce((sum, [name, own]) => sum + (this.#ownedMs.has(name) ? own : 0), 0);
+  }
+
+  /** Another master owns it. What nobody owns gets no workers, and takes nothing from the others. */
+  #isElsewhere(name: string): boolean {
+    const { dispatcher } = this.#deps;
+    const owner = dispatcher.owner(name);
+    return owner !== undefined && owner.id !== dispatcher.replica;
   }
 
   /** What every master knows of a pipeline's wish. */
