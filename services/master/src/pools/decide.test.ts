@@ -164,7 +164,7 @@ describe("decide() for a pool", () => {
     fc.assert(
       fc.property(fc.nat(10), workers, fc.integer({ min: 0, max: 200_000 }), (wanted, some, nowMs) => {
         const told = some.map((each) => (each.leaving ? each : { ...each, toldMs: undefined }));
-        const isExpected = (each: WorkerView) => !each.ours && !each.connected;
+        const isExpected = (each: WorkerView) => !each.ours && !each.connected && !each.leaving;
         const expected = told.filter(isExpected).length;
         const step = decide(pool(wanted, told, { nowMs }), ROOMY);
         const gone = new Set([

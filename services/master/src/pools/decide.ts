@@ -89,13 +89,14 @@ export interface PoolStep {
 
 /** Decides all pools of a cluster, or of a master's part of it, with at most so many processes. Who has waited longest comes first. */
 export function decideAll(pools: ReadonlyMap<string, PoolView>, processesMax: number): Map<string, PoolStep> {
-  const asks = [...pools].map(([name, view]) => askOf(name, view));
+  const crews = new Map([...pools].map(([name, view]) => [name, crewOf(view)]));
+  const asks = [...pools].map(([name, view]) => askOf(name, view, crews.get(name)));
   let free = [...pools.values()].reduce((left, { workers }) => left - workers.length, processesMax);
   const steps = new Map<string, PoolStep>();
   for (const [name, own] of share(asks, processesMax)) {
     const view = pools.get(name);
     if (view === undefined) continue;
-    const step = decide(view, { share: own, free: Math.max(0, free) });
+    const step = decide(view, { share: own, free: Math.max(0, free) }, crews.get(name));
     free -= step.create;
     steps.set(name, step);
   }
@@ -103,93 +104,125 @@ export function decideAll(pools: ReadonlyMap<string, PoolView>, processesMax: nu
 }
 
 /** What the pool asks the cluster for. */
-export function askOf(pipeline: string, view: PoolView): Ask {
+export function askOf(pipeline: string, view: PoolView, crew: Crew = crewOf(view)): Ask {
   const { limit, autoscaling, demand } = view;
-  if (autoscaling) return { pipeline, oldest: demand.oldest, ...wishOf(view) };
+  if (autoscaling) return { pipeline, oldest: demand.oldest, ...wishOf(view, crew) };
   // Workers that are there without work give way to those that have some (S4).
-  const busy = stayingOf(view).filter((worker) => !isIdle(worker)).length;
-  const need = Math.min(limit, Math.max(demand.useful, busy));
+  const need = Math.min(limit, Math.max(demand.useful, crew.busy));
   return { pipeline, oldest: demand.oldest, need, keep: limit - need };
 }
 
-export function decide(view: PoolView, room: Room): PoolStep {
-  const { nowMs, failures, workers } = view;
-  const staying = stayingOf(view);
-  const { need, keep } = wishOf(view);
+export function decide(view: PoolView, room: Room, crew: Crew = crewOf(view)): PoolStep {
+  const { nowMs, failures } = view;
+  const { staying, stale, lost, overdue } = crew;
+  const { need, keep } = wishOf(view, crew);
   const wanted = Math.min(need + keep, room.share); // P7
-  const surplus = staying.toSorted(idleFirst).slice(0, Math.max(0, staying.length - wanted)); // P1
-  const lost = workers.filter((worker) => isLost(worker, nowMs)); // P4
-  const overdue = workers.filter((worker) => isOverdue(worker, nowMs)); // P3
-  const missing = Math.max(0, Math.min(need, room.share) - staying.length - workers.filter(isExpected).length);
+  const excess = staying.length - wanted;
+  const surplus = excess > 0 ? staying.toSorted(idleFirst).slice(0, excess) : []; // P1
+  const missing = Math.max(0, Math.min(need, room.share) - staying.length - crew.expected);
   const waitUntilMs = missing > 0 ? pausedUntil(failures) : undefined; // P2
   const paused = waitUntilMs !== undefined && waitUntilMs > nowMs;
   const create = paused ? 0 : Math.min(missing, room.free);
-  const goes = new Set(surplus.map(({ id }) => id));
-  const times = [
-    ...(paused ? [waitUntilMs] : []),
-    ...(view.autoscaling && view.demand.useful > 0 ? [nowMs + LOOK_MS] : []),
-    ...(view.autoscaling ? staying.filter(isIdle).map(({ idleMs }) => idleMs + IDLE_MS) : []),
-    ...workers.flatMap((worker) => deadlines(worker, nowMs)),
-  ];
+  const atMs = Math.min(
+    crew.atMs,
+    paused ? waitUntilMs : Number.POSITIVE_INFINITY,
+    view.autoscaling && view.demand.useful > 0 ? nowMs + LOOK_MS : Number.POSITIVE_INFINITY,
+  );
+  const lingering = Math.max(0, Math.min(staying.length, wanted) - need);
   return {
     wanted,
     share: room.share,
     create,
-    drain: [...workers.filter(isStale), ...surplus.filter(({ connected }) => connected)].map(({ id }) => id),
+    drain: [...stale, ...surplus.filter(({ connected }) => connected)].map(({ id }) => id),
     remove: [...lost, ...overdue, ...surplus.filter(({ ours, connected }) => ours && !connected)].map(({ id }) => id),
-    atMs: earliest(times, nowMs),
-    doing: doingOf(view, { missing, paused, create, wanted }),
-    why: whyOf(view, room, { need, wanted, lingering: staying.filter(({ id }) => !goes.has(id)).length - need }),
+    atMs: Number.isFinite(atMs) ? atMs : undefined,
+    doing: doingOf(crew, { missing, paused, create, wanted, died: failures?.why ?? "" }),
+    why: whyOf(view, room, { need, lingering }),
     failing: view.limit > 0 ? failingOf(failures) : undefined,
   };
 }
 
 /** P1: how many have work, and how many more may wait a while for some. */
-function wishOf(view: PoolView): { readonly need: number; readonly keep: number } {
-  const { limit, autoscaling, demand, nowMs } = view;
+function wishOf(
+  { limit, autoscaling, demand }: PoolView,
+  crew: Crew,
+): { readonly need: number; readonly keep: number } {
   if (!autoscaling) return { need: limit, keep: 0 };
-  const staying = stayingOf(view);
-  const idle = staying.filter(isIdle).toSorted(idleFirst);
-  const need = Math.min(limit, Math.max(demand.useful, staying.length - idle.length));
-  const extra = idle.slice(0, Math.max(0, staying.length - need));
-  const lingering = extra.filter(({ idleMs }) => nowMs < idleMs + IDLE_MS).length;
+  const need = Math.min(limit, Math.max(demand.useful, crew.busy));
+  // Of those beyond, the ones that have been idle for longest come first.
+  const lingering = Math.max(0, crew.staying.length - need - crew.bored);
   return { need, keep: Math.min(lingering, limit - need) };
 }
 
-/** Those that are here or on their way, and shall be. */
-function stayingOf({ workers, nowMs }: PoolView): WorkerView[] {
-  return workers.filter(
-    (worker) => !worker.leaving && !isLost(worker, nowMs) && !isExpected(worker) && !isStale(worker),
-  );
+/** The workers of a pool, told apart in one go. */
+interface Crew {
+  /** Those that are here or on their way, and shall be. */
+  readonly staying: WorkerView[];
+  /** Of these: those that hold something, and those that have been idle for IDLE_MS. */
+  busy: number;
+  bored: number;
+  /** Those of other masters that are not here yet (P5). */
+  expected: number;
+  /** Those that are not connected yet. */
+  coming: number;
+  /** P6: they work with another number of slots. */
+  readonly stale: WorkerView[];
+  /** P4: they never came. */
+  readonly lost: WorkerView[];
+  /** P3: they do not go. */
+  readonly overdue: WorkerView[];
+  /** When the first of them changes its place here by time alone. */
+  atMs: number;
 }
 
-/** P5: it is on its way here, as far as etcd knows. */
-function isExpected(worker: WorkerView): boolean {
-  return !worker.ours && !worker.connected;
-}
-
-/** P6. */
-function isStale({ outdated, connected, leaving }: WorkerView): boolean {
-  return outdated && connected && !leaving;
+function crewOf({ workers, autoscaling, nowMs }: PoolView): Crew {
+  const crew: Crew = {
+    ...{ staying: [], busy: 0, bored: 0, expected: 0, coming: 0 },
+    ...{ stale: [], lost: [], overdue: [], atMs: Number.POSITIVE_INFINITY },
+  };
+  const lookAt = (ms: number) => {
+    if (ms > nowMs && ms < crew.atMs) crew.atMs = ms;
+  };
+  for (const worker of workers) {
+    const { ours, connected, leaving, outdated, sinceMs, idleMs } = worker;
+    if (leaving) {
+      const dueMs = ours ? overdueAt(worker, nowMs) : undefined; // P5
+      if (dueMs !== undefined && dueMs <= nowMs) crew.overdue.push(worker);
+      else if (dueMs !== undefined) lookAt(dueMs);
+      continue;
+    }
+    if (!connected) {
+      crew.coming++;
+      lookAt(ours ? sinceMs + CONNECT_MS_MAX : nowMs + LOOK_MS);
+    }
+    if (!connected && !ours) crew.expected++;
+    else if (!connected && nowMs >= sinceMs + CONNECT_MS_MAX) {
+      crew.coming--;
+      crew.lost.push(worker);
+    } else if (connected && outdated) crew.stale.push(worker);
+    else {
+      crew.staying.push(worker);
+      if (!isIdle(worker)) crew.busy++;
+      else if (nowMs >= idleMs + IDLE_MS) crew.bored++;
+      else if (autoscaling) lookAt(idleMs + IDLE_MS);
+    }
+  }
+  return crew;
 }
 
 function isIdle({ claims }: WorkerView): boolean {
   return claims === 0;
 }
 
-function isLost(worker: WorkerView, nowMs: number): boolean {
-  return worker.ours && !worker.connected && !worker.leaving && nowMs >= worker.sinceMs + CONNECT_MS_MAX;
-}
-
-/** P3. A session that is gone is not always a process that is gone: what was told to go has had its say. */
-function isOverdue(worker: WorkerView, nowMs: number): boolean {
-  const { ours, toldMs, connected } = worker;
-  if (!ours || toldMs === undefined) return false;
-  return !connected || (isIdle(worker) && nowMs >= overdueAt(toldMs, worker));
-}
-
-function overdueAt(toldMs: number, { idleMs }: WorkerView): number {
-  return Math.max(toldMs, idleMs) + DRAIN_MS_MAX;
+/**
+ * P3. When one that was told to go is ended by force; undefined: not by us. A session that is gone is not always a process that is gone:
+ * it has had its say. One that holds something is looked at again.
+ */
+function overdueAt(worker: WorkerView, nowMs: number): number | undefined {
+  const { toldMs, connected, idleMs } = worker;
+  if (toldMs === undefined) return undefined;
+  if (!connected) return nowMs;
+  return isIdle(worker) ? Math.max(toldMs, idleMs) + DRAIN_MS_MAX : nowMs + LOOK_MS;
 }
 
 /** P3. Of two that are alike the one goes whose process is elsewhere: its end would not be seen here. */
@@ -205,22 +238,21 @@ interface Doing {
   readonly paused: boolean;
   readonly create: number;
   readonly wanted: number;
+  /** Why the last one died. */
+  readonly died: string;
 }
 
-function doingOf(view: PoolView, { missing, paused, create, wanted }: Doing): string {
-  if (missing > 0 && paused) return `the next worker is started later: ${view.failures?.why ?? ""}`;
+function doingOf({ coming }: Crew, { missing, paused, create, wanted, died }: Doing): string {
+  if (missing > 0 && paused) return `the next worker is started later: ${died}`;
   if (create > 0) return `starting ${create} of ${wanted} workers`;
   if (missing > 0) return "waiting for room: the limit of the cluster is reached";
-  const coming = view.workers.filter(
-    (worker) => !worker.leaving && !worker.connected && !isLost(worker, view.nowMs),
-  ).length;
   return coming > 0 ? `${coming} of ${wanted} workers are starting` : "";
 }
 
 function whyOf(
   { limit, autoscaling, demand }: PoolView,
   { share }: Room,
-  { need, wanted, lingering }: { readonly need: number; readonly wanted: number; readonly lingering: number },
+  { need, lingering }: { readonly need: number; readonly lingering: number },
 ): string {
   if (limit === 0) return "the pipeline is stopped or deleted";
   if (share < need) {
@@ -228,22 +260,10 @@ function whyOf(
     return `the limit of the cluster leaves ${share} to this pipeline, which ${could}`;
   }
   if (!autoscaling) return "as parallelism_spec says; autoscaling is off";
-  const idle = lingering > 0 && wanted > need ? `; ${lingering} had work until a moment ago` : "";
-  if (demand.useful === 0) return `nothing to do${idle}`;
+  const idle = lingering > 0 ? `; ${lingering} had work until a moment ago` : "";
+  if (demand.useful === 0 && need === 0) return `nothing to do${idle}`;
   if (demand.useful > limit) return `${demand.what} to do, for which parallelism_spec allows ${limit}`;
+  const what = demand.useful === 0 ? "nothing new" : demand.what;
   const held = need > demand.useful ? `, on ${need} workers that are still at it` : "";
-  return `${demand.what} to do${held}${idle}`;
-}
-
-function deadlines(worker: WorkerView, nowMs: number): number[] {
-  if (isExpected(worker)) return [nowMs + LOOK_MS];
-  if (!worker.ours) return [];
-  // One that holds something is looked at again when it has finished that; a second later is soon enough.
-  if (worker.toldMs !== undefined) return [isIdle(worker) ? overdueAt(worker.toldMs, worker) : nowMs + LOOK_MS];
-  return worker.connected || worker.leaving ? [] : [worker.sinceMs + CONNECT_MS_MAX];
-}
-
-function earliest(times: readonly number[], nowMs: number): number | undefined {
-  const ahead = times.filter((time) => time > nowMs);
-  return ahead.length === 0 ? undefined : ahead.reduce((least, time) => Math.min(least, time));
+  return `${what} to do${held}${idle}`;
 }
