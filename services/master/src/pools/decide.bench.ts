@@ -26,7 +26,7 @@ function pool(): PoolView {
   });
   const works = Array.from({ length: 4 }, (_, i): JobWork => {
     const left = random.int(WORKERS);
-    return { job: `j${i}`, kind: "process", left, worth: left };
+    return { job: `j${i}`, kind: "process", left, worth: left, holders: [] };
   });
   const autoscaling = random.int(4) > 0;
   return { limit: WORKERS, autoscaling, demand: demandOf(works, 0), workers, failures: null, nowMs: NOW_MS };

@@ -27,9 +27,11 @@ function progress(fields: Partial<LedgerProgress>): LiveJob {
 const merging = (total: number, done: number): LiveJob => ({
   ...{ waitingFor: "", process: undefined, merge: { total, done }, handedOutMs: undefined },
 });
-const runs = (sinceMs: number): LedgerProgress["claims"] => [
-  { claim: "c", worker: "w", start: 0, end: 8, next: 1, running: [{ index: 0, sinceMs }] },
-];
+/** Of [0, 8) the worker has finished all before `next` but the last, which runs. */
+const runs = (sinceMs: number, next = 1): Partial<LedgerProgress> => ({
+  claimed: 8,
+  claims: [{ claim: "c", worker: "w", start: 0, end: 8, next, running: [{ index: next - 1, sinceMs }] }],
+});
 const outputs = (bytes: number) => record(MERGING, { totals: { outputBytes: BigInt(bytes) } } as never);
 
 const rows: readonly [string, state.JobRecord, LiveJob | undefined, number, Partial<JobWork> | undefined][] = [
@@ -39,7 +41,8 @@ const rows: readonly [string, state.JobRecord, LiveJob | undefined, number, Part
   ["datums, before the ledger is open", record(PROCESSING, { datums: 8n }), undefined, 1, { left: 8, worth: 8 }],
   ["datums of an unknown cost: each counts", record(PROCESSING), progress({}), 1, { left: 8, worth: 8 }],
   ["slots take several", record(PROCESSING), progress({}), 3, { left: 8, worth: 3 }],
-  ["what is finished does not count", record(PROCESSING), progress({ done: 3, finished: 4 }), 1, { left: 1, worth: 1 }],
+  ["what is finished does not count", record(PROCESSING), progress(runs(9_900, 6)), 1, { left: 3, worth: 3 }],
+  ["a straggler alone", record(PROCESSING), progress(runs(9_900, 8)), 1, { left: 1, worth: 1, holders: ["w"] }],
   ["nothing is left", record(PROCESSING), progress({ done: 8 }), 1, undefined],
   [
     "quick datums are not worth a worker each",
@@ -52,7 +55,7 @@ const rows: readonly [string, state.JobRecord, LiveJob | undefined, number, Part
   [
     "one that has run for long says that the others may",
     record(PROCESSING),
-    progress({ msPerIndex: 2, claims: runs(4_000) }),
+    progress({ msPerIndex: 2, ...runs(4_000) }),
     1,
     { worth: 8 },
   ],
@@ -81,11 +84,19 @@ describe("demandOf()", () => {
     kind,
     left,
     worth,
+    holders: [],
   });
 
   it("adds up what the jobs are worth; they plan one after another", () => {
     const works = [work("j3", "plan", 1), work("j2", "plan", 1), work("j1", "process", 5), work("j0", "merge", 2)];
     assert.deepEqual(demandOf(works, 0), { useful: 8, oldest: "j0", what: "a job to plan, 5 datums, 2 shards" });
+  });
+
+  it("counts a plan and a shard beside the workers that run datums, however few these are", () => {
+    const straggling = { ...work("j1", "process", 2, 1), holders: ["a", "b"] };
+    const also = { ...work("j2", "process", 1), holders: ["b"] };
+    assert.equal(demandOf([straggling, also], 0).useful, 2, "two workers, of whom one runs both");
+    assert.equal(demandOf([straggling, also, work("j3", "plan", 1), work("j0", "merge", 1)], 0).useful, 4);
   });
 
   it("counts stragglers that would get a backup", () => {

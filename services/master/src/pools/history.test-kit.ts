@@ -169,8 +169,8 @@ export class History {
   #view({ limit, autoscaling, jobs, workers }: Pipeline): PoolView {
     const works = jobs.flatMap((job): JobWork[] => {
       const left = job.waiting.length + job.running;
-      if (!job.planned) return [{ job: job.id, kind: "plan", left: 1, worth: 1 }];
-      return left === 0 ? [] : [{ job: job.id, kind: "process", left, worth: left }];
+      if (!job.planned) return [{ job: job.id, kind: "plan", left: 1, worth: 1, holders: [] }];
+      return left === 0 ? [] : [{ job: job.id, kind: "process", left, worth: left, holders: [] }];
     });
     const views = workers.map(({ id, createdMs, connectsMs, toldMs, idleMs, work }): WorkerView => {
       const connected = connectsMs <= this.nowMs;
