@@ -21,7 +21,7 @@ export interface FakeDone {
   readonly start: number;
   readonly end: number;
   readonly result: store.TableRef;
-  readonly totals?: Partial<Record<"succeeded" | "failed" | "firstFailed", bigint>> & {
+  readonly totals?: Partial<Record<"succeeded" | "failed" | "firstFailed" | "outputBytes", bigint>> & {
     readonly firstFailedMessage?: string;
   };
 }

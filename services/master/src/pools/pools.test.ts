@@ -4,7 +4,7 @@ import { keysOf } from "@sheaf/etcd";
 import { api, state } from "@sheaf/proto";
 import type { Provisioner, WorkerExit, WorkerHandle, WorkerSpec } from "@sheaf/provision";
 import { resourceExhausted, testLogger } from "@sheaf/runtime";
-import { message, type TestCluster, type TestMaster, testEtcd } from "../master.test-kit.ts";
+import { encode, message, type TestCluster, type TestMaster, testEtcd } from "../master.test-kit.ts";
 import { Mirror } from "../mirror/mirror.ts";
 import { IDLE_MS } from "./decide.ts";
 import { YOUNG_MS } from "./failures.ts";
@@ -456,6 +456,32 @@ describe("pools of pipelines with autoscaling", () => {
     await all.place.has("words", 4);
     assert.match(all.pools.status("words")?.reason ?? "", /9 datums to do, for which parallelism_spec allows 4/);
   });
+
+  for (const [mebibytes, shards, workers] of [
+    [640, 20, 4],
+    [6, 4, 1],
+  ] as const) {
+    it(`a merge of ${mebibytes} MiB in ${shards} shards is worth ${workers} workers`, async () => {
+      await using cluster = await etcd.cluster();
+      await using all = await begun(cluster);
+      const { dispatcher, world } = all.master;
+      await piped(all.master, "words", scaled);
+      const job = await commit(all.master, 1);
+      const [first = ""] = await all.place.has("words", 1);
+      dispatcher.connect("words", first, { claims: 1 });
+      const ledger = await planned(all.master, job, 1);
+      const result = await all.master.runOf(job, 0, [{ path: "/f0" }]);
+      await ledger.commit({ start: 0, end: 1, result, totals: { outputBytes: BigInt(mebibytes * 1024 * 1024) } });
+      const { kept } = await all.master.jobIn("words", api.JobState.MERGING);
+      assert.equal(kept.record.workersMax, 4, "it is cut for all that may come");
+      const meta = message(state.LedgerMetaSchema, { version: 1, n: BigInt(shards), pipeline: "words" });
+      const put = { put: world.keys.ledgerMeta(job, "merge"), value: encode(state.LedgerMetaSchema, meta) };
+      await cluster.etcd.txn({ compare: [], then: [put] });
+      await soon(() => assert.match(all.pools.status("words")?.reason ?? "", new RegExp(`^${shards} shards to do`)));
+      assert.equal(all.pools.status("words")?.wanted, workers);
+      await all.place.has("words", workers);
+    });
+  }
 });
 
 /** Waits until the check passes; at most 10 s. */
