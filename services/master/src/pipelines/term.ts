@@ -1,6 +1,7 @@
 // One term of ownership of one pipeline: from the moment when this replica's epoch stands until it is lost. All that it knows
 // comes from etcd, so that a term that begins in the middle goes on where the last one was (J1).
 
+import type { Compare } from "@sheaf/etcd";
 import type { Follower, Kept, Ownership } from "@sheaf/ledger";
 import type { api, state } from "@sheaf/proto";
 import { aborted, failedPrecondition, type Logger, unavailable } from "@sheaf/runtime";
@@ -91,6 +92,10 @@ export class Term {
 
   live(job: string): LiveJob | undefined {
     return this.#runs.get(job)?.live();
+  }
+
+  guard(): readonly Compare[] {
+    return this.#ownership.guard();
   }
 
   stragglers(): number {

@@ -10,8 +10,8 @@
 //     that have been idle for longest before the others. It is ended by force when it holds nothing and still does not go, or is not
 //     connected and so cannot be told; what holds something takes as long as that takes, or it would be run twice.
 // P4. A worker that never connects is as good as dead: it is ended and replaced.
-// P5. Workers that another master started count like this one's own, as soon as they are connected; and while the key of their
-//     session with the last owner stands they are expected, so that a takeover starts nobody twice. They are drained like the
+// P5. Workers that another master started count like this one's own, as soon as they are connected; and while they have
+//     a key in etcd, of their start or of their session with the last owner, they are expected, so that a takeover starts nobody twice. They are drained like the
 //     others, and ended by force by nobody but the master that started them.
 // P6. A worker with another number of slots than the spec has now counts as gone: it is drained, another takes its place.
 // P7. A pool never has more than its share of the cluster (share.ts), and starts nobody for whom the cluster has no room: workers

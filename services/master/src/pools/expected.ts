@@ -1,12 +1,12 @@
-// Workers that other masters started, and whose sessions with the last owner of their pipeline still have a key in etcd: they are on
+// Workers that other masters started, and that have a key in etcd, of their session with the last owner or of their start: they are on
 // their way here (P5 of decide.ts). Asked for a pipeline that was taken a short while ago; read for all pipelines at once, and at most
 // once a second unless one was taken since.
 
 import { messageOf } from "@sheaf/runtime";
 import type { World } from "../context.ts";
 
-/** The keys of workers' sessions outlive their owner by the TTL of a session's lease, 15 s, and no longer. */
-const EXPECTED_MS_MAX = 20_000;
+/** The keys outlive the owner by the TTL of their lease: 15 s for a session, 20 s for a start. No longer. */
+const EXPECTED_MS_MAX = 25_000;
 const READ_AGAIN_MS = 1_000;
 
 export class Expected {

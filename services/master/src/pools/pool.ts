@@ -3,7 +3,7 @@
 import type { ConnectedWorker, Dispatcher } from "@sheaf/ledger";
 import type { Provisioner, WorkerExit, WorkerHandle } from "@sheaf/provision";
 import { messageOf } from "@sheaf/runtime";
-import type { World } from "../context.ts";
+import { type AnnounceDeps, announce } from "./announce.ts";
 import type { PoolStep, PoolView, WorkerView } from "./decide.ts";
 import { type Demand, NO_DEMAND } from "./demand.ts";
 import { afterExit, type Failures } from "./failures.ts";
@@ -38,8 +38,7 @@ export interface Found {
   readonly expected: readonly string[];
 }
 
-export interface PoolDeps {
-  readonly world: World;
+export interface PoolDeps extends AnnounceDeps {
   readonly provisioner: Pick<Provisioner, "create" | "remove">;
   readonly dispatcher: Pick<Dispatcher, "drainWorker" | "workerExited">;
   /** There is something to look at. */
@@ -74,6 +73,8 @@ export class Pool {
   readonly #seen = new Map<string, Seen>();
   /** When the creation of those began that were not listed yet. */
   readonly #starting = new Map<string, number>();
+  /** Those that are known to have ended, whatever their key says. Empty as soon as nobody is expected. */
+  readonly #ended = new Set<string>();
   #failures: Failures | null = null;
   #slots = 1;
   #status = NO_STATUS;
@@ -114,6 +115,7 @@ export class Pool {
     const livedMs = nowMs - (this.#seen.get(exit.id)?.createdMs ?? this.#starting.get(exit.id) ?? 0);
     this.#starting.delete(exit.id);
     this.#seen.delete(exit.id);
+    this.#ended.add(exit.id);
     const told = this.#told.delete(exit.id);
     if (exit.asked || told) return;
     this.#deps.dispatcher.workerExited(this.name, exit.id); // L9: it is gone for certain
@@ -150,7 +152,9 @@ export class Pool {
     const byId = new Map(sessions.map((each) => [each.worker, each]));
     const known = new Map(here.map((each) => [each.id, each]));
     for (const id of known.keys()) this.#starting.delete(id);
-    const ids = new Set([...known.keys(), ...this.#starting.keys(), ...byId.keys(), ...expected]);
+    if (expected.length === 0) this.#ended.clear();
+    const coming = expected.filter((id) => !this.#ended.has(id));
+    const ids = new Set([...known.keys(), ...this.#starting.keys(), ...byId.keys(), ...coming]);
     for (const id of this.#told.keys()) if (!ids.has(id)) this.#told.delete(id);
     for (const id of this.#seen.keys()) if (!ids.has(id)) this.#seen.delete(id);
     return [...ids].map((id) => {
@@ -212,24 +216,27 @@ export class Pool {
     );
     for (const id of ids) this.#starting.set(id, this.#nowMs());
     for (let at = 0; at < ids.length; at += STARTS_MAX) {
-      const started = await Promise.allSettled(ids.slice(at, at + STARTS_MAX).map((id) => this.#start(id, known)));
-      const failed = started.find((each) => each.status === "rejected");
-      if (failed === undefined) continue;
-      this.#failures = afterExit(this.#failures, 0, messageOf(failed.reason), this.#nowMs());
-      for (const id of ids.slice(at + STARTS_MAX)) this.#starting.delete(id);
+      if (await this.#startSome(ids.slice(at, at + STARTS_MAX), known)) continue;
+      for (const id of ids.slice(at)) this.#starting.delete(id);
       break;
     }
     this.#deps.wake();
   }
 
-  async #start(id: string, known: Addresses): Promise<void> {
+  /** False: no others shall be started now. */
+  async #startSome(ids: readonly string[], known: Addresses): Promise<boolean> {
     const { provisioner, world } = this.#deps;
     try {
-      await provisioner.create(this.name, { id, slots: this.#slots, ...known, store: world.store.url });
+      await announce(this.#deps, this.name, ids);
+      const spec = { slots: this.#slots, ...known, store: world.store.url };
+      const started = await Promise.allSettled(ids.map((id) => provisioner.create(this.name, { id, ...spec })));
+      const failed = started.find((each) => each.status === "rejected");
+      if (failed === undefined) return true;
+      throw failed.reason;
     } catch (error) {
-      this.#starting.delete(id);
+      this.#failures = afterExit(this.#failures, 0, messageOf(error), this.#nowMs());
       world.log.warn({ err: error, pool: this.name }, `cannot start a worker: ${messageOf(error)}`);
-      throw error;
+      return false;
     }
   }
 

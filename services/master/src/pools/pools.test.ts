@@ -365,6 +365,40 @@ describe("pools", () => {
     assert.equal(after.place.created, 1);
   });
 
+  it("after a takeover, workers that the last master was just starting are waited for as well", async () => {
+    await using cluster = await etcd.cluster();
+    const [first, second] = [new FakeProvisioner(), new FakeProvisioner()];
+    const ids: string[] = [];
+    {
+      await using before = await begun(cluster, first);
+      await piped(before.master, "words", three);
+      ids.push(...(await first.has("words", 3)));
+      await before.pools.stop();
+      await before.master.stop();
+    }
+    await using after = await begun(cluster, second);
+    await soon(() => assert.equal(after.pools.status("words")?.running, 3));
+    assert.equal(second.created, 0);
+    const listed = await after.master.cluster.listWorkers(message(api.ListWorkersRequestSchema, {}));
+    assert.deepEqual(listed.workers, [], "they are not connected");
+    for (const id of ids) after.master.dispatcher.connect("words", id);
+    await soon(() => assert.equal(after.pools.status("words")?.ready, 3));
+    assert.equal(second.created, 0);
+  });
+
+  it("start nobody once the pipeline is another master's, known or not", async () => {
+    await using cluster = await etcd.cluster();
+    await using all = await begun(cluster);
+    await piped(all.master, "words");
+    await all.place.has("words", 1);
+    const value = new Uint8Array();
+    await cluster.etcd.txn({ compare: [], then: [{ put: keysOf(cluster.name).owner("words"), value }] });
+    all.place.resize(2);
+    all.place.end((await all.place.has("words", 1))[0] ?? "");
+    await soon(() => assert.match(all.pools.doing("words"), /it changes hands/));
+    assert.equal(all.place.created, 1);
+  });
+
   it("a worker that lived long enough is no young death", async () => {
     await using cluster = await etcd.cluster();
     await using all = await begun(cluster);

@@ -4,7 +4,8 @@
 // Q1. A pass takes time with pipelines and workers, not with datums, and asks etcd nothing.
 // Q2. It waits for nobody but the place that lists its workers: one bad pipeline never stops the others.
 // Q3. Passes take at most a tenth of the time, however much happens.
-// Q4. Nothing is written down: a master that takes a pipeline finds its jobs in etcd, its workers by their sessions and their keys.
+// Q4. What was decided is written down nowhere but in the keys of workers that are being started: a master that takes a pipeline finds
+//     its jobs in etcd, and its workers by their sessions and keys.
 
 import type { Dispatcher } from "@sheaf/ledger";
 import type { api, state } from "@sheaf/proto";
@@ -30,7 +31,7 @@ export interface PoolsDeps {
   readonly pipelines: Mirror<state.PipelineRecord>;
   readonly jobs: Jobs;
   readonly mergers: Mirror<state.ReplicaRecord>;
-  readonly owners: Pick<Owners, "owns" | "onOwned" | "live" | "stragglers">;
+  readonly owners: Pick<Owners, "owns" | "onOwned" | "live" | "stragglers" | "guard">;
   /** Where workers find masters and merge replicas. */
   readonly addresses: () => Addresses;
   /** The most workers that a pipeline may have, by its spec alone. */
@@ -151,7 +152,10 @@ export class Pools implements Component {
   #pool(name: string): Pool {
     const known = this.#pools.get(name);
     if (known !== undefined) return known;
-    const pool = new Pool({ ...this.#deps, wake: () => this.#loop.wake() }, name);
+    const pool = new Pool(
+      { ...this.#deps, wake: () => this.#loop.wake(), guard: (each) => this.#deps.owners.guard(each) },
+      name,
+    );
     this.#pools.set(name, pool);
     return pool;
   }
