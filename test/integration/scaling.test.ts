@@ -42,8 +42,8 @@ const datums = (count: number, salt = "") =>
   new Map(Array.from({ length: count }, (_, i): [string, string] => [`/f${i}`, `${salt}${i}`]));
 
 /** Ids of the workers that live. A process that one is about to start still looks like it, so processes are not counted. */
-function workers(): Set<string> {
-  const lines = cluster.workerPids().map((pid) => {
+function workers(of: TestCluster = cluster): Set<string> {
+  const lines = of.workerPids().map((pid) => {
     try {
       return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
     } catch {
@@ -54,8 +54,8 @@ function workers(): Set<string> {
 }
 
 /** Undefined: nobody owns the pipeline yet. */
-async function poolOf(name: string): Promise<api.WorkerPool | undefined> {
-  const { pipeline } = await connection.client(api.PipelineService).inspectPipeline({ name });
+async function poolOf(name: string, from: Connection = connection): Promise<api.WorkerPool | undefined> {
+  const { pipeline } = await from.client(api.PipelineService).inspectPipeline({ name });
   return pipeline?.pool;
 }
 
@@ -75,9 +75,9 @@ class Gate {
   readonly #notes: string;
   readonly #open: string;
 
-  constructor(name: string) {
-    this.#notes = join(cluster.folder, `${name}.notes`);
-    this.#open = join(cluster.folder, `${name}.open`);
+  constructor(name: string, folder = cluster.folder) {
+    this.#notes = join(folder, `${name}.notes`);
+    this.#open = join(folder, `${name}.open`);
     writeFileSync(this.#notes, "");
   }
 
@@ -197,3 +197,61 @@ test("a worker that is drained in the middle of a datum finishes and commits it"
   await connection.client(api.PipelineService).stopPipeline({ name });
   await eventually(() => workers().size === 0, "a stopped pipeline has no workers");
 });
+
+for (const [signal, moment] of [
+  ["SIGTERM", "when its workers were just asked for"],
+  ["SIGKILL", "in the middle of the job"],
+] as const) {
+  test(`another master takes over after ${signal} ${moment}: nobody is started twice, nothing is executed twice`, async () => {
+    const two = await TestCluster.startMany({ masters: 2 });
+    const connections = { master: two.connection("master"), "master-2": two.connection("master-2") };
+    try {
+      const gate = new Gate("taken", two.folder);
+      await putFiles(connections.master, "in", datums(9));
+      const seen = new Set<string>();
+      let most = 0;
+      const look = () => {
+        const now = workers(two);
+        for (const id of now) seen.add(id);
+        most = Math.max(most, now.size);
+        return now.size;
+      };
+      const options = {
+        name: "taken",
+        repo: "in",
+        glob: "/*",
+        script: `${gate.script("none")}; sleep 1`,
+        spec: scaled(3),
+      };
+      await createPipeline(connections.master, options);
+      if (signal === "SIGKILL")
+        await eventually(() => look() === 3 && gate.begun.length >= 3, "three workers run something");
+      else
+        await eventually(async () => (await poolOf("taken", connections.master))?.running === 3, "three are asked for");
+      await eventually(() => look() > 0, "one is there");
+      look();
+      // The one that started them: its data folder is on their command lines.
+      const started = two.workerPids().map((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8"));
+      const owner = started.some((line) => line.includes(join(two.folder, "data-2"))) ? "master-2" : "master";
+      const other = owner === "master" ? "master-2" : "master";
+      const over = waitJob(connections[other], "taken").then((job) => ({ job }));
+      const ending = two.end(owner, signal);
+      const ended = { job: undefined as api.Job | undefined };
+      void over.then(({ job }) => (ended.job = job)).catch(() => {});
+      await eventually(() => {
+        look();
+        return ended.job !== undefined;
+      }, "the job is over");
+      await ending;
+      assertSucceeded((await over).job);
+      assert.ok(most <= 3, `${most} workers at a time`);
+      assert.equal(seen.size, 3, "three in all");
+      assert.equal(gate.begun.length, 9, "nothing was executed twice");
+      // They are not the children of the master that tells them to go.
+      await eventually(() => look() === 0, "all workers are gone");
+    } finally {
+      for (const each of Object.values(connections)) each.close();
+      await two.stop();
+    }
+  });
+}
