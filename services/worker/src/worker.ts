@@ -33,7 +33,7 @@ export interface WorkerOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
-  /** An owner wanted this worker to go, and it has nothing left: the process is to be told to stop. */
+  /** An owner wanted this worker to go, and it has nothing left: the process is to end. */
   readonly onDrained: () => void;
   /** It cannot go on. */
   readonly onFailed: (error: unknown) => void;
