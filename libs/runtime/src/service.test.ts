@@ -210,11 +210,13 @@ test("a part that fails for good drains and stops the service, with its error as
 test("a part that has nothing left to do ends the service well, also when a signal was first", async () => {
   for (const isTold of [false, true]) {
     const host = new FakeProcess();
-    const { calls, done, context } = run(host);
+    const drained = Promise.withResolvers<void>();
+    const { calls, done, context } = run(host, { drain: () => drained.promise });
     await turn();
     if (isTold) host.emit("SIGTERM");
-    host.clock.advance(1_000); // a second signal would end it at once
+    await host.clock.advance(1_000); // a second signal would end it at once
     context()?.finish();
+    drained.resolve();
     await done;
     assert.deepEqual(calls, ["start", "drain", "stop"]);
     assert.deepEqual(host.exits, [0]);

@@ -27,6 +27,8 @@ export class FakeDispatcher implements Dispatcher {
   connected: ConnectedWorker[] = [];
   readonly drained: string[] = [];
   readonly exited: string[] = [];
+  /** Pipelines that another replica owns, for ever. */
+  readonly elsewhere = new Set<string>();
   /** Ledgers that were closed, with the reason. */
   readonly closed: string[] = [];
 
@@ -46,6 +48,9 @@ export class FakeDispatcher implements Dispatcher {
 
   async own(pipeline: string, signal: AbortSignal): Promise<Ownership> {
     signal.throwIfAborted();
+    if (this.elsewhere.has(pipeline)) {
+      return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    }
     const outcome = await this.#etcd.txn({
       compare: [],
       then: [{ put: this.#keys.owner(pipeline), value: new Uint8Array() }],
@@ -105,6 +110,7 @@ export class FakeDispatcher implements Dispatcher {
   }
 
   owner(pipeline: string): Replica | undefined {
+    if (this.elsewhere.has(pipeline)) return { id: "other", dispatchAddress: "", apiAddress: "" };
     return this.#owned.has(pipeline) ? { id: this.replica, dispatchAddress: "", apiAddress: "" } : undefined;
   }
 

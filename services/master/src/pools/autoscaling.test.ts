@@ -41,7 +41,7 @@ describe("pools of pipelines with autoscaling", () => {
       assert.equal(all.place.created, 0);
       const job = await commit(all.master, count);
       const [first = ""] = await all.place.has("words", 1);
-      assert.match(all.pools.status("words")?.reason ?? "", /^a job to plan to do/);
+      assert.match(all.pools.status("words")?.reason ?? "", /^1 plan to do/);
       all.master.dispatcher.connect("words", first, { claims: 1 });
       await planned(all.master, job, count);
       await all.place.has("words", workers);

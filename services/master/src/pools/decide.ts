@@ -70,7 +70,7 @@ export interface Room {
 export interface PoolStep {
   /** How many there shall be. */
   readonly wanted: number;
-  /** What it may have of the cluster. */
+  /** What it may have of the cluster, as things are. */
   readonly share: number;
   readonly create: number;
   /** Told to finish and go. */
@@ -92,11 +92,13 @@ export function decideAll(pools: ReadonlyMap<string, PoolView>, processesMax: nu
   const crews = new Map([...pools].map(([name, view]) => [name, crewOf(view)]));
   const asks = [...pools].map(([name, view]) => askOf(name, view, crews.get(name)));
   let free = [...pools.values()].reduce((left, { workers }) => left - workers.length, processesMax);
+  const shares = share(asks, processesMax);
+  const spare = [...shares.values()].reduce((left, own) => left - own, processesMax);
   const steps = new Map<string, PoolStep>();
-  for (const [name, own] of share(asks, processesMax)) {
+  for (const [name, own] of shares) {
     const view = pools.get(name);
     if (view === undefined) continue;
-    const step = decide(view, { share: own, free: Math.max(0, free) }, crews.get(name));
+    const step = decide(view, { share: own + spare, free: Math.max(0, free) }, crews.get(name));
     free -= step.create;
     steps.set(name, step);
   }

@@ -89,7 +89,7 @@ describe("demandOf()", () => {
 
   it("adds up what the jobs are worth; they plan one after another", () => {
     const works = [work("j3", "plan", 1), work("j2", "plan", 1), work("j1", "process", 5), work("j0", "merge", 2)];
-    assert.deepEqual(demandOf(works, 0), { useful: 8, oldest: "j0", what: "a job to plan, 5 datums, 2 shards" });
+    assert.deepEqual(demandOf(works, 0), { useful: 8, oldest: "j0", what: "1 plan, 5 datums, 2 shards" });
   });
 
   it("counts a plan and a shard beside the workers that run datums, however few these are", () => {

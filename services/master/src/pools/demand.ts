@@ -107,7 +107,7 @@ function mergeWork(job: string, record: state.JobRecord, live: LiveJob | undefin
 function describe(works: readonly JobWork[], plans: number, stragglers: number): string {
   const sum = (kind: JobWork["kind"]) => works.reduce((all, each) => all + (each.kind === kind ? each.left : 0), 0);
   const parts = [
-    plans > 0 ? "a job to plan" : "",
+    counted(plans, "plan"),
     counted(sum("process"), "datum"),
     counted(sum("merge"), "shard"),
     counted(stragglers, "straggler"),

@@ -191,6 +191,22 @@ describe("pools", () => {
     assert.equal(all.place.workers.size, 3);
   });
 
+  it("leave to other masters what is theirs of the cluster's limit, by what etcd shows", async () => {
+    await using cluster = await etcd.cluster();
+    await using all = await begun(cluster, new FakeProvisioner(), 4);
+    all.master.dispatcher.elsewhere.add("b");
+    await piped(all.master, "b", three);
+    await piped(all.master, "a", three);
+    await all.place.has("a", 2);
+    assert.equal(all.pools.status("b"), undefined);
+    await all.master.put("a-in", { "/x": "1" });
+    await all.place.has("a", 3); // those of b are not known to have work
+    for (const id of all.place.workers.keys()) all.master.dispatcher.connect("a", id);
+    await all.master.pipelines.stopPipeline(message(api.StopPipelineRequestSchema, { name: "b" }));
+    await soon(() => assert.equal(all.pools.status("a")?.share, 3));
+    assert.deepEqual(all.master.dispatcher.drained, []);
+  });
+
   it("end the workers of a pipeline that is deleted", async () => {
     await using cluster = await etcd.cluster();
     await using all = await begun(cluster);
