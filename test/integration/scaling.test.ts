@@ -50,7 +50,9 @@ function workers(of: TestCluster = cluster): Set<string> {
       return []; // it is gone
     }
   });
-  return new Set(lines.flatMap((line) => line[line.indexOf("--id") + 1] ?? []));
+  // Between the two looks it may have become another program.
+  const ids = lines.map((line) => (line.includes("--id") ? line[line.indexOf("--id") + 1] : undefined));
+  return new Set(ids.filter((id) => id !== undefined));
 }
 
 /** Undefined: nobody owns the pipeline yet. */
