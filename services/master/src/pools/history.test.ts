@@ -24,9 +24,10 @@ function randomHistory(seed: number): void {
   }
   for (let i = 0; i < 400 && !history.isQuiet; i++) history.run(10_000);
   assert.ok(history.isQuiet, "what was to do is done");
-  // When there is room for one worker each, nobody waits without one for longer than a datum and a start take.
+  // When there is room for one worker each, nobody waits without one for longer than it takes until a place is free: the first goes to
+  // who came first, and each is free when its worker has finished a datum, of at most 20 s.
   if (processesMax >= specs.length)
-    assert.ok(history.strandedMs <= 25_000, `${history.strandedMs} ms without a worker`);
+    assert.ok(history.strandedMs <= 45_000, `${history.strandedMs} ms without a worker`);
   if (processesMax === 1_000) assert.ok(history.strandedMs <= 2_000, `${history.strandedMs} ms without a worker`);
   history.run(4 * SETTLE_MS);
   const asked = specs.reduce((sum, { limit, autoscaling }) => sum + (autoscaling ? 0 : limit), 0);
