@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { state } from "@sheaf/proto";
 import type { Provisioner, WorkerExit, WorkerHandle, WorkerSpec } from "@sheaf/provision";
-import { resourceExhausted, testLogger } from "@sheaf/runtime";
+import { resourceExhausted, systemClock, testLogger } from "@sheaf/runtime";
 import type { TestCluster, TestMaster } from "../master.test-kit.ts";
 import { Mirror } from "../mirror/mirror.ts";
 import { limitOf } from "./limit.ts";
@@ -29,7 +29,7 @@ export class FakeProvisioner implements Provisioner {
     this.created++;
     if (pool === this.hung) return new Promise(() => {});
     if (this.broken) throw resourceExhausted("NO_ROOM", "the machine has no room");
-    this.workers.set(spec.id, { id: spec.id, pool, state: "running", createdAt: Date.now(), spec });
+    this.workers.set(spec.id, { id: spec.id, pool, state: "running", createdAt: Math.floor(systemClock.wall()), spec });
     this.#tell();
   }
 
@@ -132,13 +132,13 @@ export async function piped(master: TestMaster, name: string, parts = {}) {
 
 /** Waits until the check passes; at most 10 s. */
 export async function soon(check: () => void): Promise<void> {
-  const end = performance.now() + 10_000;
+  const end = systemClock.now() + 10_000;
   for (;;) {
     try {
       return check();
     } catch (error) {
-      if (performance.now() > end) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      if (systemClock.now() > end) throw error;
+      await systemClock.sleep(5);
     }
   }
 }
