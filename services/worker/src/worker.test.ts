@@ -379,9 +379,8 @@ describe("a worker", () => {
       bench.owner.heardOf("beat").some(({ claims }) => claims.some(({ finished }) => finished > 1n)),
     );
     bench.owner.say({ case: "drain", value: create(dispatch.DrainSchema) });
-    while (!bench.drainAsked) await systemClock.sleep(5);
-    await bench.worker.drain();
     await bench.owner.until(() => bench.owner.heard.at(-1)?.case === "leaving");
+    while (!bench.drained) await systemClock.sleep(5);
     const done = bench.owner.taken.reduce((sum, { from, to }) => sum + to - from, 0);
     assert.ok(done >= 2 && done < 10, `${done} done`);
     assert.equal(bench.owner.claims.size, 0);

@@ -17,6 +17,8 @@ const WORKERS_MAX = 10_000;
 
 interface DevFlags {
   readonly workers?: number;
+  readonly workersMax?: number;
+  readonly nodes?: number;
   readonly data?: string;
   readonly port?: number;
 }
@@ -32,6 +34,16 @@ export function defineDev(program: Command, session: Session): void {
       "workers of a pipeline that does not say how many (default: 1)",
       wholeNumber(1, WORKERS_MAX),
     )
+    .option(
+      "--workers-max <n>",
+      "workers of all pipelines together, at most (default: 10000)",
+      wholeNumber(1, WORKERS_MAX),
+    )
+    .option(
+      "--nodes <n>",
+      "how many nodes this machine counts as, for pipelines with a coefficient (default: 1)",
+      wholeNumber(1, WORKERS_MAX),
+    )
     .option("--data <dir>", "folder that keeps everything (default: a temporary one, removed at the end)")
     .option(
       "--port <port>",
@@ -41,8 +53,9 @@ export function defineDev(program: Command, session: Session): void {
     .action(action<DevFlags, []>(session, dev));
 }
 
-async function dev(call: Call, { workers, data, port }: DevFlags): Promise<number> {
+async function dev(call: Call, flags: DevFlags): Promise<number> {
   const { host, signal } = call;
+  const { data, port } = flags;
   const { stdout, stderr, cwd } = host;
   const progress = new Progress(stderr, host.clock);
   progress.say("starting etcd, master and merge");
@@ -50,7 +63,7 @@ async function dev(call: Call, { workers, data, port }: DevFlags): Promise<numbe
     signal,
     port: port ?? ((await isFree(USUAL_PORT)) ? USUAL_PORT : 0),
     ...(data === undefined ? {} : { dataDir: resolve(cwd, data) }),
-    ...(workers === undefined ? {} : { masterFlags: ["--default-workers", String(workers)] }),
+    masterFlags: masterFlags(flags),
     onRestart: (text) => progress.note(text),
   }).finally(() => progress.end());
   const { address } = cluster;
@@ -61,6 +74,11 @@ async function dev(call: Call, { workers, data, port }: DevFlags): Promise<numbe
   await cluster.stop(STOP_GRACE_MS);
   progress.end();
   return EXIT.interrupted;
+}
+
+function masterFlags({ workers, workersMax, nodes }: DevFlags): string[] {
+  const settings = { "--default-workers": workers, "--workers-max": workersMax, "--nodes": nodes };
+  return Object.entries(settings).flatMap(([flag, value]) => (value === undefined ? [] : [flag, String(value)]));
 }
 
 function greeting(address: string, dataDir: string, isKept: boolean): string {

@@ -44,6 +44,18 @@ const invalid: readonly [string, api.PipelineSpec | undefined, string][] = [
   ["5 neither kind", spec({ parallelismSpec: {} }), "parallelism_spec.constant"],
   ["5 1e9 workers", spec({ parallelismSpec: { constant: "1000000000" } }), "parallelism_spec.constant"],
   ["5 2^53+1 workers", spec({ parallelismSpec: { constant: "9007199254740993" } }), "parallelism_spec.constant"],
+  [
+    "a coefficient that is no number",
+    spec({ parallelismSpec: { coefficient: "NaN" } }),
+    "parallelism_spec.coefficient",
+  ],
+  ["a coefficient below 0", spec({ parallelismSpec: { coefficient: -1 } }), "parallelism_spec.coefficient"],
+  ["a coefficient without end", spec({ parallelismSpec: { coefficient: "Infinity" } }), "parallelism_spec.coefficient"],
+  [
+    "constant and coefficient",
+    spec({ parallelismSpec: { constant: "1", coefficient: 2 } }),
+    "parallelism_spec.coefficient",
+  ],
   ["7 its own output", pfs({ repo: "words" }), "input.pfs.repo"],
   ["no input", spec({ input: {} }), "input.pfs"],
   ["no repo", pfs({ repo: "" }), "input.pfs.repo"],
@@ -121,8 +133,6 @@ const unimplemented: readonly [string, api.PipelineSpec][] = [
   ["transform.secrets", transform({ secrets: [{ name: "s" }] })],
   ["transform.image_pull_secrets", transform({ imagePullSecrets: ["s"] })],
   ["transform.debug", transform({ debug: true })],
-  ["parallelism_spec.coefficient", spec({ parallelismSpec: { coefficient: 2 } })],
-  ["parallelism_spec.coefficient", spec({ parallelismSpec: { coefficient: "NaN" } })],
   ["input.cross", spec({ input: { cross: [{}] } })],
   ["input.union", spec({ input: { union: [{}] } })],
   ["input.join", spec({ input: { join: [{}] } })],
@@ -131,8 +141,6 @@ const unimplemented: readonly [string, api.PipelineSpec][] = [
   ["input.pfs.join_on", pfs({ joinOn: "$1" })],
   ["input.pfs.outer_join", pfs({ outerJoin: true })],
   ["input.pfs.group_by", pfs({ groupBy: "$1" })],
-  ["autoscaling", spec({ autoscaling: true })],
-  ["standby", spec({ standby: true })],
   ["resource_requests", spec({ resourceRequests: {} })],
   ["datum_set_spec", spec({ datumSetSpec: {} })],
   ["scheduling_spec", spec({ schedulingSpec: {} })],
@@ -155,6 +163,7 @@ describe("checkSpec()", () => {
         datumBatching: true,
       },
       parallelismSpec: { constant: "10000" },
+      autoscaling: true,
       merge: { strategy: "MERGE_STRATEGY_EXCLUSIVE", rules: [{ glob: "/**", strategy: "MERGE_STRATEGY_SUM" }] },
       outputBranch: "results",
       datumTries: 100,
@@ -218,6 +227,20 @@ describe("withDefaults()", () => {
     assert.deepEqual([filled.input?.pfs?.name, filled.input?.pfs?.branch], ["texts", "master"]);
     const given = withDefaults(pfs({ name: "in", branch: "dev" }), 3);
     assert.deepEqual([given.input?.pfs?.name, given.input?.pfs?.branch], ["in", "dev"]);
+  });
+
+  it("knows standby as another word for autoscaling", () => {
+    const { autoscaling, standby } = withDefaults(spec({ standby: true }), 1);
+    assert.deepEqual([autoscaling, standby], [true, false]);
+    assert.equal(withDefaults(spec({ autoscaling: true }), 1).autoscaling, true);
+    assert.equal(withDefaults(spec(), 1).autoscaling, false);
+  });
+
+  it("leaves a coefficient alone", () => {
+    const { constant, coefficient } =
+      withDefaults(spec({ parallelismSpec: { coefficient: 0.5 } }), 3).parallelismSpec ?? {};
+    assert.deepEqual([constant, coefficient], [0n, 0.5]);
+    checkSpec(spec({ parallelismSpec: { coefficient: 0.5 } }));
   });
 
   it("leaves the request as it is", () => {

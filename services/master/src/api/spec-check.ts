@@ -156,8 +156,15 @@ function checkHandlerLimits(violations: Violations, spec: api.ResourceSpec | und
 
 function checkParallelism(violations: Violations, spec: api.ParallelismSpec | undefined): void {
   if (spec === undefined) return;
-  const ok = spec.constant >= 1n && spec.constant <= limits.WORKERS_MAX;
-  violations.require(ok, "parallelism_spec.constant", `is ${spec.constant}: use 1 to ${limits.WORKERS_MAX}`);
+  const { constant, coefficient } = spec;
+  if (coefficient === 0) {
+    const ok = constant >= 1n && constant <= limits.WORKERS_MAX;
+    return violations.require(ok, "parallelism_spec.constant", `is ${constant}: use 1 to ${limits.WORKERS_MAX}`);
+  }
+  const ok = coefficient > 0 && coefficient <= Number(limits.WORKERS_MAX); // NaN is neither
+  const use = `is ${coefficient}: use more than 0, to ${limits.WORKERS_MAX}`;
+  violations.require(ok, "parallelism_spec.coefficient", use);
+  violations.require(constant === 0n, "parallelism_spec.coefficient", "stands beside constant: give one of them");
 }
 
 function checkInput(violations: Violations, spec: api.PipelineSpec): void {
