@@ -39,6 +39,7 @@ export interface Identity {
 const DENIED = new Set([
   ...["AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "AccountProblem", "AllAccessDisabled"],
   ...["ExpiredToken", "InvalidToken", "TokenRefreshRequired", "NotSignedUp", "UnauthorizedAccess"],
+  "XAdminUserNotFound", // versitygw, of a key that it does not know
 ]);
 const WRONG_REGION = new Set([
   "PermanentRedirect",
@@ -90,6 +91,8 @@ export function s3Failure(thrown: unknown, address: S3Address, doing: string, wh
     );
   if (FULL.has(name) || status === 507)
     return resourceExhausted("STORE_FULL", `${at} is full: cannot ${doing} (${answer}); free space there`, options);
+  if (status === undefined && errno !== undefined)
+    return unavailable("STORE_UNAVAILABLE", `cannot ${doing}: no connection to ${at} (${errno})`, options);
   if (PASSING.has(name) || said.garbled || (status !== undefined && (status >= 500 || status === 429))) {
     if (status === 501)
       return unimplemented("STORE_KIND", `cannot ${doing}: the server of ${at} does not know how (${answer})`, options);
@@ -103,9 +106,7 @@ export function s3Failure(thrown: unknown, address: S3Address, doing: string, wh
     );
   if (status !== undefined)
     return failedPrecondition("STORE_REFUSED", `cannot ${doing}: ${at} refuses it (${answer})`, options);
-  // No system error: a bug.
-  if (errno === undefined) return toSheafError(thrown);
-  return unavailable("STORE_UNAVAILABLE", `cannot ${doing}: cannot reach ${at} (${errno})`, options);
+  return toSheafError(thrown); // a bug
 }
 
 /** No such object, where one must be. */

@@ -87,7 +87,9 @@ export class S3Uploads {
         if (n > PARTS_MAX) part.permit.release();
         if (n > PARTS_MAX) throw tooLarge(key);
         const sent: Promise<void> = this.#sendPart(upload, n, part.bytes)
-          .then((tag) => void (tags[n - 1] = tag))
+          .then((tag) => {
+            tags[n - 1] = tag;
+          })
           .finally(() => {
             part.permit.release();
             running.delete(sent);
