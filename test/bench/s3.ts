@@ -27,6 +27,8 @@ export async function s3(folder: string, runs: number): Promise<Row[]> {
   const server = await S3Server.start(program);
   try {
     Object.assign(process.env, server.env, { AWS_DEFAULT_REGION: "us-east-1" });
+    // As services have it. Python keeps what it compiled, too.
+    process.env["NODE_COMPILE_CACHE"] = join(folder, "compiled");
     const rows: Row[] = [];
     for (const set of SETS) {
       mkdirSync(join(folder, set.name), { recursive: true });
@@ -58,6 +60,7 @@ function copies(server: S3Server, folder: string, { name, what }: { name: string
     seconds.down[1].push(aws(`s3://${theirs}/`, `${name}-theirs-${run}`));
     timed("diff", ["-r", name, `${name}-ours-${run}`], folder);
     timed("rm", ["-r", `${name}-ours-${run}`, `${name}-theirs-${run}`], folder);
+    for (const bucket of [ours, theirs]) timed("rm", ["-r", join(server.folder, "data", bucket)], folder);
   }
   return (["up", "down"] as const).map((way) => {
     const [ours, theirs] = seconds[way];
