@@ -2,22 +2,20 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { after, before, it } from "node:test";
 import { api } from "@sheaf/proto";
 import type { Connection } from "@sheaf/rpc";
 import { sheaf } from "../kit/cli.ts";
 import { eventually, TestCluster } from "../kit/cluster.ts";
 import { HttpFaultProxy } from "../kit/http-fault-proxy.ts";
 import { assertSucceeded, createPipeline, putFiles, readFiles, waitJob } from "../kit/pipelines.ts";
-import { S3Server, s3Program } from "../kit/s3-server.ts";
+import { describeWithS3, S3Server } from "../kit/s3-server.ts";
 import { COUNT_WORDS, wordCounts, wordFiles } from "../kit/tree.ts";
 
-const program = await s3Program();
-
-describe("jobs on a store in S3", { skip: program === undefined }, () => {
+await describeWithS3("jobs on a store in S3", (program) => {
   let server: S3Server;
   before(async () => {
-    server = await S3Server.start(program ?? "");
+    server = await S3Server.start(program);
   });
   after(() => server.stop());
 

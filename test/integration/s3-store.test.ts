@@ -1,20 +1,19 @@
 // The driver for S3 against a real server: the suite that every driver passes, and what is S3's own.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { after, before, describe, it } from "node:test";
+import { after, before, it } from "node:test";
 import type { SheafError } from "@sheaf/runtime";
 import { openStore, type Store, storeSuite } from "@sheaf/storage";
 import { HttpFaultProxy } from "../kit/http-fault-proxy.ts";
-import { S3Server, s3Program } from "../kit/s3-server.ts";
+import { describeWithS3, S3Server } from "../kit/s3-server.ts";
 
 const MIB = 1024 * 1024;
-const program = await s3Program();
 
-describe("a store in S3", { skip: program === undefined }, () => {
+await describeWithS3("a store in S3", (program) => {
   let server: S3Server;
   let proxy: HttpFaultProxy;
   before(async () => {
-    server = await S3Server.start(program ?? "");
+    server = await S3Server.start(program);
     proxy = await HttpFaultProxy.before(server.port);
     Object.assign(process.env, server.env);
   });

@@ -7,6 +7,8 @@ import { createServer, type IncomingMessage, request, type Server, type ServerRe
 export type HttpFault =
   /** Answers by itself, and the server hears nothing. */
   | { readonly t: "answer"; readonly status: number; readonly body?: string }
+  /** Ends the connection when the head of the request has come, and takes nothing of its body. */
+  | { readonly t: "cut off" }
   /** The server does it, and the answer is this one instead of its own. */
   | { readonly t: "answer after"; readonly status: number; readonly body?: string }
   /** The server does it, and the connection is cut before a byte of the answer. */
@@ -68,6 +70,10 @@ export class HttpFaultProxy {
     if (fault?.t === "answer") {
       incoming.resume();
       incoming.on("end", () => say(answer, fault));
+      return;
+    }
+    if (fault?.t === "cut off") {
+      incoming.socket.resetAndDestroy();
       return;
     }
     const outgoing = request({ host: "127.0.0.1", port: this.#target, method, path: url, headers }, (theirs) => {

@@ -6,6 +6,7 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { createWriteStream, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { describe, test } from "node:test";
 import { promisify } from "node:util";
 import { eventually, freePorts } from "./cluster.ts";
 
@@ -24,6 +25,13 @@ export async function s3Program(): Promise<string | undefined> {
   if (file === undefined && process.env["CI"]) throw new Error(`the tests of stores in S3 need versitygw: ${cannot}`);
   if (file === undefined) process.stderr.write(`sheaf: the tests of stores in S3 are left out: ${cannot}\n`);
   return file;
+}
+
+/** Describes what needs such a server, or counts as one test that was left out. */
+export async function describeWithS3(name: string, body: (program: string) => void): Promise<void> {
+  const program = await s3Program();
+  if (program === undefined) test(name, { skip: "no S3 server" }, () => {});
+  else describe(name, () => body(program));
 }
 
 export class S3Server {

@@ -18,7 +18,7 @@ import {
 } from "@sheaf/runtime";
 import { RetryBudget } from "./retry-budget.ts";
 import type { S3Address } from "./s3-address.ts";
-import { type Identity, s3Failure } from "./s3-failure.ts";
+import { type Identity, s3Failure, wasCutOff } from "./s3-failure.ts";
 
 export interface S3Options {
   readonly clock?: Clock;
@@ -56,9 +56,10 @@ export class S3Connection {
 
   /**
    * Sends a request and takes in its answer. `doing` completes "cannot ..." in messages. `send` may be called several
-   * times, and has to keep the answer's body, too, within its promise.
+   * times, and has to keep the answer's body, too, within its promise. `found`: looked at when the connection was cut, since
+   * what was asked for may be so already; undefined: it is not.
    */
-  call<T>(doing: string, send: (client: S3Client) => Promise<T>): Promise<T> {
+  call<T>(doing: string, send: (client: S3Client) => Promise<T>, found?: () => Promise<T | undefined>): Promise<T> {
     if (this.#closed) throw failedPrecondition("STORE_CLOSED", `cannot ${doing}: the store is closed`);
     const once = async (): Promise<T> => {
       using _running = await this.#running.acquire();
@@ -70,7 +71,16 @@ export class S3Connection {
         throw await this.#failure(error, doing);
       }
     };
-    return retry(once, {
+    const onceOrFound = async (): Promise<T> => {
+      try {
+        return await once();
+      } catch (error) {
+        const answer = wasCutOff(error) ? await found?.() : undefined;
+        if (answer === undefined) throw error;
+        return answer;
+      }
+    };
+    return retry(onceOrFound, {
       ...TRIES,
       clock: this.clock,
       random: this.random,

@@ -54,6 +54,8 @@ const PASSING = new Set([
   ...["ConditionalRequestConflict", "OperationAborted"],
 ]);
 
+const CUT_OFF = new Set(["ECONNRESET", "EPIPE"]);
+
 /** Turns what was thrown into the SheafError of the seam. `doing` completes "cannot ...". */
 export function s3Failure(thrown: unknown, address: S3Address, doing: string, who?: Identity): SheafError {
   if (thrown instanceof SheafError) return thrown;
@@ -63,7 +65,12 @@ export function s3Failure(thrown: unknown, address: S3Address, doing: string, wh
   const answer = `${[status, name].filter(Boolean).join(" ")}: ${said.message}`;
   const options: ErrorOptions = {
     cause: thrown,
-    metadata: { bucket: address.bucket, error: name, ...(status && { status: String(status) }) },
+    metadata: {
+      bucket: address.bucket,
+      error: name,
+      ...(status && { status: String(status) }),
+      ...(errno && { errno }),
+    },
   };
   if (name === "CredentialsProviderError")
     return unauthenticated(
@@ -107,6 +114,11 @@ export function s3Failure(thrown: unknown, address: S3Address, doing: string, wh
   if (status !== undefined)
     return failedPrecondition("STORE_REFUSED", `cannot ${doing}: ${at} refuses it (${answer})`, options);
   return toSheafError(thrown); // a bug
+}
+
+/** Whether the server ended the connection before it had taken all of the request, perhaps because it had answered already. */
+export function wasCutOff(failure: unknown): boolean {
+  return failure instanceof SheafError && CUT_OFF.has(failure.metadata["errno"] ?? "");
 }
 
 /** No such object, where one must be. */

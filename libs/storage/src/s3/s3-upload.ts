@@ -2,7 +2,8 @@
  * Stores objects: in one request up to 16 MiB, beyond that in parts, several at a time, that become an object together.
  *
  * U1. The server itself keeps an object that is there (If-None-Match: *). It says so with 412; a request whose answer was
- *     lost and that is sent again meets its own object, and that is "exists".
+ *     lost and that is sent again meets its own object, and that is "exists". A server may say 412 and end the connection while
+ *     the object is still being sent, so that nobody hears it: then it is looked for.
  * U2. What fails takes its parts with it. Parts of a killed writer are nobody's: the bucket needs a rule that ends unfinished
  *     uploads (README).
  * U3. Memory: at most UPLOAD_BYTES of parts over all uploads of the store, and PARTS_AT_A_TIME of one object.
@@ -70,8 +71,10 @@ export class S3Uploads {
   #putWhole(key: string, bytes: Uint8Array): Promise<PutResult> {
     const { bucket, prefix } = this.#connection.address;
     const request = { Bucket: bucket, Key: prefix + key, Body: bytes, IfNoneMatch: "*" };
-    return this.#connection.call(`store ${key}`, (client) =>
-      client.send(new PutObjectCommand(request)).then(() => "created" as const, ifExists),
+    return this.#connection.call(
+      `store ${key}`,
+      (client) => client.send(new PutObjectCommand(request)).then(() => "created" as const, ifExists),
+      async () => ((await this.#isThere(key)) ? "exists" : undefined),
     );
   }
 
