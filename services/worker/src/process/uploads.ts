@@ -129,8 +129,8 @@ export class Uploads {
     const result = { row, entries, sumPaths: new Set(sums.map(({ path }) => path)) };
     // While one before it runs, thousands may come to wait: their lines are not held, but read back.
     const isNext = item.claim.ready > item.index;
-    const fresh = sums.length === 0 || isNext ? { sums, release: () => {} } : undefined;
-    this.#drafts.add(item.claim, item.index, result, fresh, item.job.work.spec?.merge);
+    const atHand = sums.length === 0 || isNext ? sums : undefined;
+    this.#drafts.add(item.claim, item.index, result, atHand, item.job.work.spec?.merge);
     this.#options.onFinished(item.claim);
   }
 
@@ -192,8 +192,9 @@ export class Uploads {
     const row = rowOf(item, outcome, log);
     if (!item.claim.finish(item.index, item.cost.uploadBytes)) return removeFolder(item, folders);
     const result = { row, entries, sumPaths: new Set(sums.map(({ path }) => path)) };
-    const fresh = { sums, release: () => removeFolder(item, folders) };
-    this.#drafts.add(item.claim, item.index, result, fresh, item.job.work.spec?.merge);
+    this.#drafts.add(item.claim, item.index, result, sums, item.job.work.spec?.merge);
+    // Now, and not when its turn comes: a datum before it that is tried again may need the room.
+    removeFolder(item, folders);
     onFinished(item.claim);
   }
 }
