@@ -54,7 +54,8 @@ async function runFile(file, options) {
   const good = failed === 0 && faults.length === 0;
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
   console.log(`${good ? "ok  " : "FAIL"}  ${file}  ${passed + failed + skipped} tests  ${seconds} s`);
-  if (!good) console.log([ended.output.trimEnd(), ...faults].join("\n").replaceAll(/^/gm, "    "));
+  // What was left out says why.
+  if (!good || skipped > 0) console.log([ended.output.trimEnd(), ...faults].join("\n").replaceAll(/^/gm, "    "));
   return { passed, failed: failed + (failed === 0 && !good ? 1 : 0), skipped };
 }
 

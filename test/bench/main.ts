@@ -1,5 +1,6 @@
 // `npm run bench`: Sheaf beside what a user would write without it, in the same run on the same machine. Ratios count; absolute times
-// say more about the machine. `--runs N` (default 5), `--only files,datums,words,warm,cold,tail,slow,etcd,large,overlap`.
+// say more about the machine. `--runs N` (default 5), `--only files,datums,words,warm,cold,tail,slow,etcd,large,overlap,trouble,s3`; s3
+// runs only when it is named: it needs the AWS CLI.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir, totalmem } from "node:os";
@@ -13,18 +14,22 @@ import { manyFiles } from "./many-files.ts";
 import { oneLarge } from "./one-large.ts";
 import { overlap } from "./overlap.ts";
 import type { Row } from "./row.ts";
+import { s3 } from "./s3.ts";
 import { slowWorker } from "./slow-worker.ts";
+import { trouble } from "./trouble.ts";
 import { warmJob } from "./warm-job.ts";
 import { wordCount } from "./word-count.ts";
 
 const BENCHES = {
   ...{ files: manyFiles, datums: manyDatums, words: wordCount, warm: warmJob, cold: coldRun },
-  ...{ tail: heavyTail, slow: slowWorker, etcd: etcdOperations, large: oneLarge, overlap },
+  ...{ tail: heavyTail, slow: slowWorker, etcd: etcdOperations, large: oneLarge, overlap, trouble, s3 },
 } as const;
+const ONLY_WHEN_NAMED = ["s3"];
 
 const { values } = parseArgs({ options: { runs: { type: "string", default: "5" }, only: { type: "string" } } });
 const runs = Number(values.runs);
-const names = (values.only?.split(",") ?? Object.keys(BENCHES)) as (keyof typeof BENCHES)[];
+const names = (values.only?.split(",") ??
+  Object.keys(BENCHES).filter((name) => !ONLY_WHEN_NAMED.includes(name))) as (keyof typeof BENCHES)[];
 const unknown = names.find((name) => !(name in BENCHES));
 if (unknown !== undefined || !Number.isInteger(runs) || runs < 1) {
   console.error(`usage: npm run bench -- [--runs N] [--only ${Object.keys(BENCHES).join(",")}]`);

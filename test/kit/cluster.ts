@@ -20,6 +20,8 @@ export interface ClusterOptions {
   /** How many of each kind. Default 1. */
   readonly masters?: number;
   readonly merges?: number;
+  /** Address of the object store. Default: a folder of the cluster's own. */
+  readonly store?: string;
 }
 
 const ROOT = join(import.meta.dirname, "..", "..");
@@ -40,12 +42,14 @@ export class TestCluster {
   readonly #processes = new Map<ServiceName, ChildProcess>();
   readonly #env: Readonly<Record<string, string>>;
   readonly #fsync: boolean;
+  readonly #store: string;
 
-  private constructor(ports: Ports, { env = {}, fsync = false }: ClusterOptions) {
+  private constructor(ports: Ports, { env = {}, fsync = false, store }: ClusterOptions) {
     this.folder = mkdtempSync(join(tmpdir(), "sheaf-test-"));
     this.#ports = ports;
     this.#env = env;
     this.#fsync = fsync;
+    this.#store = store ?? `file://${this.folder}/store`;
   }
 
   /** Starts all of it: one master and one merge replica, with these settings for them. */
@@ -144,7 +148,7 @@ export class TestCluster {
 
   #command(name: ServiceName): [string, string[]] {
     const { etcd, peer, replicas } = this.#ports;
-    const shared = ["--etcd", this.etcdAddress, "--store", `file://${this.folder}/store`];
+    const shared = ["--etcd", this.etcdAddress, "--store", this.#store];
     if (name === "etcd")
       return [
         etcdBinary(),

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { delimiter, isAbsolute, join, resolve } from "node:path";
 import { cached, obtain, platform } from "../cache.js";
 import { remedyOf, say, Trouble, timed } from "../say.js";
-import { BUILT_VERSION, build, goCannot } from "./build.js";
+import { BUILT_VERSION, build, etcdCannotBeBuilt } from "./build.js";
 import { CRATE_VERSION, cargoCannot, fetchCrate } from "./crate.js";
 import { GOOD_VERSIONS, isGood, versionOf } from "./version.js";
 
@@ -19,7 +19,7 @@ const MAKERS = [
   {
     from: "Go",
     version: BUILT_VERSION,
-    cannot: goCannot,
+    cannot: etcdCannotBeBuilt,
     doing: `building etcd ${BUILT_VERSION} with Go (about a minute)`,
     make: build,
   },

@@ -11,6 +11,8 @@ interface FakeJobs {
   readonly datum: Handlers<typeof api.DatumService>;
 }
 
+const POOL = { wanted: 4, running: 3, ready: 2, draining: 1, limit: 4, share: 8, reason: "8 datums to do" };
+
 export function fakeJobs(world: FakeWorld): FakeJobs {
   const find = (name: string) => {
     const found = world.pipelines.get(name);
@@ -48,7 +50,10 @@ export function fakeJobs(world: FakeWorld): FakeJobs {
         }
         return { pipeline: view(name) };
       },
-      inspectPipeline: async ({ name }) => ({ pipeline: view(name) }),
+      inspectPipeline: async ({ name }) => ({ pipeline: { ...view(name), pool: POOL } }),
+      listPipelines: async () => ({
+        pipelines: [...world.pipelines.keys()].map((name) => ({ ...view(name), pool: POOL })),
+      }),
       stopPipeline: async ({ name }) => {
         find(name).state = api.PipelineState.STOPPED;
         return { pipeline: view(name) };

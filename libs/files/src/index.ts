@@ -13,6 +13,7 @@ export type { Child, FileChild, FolderChild } from "./commit/list-folder.ts";
 export { folderTotals, listFolder } from "./commit/list-folder.ts";
 export type { Glob } from "./glob.ts";
 export { compileGlob } from "./glob.ts";
+export { HashThreads } from "./hashing/hash-threads.ts";
 export { readLog, writeLog } from "./logs.ts";
 export { foldConflicts } from "./merge/conflicts.ts";
 export type { CutLimits } from "./merge/cuts.ts";

@@ -78,7 +78,7 @@ export function corrupt(key: string, detail: string, cause?: unknown): Error {
 
 /** Throws OBJECT_CORRUPT unless the bytes have this hash. */
 export function verify(bytes: Uint8Array, expected: Uint8Array, key: string, offset: number | bigint): void {
-  if (!sameBytes(sha256(bytes), expected)) throw wrongHash(bytes, key, offset);
+  checkHash(sha256(bytes), expected, bytes, key, offset);
 }
 
 /** The same on another thread, for many bytes. */
@@ -89,11 +89,19 @@ export async function verifyElsewhere(
   offset: number,
 ): Promise<void> {
   const hash = await webcrypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
-  if (!sameBytes(new Uint8Array(hash), expected)) throw wrongHash(bytes, key, offset);
+  checkHash(new Uint8Array(hash), expected, bytes, key, offset);
 }
 
-function wrongHash(bytes: Uint8Array, key: string, offset: number | bigint): Error {
-  return corrupt(key, `the ${bytes.length} bytes at ${offset} do not have the hash that was recorded`);
+/** The same where the hash of the bytes is known. */
+export function checkHash(
+  hash: Uint8Array,
+  expected: Uint8Array,
+  bytes: Uint8Array,
+  key: string,
+  offset: number | bigint,
+): void {
+  if (sameBytes(hash, expected)) return;
+  throw corrupt(key, `the ${bytes.length} bytes at ${offset} do not have the hash that was recorded`);
 }
 
 /**

@@ -50,6 +50,8 @@ export interface LedgerProgress {
   readonly claims: readonly ClaimView[];
   /** Tails that were given back for others, since this replica owns it. */
   readonly steals: number;
+  /** Observed milliseconds of one slot per index, over all workers; null: nothing is known yet. */
+  readonly msPerIndex: number | null;
   /** Indexes that were tried and are not done: user failures and lost workers, apart (L9). */
   readonly tries: ReadonlyMap<number, OpenTries>;
 }
@@ -109,6 +111,8 @@ export interface Ownership {
   closeLedger(name: LedgerName, reason: "stopped" | "done"): Promise<void>;
   /** Has whoever runs this index begin it again; no try is spent. False: it does not run, by the last beats, or its worker is away. */
   restart(name: LedgerName, index: number): boolean;
+  /** Stragglers that have no backup and would get one (L7), were there an idle worker. */
+  stragglers(): number;
   /** Has the workers send what their datums write, until the function that is returned is called. Costs nothing while nobody does. */
   follow(follower: Follower): () => void;
   /** What a ledger that stands in etcd was opened with; null: there is none. */
@@ -132,6 +136,10 @@ export interface ConnectedWorker {
   readonly claims: number;
   /** Claims that it holds at the other owner (merge work). */
   readonly claimsElsewhere: number;
+  /** Claims and races that it was given here so far: two equal numbers with no claims between them mean that it was idle. */
+  readonly given: number;
+  /** It was told to go. */
+  readonly draining: boolean;
   /** Milliseconds since the epoch. */
   readonly since: number;
 }

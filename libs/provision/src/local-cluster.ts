@@ -31,6 +31,8 @@ const ETCD_GRACE_MS = 700;
 export interface LocalClusterOptions {
   /** Everything of the cluster: etcd's data, the store, logs, records. Made when missing. */
   readonly dataDir: string;
+  /** Address of a store elsewhere: `s3://bucket/prefix`. What is in it stays. Default: a folder in the data folder. */
+  readonly store?: string;
   /** Of the services, and of the commands that workers run. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Port of the public API. Default 0: any free one. */
@@ -108,7 +110,7 @@ export class LocalCluster {
     const left = await endRecorded(dataDir, ["processes", "workers"], 1_000, clock);
     await endRecorded(dataDir, ["workers"], 0, clock); // one that an earlier master was starting
     if (left > 0) log.warn({ dataDir, processes: left }, "ended what an earlier cluster left running");
-    await mkdir(join(dataDir, "store"), { recursive: true });
+    if (this.#options.store === undefined) await mkdir(join(dataDir, "store"), { recursive: true });
     this.#stopping.signal.throwIfAborted();
     this.#watcher = startWatcher(dataDir, { removeDir: ephemeral }); // C4
     for (let left = START_TRIES - 1; ; left--) {
@@ -144,8 +146,8 @@ export class LocalCluster {
   }
 
   #parts(info: ClusterInfo): Part[] {
-    const { dataDir, programs } = this.#options;
-    const common = ["--etcd", info.etcd, "--store", storeUrl(dataDir), "--cluster", "local"];
+    const { dataDir, programs, store = storeUrl(dataDir) } = this.#options;
+    const common = ["--etcd", info.etcd, "--store", store, "--cluster", "local"];
     const master = [
       ...common,
       ...["--listen", info.address, "--dispatch-listen", info.masterDispatch],

@@ -92,6 +92,14 @@ describe("localProvisioner", () => {
     await place.dispose();
   });
 
+  it("counts as many nodes as it is told, one by default", async () => {
+    const place = await localPlace();
+    const options = { dataDir: place.dir, workerProgram: { argv: [] }, env, log: testLogger(), clock: systemClock };
+    assert.equal(localProvisioner(options).nodes(), 1);
+    assert.equal(localProvisioner({ ...options, nodes: 3 }).nodes(), 3);
+    await place.dispose();
+  });
+
   it("does not take a process that has got the id of a dead worker for the worker", async () => {
     const place = await localPlace();
     const first = place.open();

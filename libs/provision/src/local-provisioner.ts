@@ -22,6 +22,8 @@ const NOT_FOR_WORKERS = ["SHEAF_ETCD", "SHEAF_ETCD_BIN", "SHEAF_ADDRESS", "SHEAF
 export interface LocalProvisionerOptions {
   /** Records in `workers/`, logs in `logs/`, what workers work on in `work/<id>/`. Made when missing. */
   readonly dataDir: string;
+  /** What `nodes` says: this machine is as many as one says. Default 1. */
+  readonly nodes?: number;
   /** `["/usr/bin/node", "/repo/services/worker/src/main.ts"]`; flags follow. */
   readonly workerProgram: { readonly argv: readonly string[] };
   /** Environment of the workers, less what is not for them. Default: none. */
@@ -94,7 +96,12 @@ class LocalProvisioner implements Provisioner {
   }
 
   nodes(): number {
-    return 1;
+    return this.#options.nodes ?? 1;
+  }
+
+  /** A setting does not change. */
+  onNodes(): () => void {
+    return () => {};
   }
 
   onExit(fn: (exit: WorkerExit) => void): () => void {

@@ -61,8 +61,10 @@ export interface Provisioner {
   create(pool: string, spec: WorkerSpec): Promise<void>;
   /** Asks it to go (SIGTERM); ends it after `graceMs`. Resolves when it is gone. V2. */
   remove(id: string, options: { readonly graceMs: number }): Promise<void>;
-  /** Machines that can hold workers: at least 1. */
+  /** Machines that can hold workers, now: at least 1. Asked often: it costs nothing. */
   nodes(): number;
+  /** Calls `fn` when `nodes` has changed, until the returned function is called. */
+  onNodes(fn: () => void): () => void;
   /** Calls `fn` at the end of each worker, until the returned function is called. V4. */
   onExit(fn: (exit: WorkerExit) => void): () => void;
   /** Stops watching. V5. Twice is harmless. */

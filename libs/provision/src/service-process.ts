@@ -1,7 +1,10 @@
 /** A service of Sheaf as a child process: it says `{"ready":true,...}` on standard output when it serves. */
 import { createInterface } from "node:readline";
-import { failedPrecondition, type SheafError, unavailable } from "@sheaf/runtime";
+import { failedPrecondition, invalidArgument, type SheafError, unavailable } from "@sheaf/runtime";
 import { type Child, type ChildOptions, describeExit, startChild } from "./child.ts";
+
+/** Exit code of a service whose settings are wrong: of those, the store's address comes from the user. */
+const WRONG_USAGE = 2;
 
 export interface StartServiceOptions extends ChildOptions {
   /** Milliseconds from the start until it must be ready. Default 30,000. */
@@ -33,7 +36,7 @@ async function becomeReady(child: Child, { clock, readyMs = 30_000 }: StartServi
   });
   tooLong.catch(() => {});
   const exited = child.exited.then(async (exit) => {
-    throw await notReady(child, `it ended with ${describeExit(exit)}`);
+    throw await notReady(child, `it ended with ${describeExit(exit)}`, exit.code);
   });
   exited.catch(() => {});
   try {
@@ -67,11 +70,13 @@ function parseReady(line: string): ServiceReady | undefined {
 }
 
 /** A service says in one line of its own why it cannot start: `sheaf-master: cannot ...`. */
-async function notReady(child: Child, what: string): Promise<SheafError> {
+async function notReady(child: Child, what: string, exitCode?: number): Promise<SheafError> {
   const tail = (await child.logTail()).trim().split("\n");
   const prefix = `sheaf-${child.name}: `;
   const own = tail.findLast((line) => line.startsWith(prefix))?.slice(prefix.length);
   const detail = own ?? `${what}; the end of ${child.logFile}: ${tail.at(-1) || "(empty)"}`;
   if (own !== undefined && /is in use/.test(own)) return failedPrecondition("PORT_IN_USE", own);
+  if (own !== undefined && exitCode === WRONG_USAGE)
+    return invalidArgument("SETTING_INVALID", `${child.name} did not start: ${own}`);
   return unavailable("SERVICE_NOT_STARTED", `${child.name} did not start: ${detail}`);
 }

@@ -1,6 +1,6 @@
 /** Calls between services: protobuf-es services over grpc-js. */
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
-import { credentials, Client as GrpcChannel } from "@grpc/grpc-js";
+import { connectivityState, credentials, Client as GrpcChannel } from "@grpc/grpc-js";
 import { systemClock } from "@sheaf/runtime";
 import { type Connection, type ConnectionOptions, OpenCalls, oneService, type ServiceClient } from "./connection.ts";
 import { callBidi, callDownload, callUnary, callUpload, type GrpcCaller } from "./grpc-call.ts";
@@ -43,19 +43,28 @@ export function grpcConnection(address: string, options: ConnectionOptions = {})
   const channel = new GrpcChannel(address, credentials.createInsecure(), OPTIONS);
   const { clock = systemClock, timeoutMs = UNARY_TIMEOUT_MS } = options;
   const open = new OpenCalls();
+  let isClosed = false;
   const caller: GrpcCaller = { channel, address, clock, timeoutMs, open };
   return {
     address,
     client: (service) => clientOf(service, caller),
-    connected: () =>
-      new Promise((resolve) => {
-        channel.waitForReady(Number.POSITIVE_INFINITY, (error) => error === undefined && resolve());
-      }),
+    connected: () => new Promise((resolve) => whenReady(channel, () => isClosed, resolve)),
     close: () => {
+      isClosed = true;
       open.cancelAll();
       channel.close();
     },
   };
+}
+
+/** Not by the channel's `waitForReady`: that has a channel which is closed meanwhile connect again and again, for ever. */
+function whenReady(channel: GrpcChannel, isClosed: () => boolean, onReady: () => void): void {
+  if (isClosed()) return;
+  const state = channel.getChannel().getConnectivityState(true);
+  if (state === connectivityState.READY) return onReady();
+  channel
+    .getChannel()
+    .watchConnectivityState(state, Number.POSITIVE_INFINITY, () => whenReady(channel, isClosed, onReady));
 }
 
 /** A connection for one service: `const { rpc, close } = grpcClient(address, DispatchService)`. */

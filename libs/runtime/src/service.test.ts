@@ -207,6 +207,22 @@ test("a part that fails for good drains and stops the service, with its error as
   assert.deepEqual(host.exits, [3]);
 });
 
+test("a part that has nothing left to do ends the service well, also when a signal was first", async () => {
+  for (const isTold of [false, true]) {
+    const host = new FakeProcess();
+    const drained = Promise.withResolvers<void>();
+    const { calls, done, context } = run(host, { drain: () => drained.promise });
+    await turn();
+    if (isTold) host.emit("SIGTERM");
+    await host.clock.advance(1_000); // a second signal would end it at once
+    context()?.finish();
+    drained.resolve();
+    await done;
+    assert.deepEqual(calls, ["start", "drain", "stop"]);
+    assert.deepEqual(host.exits, [0]);
+  }
+});
+
 test("an unhandled rejection or exception ends with 70", async () => {
   for (const event of ["unhandledRejection", "uncaughtException"]) {
     const host = new FakeProcess();

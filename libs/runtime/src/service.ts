@@ -47,6 +47,8 @@ export interface ServiceContext {
   readonly clock: Clock;
   /** A part cannot go on (it lost what it needs for good): drain, stop, and exit as for an error in start. */
   readonly fail: (error: unknown) => void;
+  /** It has nothing left to do: drain, stop, and exit as after a signal. Harmless when it is being stopped. */
+  readonly finish: () => void;
 }
 
 export interface ServiceSpec<D extends Definitions> {
@@ -150,6 +152,7 @@ class Service<D extends Definitions> {
       log: this.#log,
       clock: this.#host.clock,
       fail: (error: unknown) => this.#fail(error),
+      finish: () => void this.#shutDown(this.#settings.drainTimeout, EXIT.ok),
     };
     const parts = await this.#spec.build(this.#settings, context);
     if (this.#stopAsked) return this.#ended.resolve(EXIT.ok);

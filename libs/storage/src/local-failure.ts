@@ -58,3 +58,11 @@ export function objectMissing(folder: string, key: string): SheafError {
     metadata: { folder, key },
   });
 }
+
+export function storeAway(folder: string, doing: string): SheafError {
+  return unavailable(
+    "STORE_UNAVAILABLE",
+    `cannot ${doing}: the store folder ${folder} is not there, or is another one; mount it, or move it back`,
+    { metadata: { folder } },
+  );
+}

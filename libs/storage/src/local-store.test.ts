@@ -64,7 +64,6 @@ test("addresses of stores", async () => {
   assert.equal(store.url, `file://${dir}`);
   assert.ok(fs.existsSync(dir));
   await store.close();
-  await assert.rejects(() => openStore("s3://bucket/prefix"), { code: "UNIMPLEMENTED" });
   for (const url of ["", "/tmp/x", "file://host/x", "http://x", "file:///x?y", "memory:"]) {
     await assert.rejects(() => openStore(url), { reason: "STORE_URL" }, url);
   }
@@ -130,5 +129,27 @@ test("a store that may not be written says so; it can still be read", async (t) 
   await assert.rejects(() => store.delete("packs/a"), notWritable);
   assert.throws(() => localStore(dir), notWritable);
   assert.equal(Buffer.from(await store.get("packs/a")).toString(), "hello");
+  await store.close();
+});
+
+test("a folder that is moved away, or not mounted, has lost nothing: it cannot be reached, and is used again when it is back", async () => {
+  const dir = fresh();
+  const store = localStore(dir);
+  await store.put("packs/a", Buffer.from("hello"));
+  fs.renameSync(dir, `${dir}-away`);
+  const unavailable = { code: "UNAVAILABLE", reason: "STORE_UNAVAILABLE", message: /not there, or is another/ };
+  for (const isEmpty of [false, true]) {
+    if (isEmpty) fs.mkdirSync(dir);
+    await assert.rejects(store.get("packs/a"), unavailable);
+    await assert.rejects(store.head("packs/a"), unavailable);
+    await assert.rejects(store.put("packs/b", Buffer.from("b")), { code: "UNAVAILABLE" });
+  }
+  assert.deepEqual(fs.readdirSync(dir), [], "nothing is written in its place");
+  fs.rmdirSync(dir);
+  fs.renameSync(`${dir}-away`, dir);
+  assert.equal(Buffer.from(await store.get("packs/a")).toString(), "hello");
+  assert.equal(await store.put("packs/b", Buffer.from("b")), "created");
+  await assert.rejects(store.get("packs/c"), { code: "DATA_LOSS", reason: "OBJECT_MISSING" });
+  assert.equal(await store.head("packs/c"), null);
   await store.close();
 });

@@ -16,7 +16,7 @@ import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Clock, type Random, systemClock, systemRandom } from "@sheaf/runtime";
 import { FolderSync } from "./folder-sync.ts";
-import { localFailure, objectMissing } from "./local-failure.ts";
+import { localFailure, objectMissing, storeAway } from "./local-failure.ts";
 import { listFolder } from "./local-list.ts";
 import { OpenFileCache } from "./open-file-cache.ts";
 import {
@@ -49,6 +49,8 @@ export function localStore(dir: string, options: LocalStoreOptions = {}): Store 
   const folder = resolve(dir);
   try {
     const temp = join(folder, ".tmp");
+    // What is made here is for its owner alone: commands may run on this machine as other users.
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
     mkdirSync(temp, { recursive: true });
     accessSync(temp, constants.W_OK | constants.X_OK);
     removeLeftovers(temp, clock.wall());
@@ -103,6 +105,7 @@ class LocalStore implements Store {
 
   async head(key: string): Promise<{ readonly size: number } | null> {
     const stat = statSync(this.#path(key), { throwIfNoEntry: false });
+    if (stat === undefined) this.#mustBeThere(`look for ${key}`);
     return stat?.isFile() ? { size: stat.size } : null;
   }
 
@@ -168,11 +171,17 @@ class LocalStore implements Store {
     return sync.sync();
   }
 
+  /** Nothing is lost in a folder that is not mounted, or was moved away: its objects are where it is. */
+  #mustBeThere(doing: string): void {
+    if (statSync(join(this.#dir, ".tmp"), { throwIfNoEntry: false }) === undefined) throw storeAway(this.#dir, doing);
+  }
+
   async #reading<T>(key: string, read: () => Promise<T>): Promise<T> {
     try {
       return await read();
     } catch (error) {
       const errno = (error as NodeJS.ErrnoException).code;
+      if (errno === "ENOENT") this.#mustBeThere(`read ${key}`);
       if (errno === "ENOENT" || errno === "ENOTDIR" || errno === "EISDIR") throw objectMissing(this.#dir, key);
       throw localFailure(error, this.#dir, `read ${key}`);
     }

@@ -11,6 +11,14 @@
  *   STORE_FULL (RESOURCE_EXHAUSTED)         no room for the object
  *   STORE_NOT_WRITABLE (FAILED_PRECONDITION) the store may be read only
  *   STORE_UNAVAILABLE (UNAVAILABLE)         cannot be reached, or an I/O error: may be tried again
+ *   STORE_URL (INVALID_ARGUMENT)            no address of a store; the wrong region
+ * and, of stores behind a server:
+ *   STORE_ACCESS_DENIED (PERMISSION_DENIED, UNAUTHENTICATED) its credentials are refused; there are none
+ *   STORE_NOT_FOUND (NOT_FOUND)             there is no such bucket
+ *   STORE_REFUSED (FAILED_PRECONDITION)     any other answer that another try would get as well
+ *   STORE_KIND (UNIMPLEMENTED)              the server does not know how
+ *   STORE_CLOSED (FAILED_PRECONDITION)      asked for after `close`
+ *   OBJECT_TOO_LARGE (INVALID_ARGUMENT)     beyond 10,000 parts
  */
 import { invalidArgument } from "@sheaf/runtime";
 
@@ -39,7 +47,8 @@ export interface Store {
   readonly url: string;
   /**
    * Stores the object unless its key exists: whole or not at all, and durable when it returns. Of several puts of one key
-   * at a time exactly one answers `created`. When it throws, nothing is stored under the key, or all of it.
+   * at a time exactly one answers `created`. When it throws, nothing is stored under the key, or all of it. Memory of the source is
+   * the caller's again when it has returned or thrown: it may be used for other bytes at once.
    */
   put(key: string, source: ObjectSource): Promise<PutResult>;
   /** The object, or a part of it, in memory of its own: for ranges up to some MiB. Beyond, see `stream`. */

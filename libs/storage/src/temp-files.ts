@@ -11,6 +11,11 @@ import type { ObjectSource } from "./store.ts";
 
 /** Up to this size an object is written with synchronous calls. */
 const SMALL_BYTES = 1024 * 1024;
+/**
+ * In one call to the kernel: for longer ones it takes larger pages, which on a virtual machine mostly have to be asked of the host
+ * first. In calls of 16 MiB, writing took six times as much.
+ */
+const CALL_BYTES = 1024 * 1024;
 /** A writer is dead, or hangs beyond hope, when its file has not grown for this long. */
 const LEFTOVER_AGE_MS = 3_600_000;
 /** Readers may link objects into places where a user's command sees them. */
@@ -93,6 +98,6 @@ async function* guarded(
 /** FileHandle.write may write less than it was given. */
 async function writeAll(file: FileHandle, piece: Uint8Array): Promise<void> {
   for (let done = 0; done < piece.length; ) {
-    done += (await file.write(piece, done)).bytesWritten;
+    done += (await file.write(piece, done, Math.min(CALL_BYTES, piece.length - done))).bytesWritten;
   }
 }

@@ -14,7 +14,7 @@ export const settings = defineSettings({
     env: "SHEAF_STORE",
     type: "string",
     required: true,
-    help: "The object store: file:///folder.",
+    help: "The object store: file:///folder, or s3://bucket/prefix?endpoint=...&region=...&path_style=...",
   },
   listen: {
     flag: "listen",
@@ -64,6 +64,24 @@ export const settings = defineSettings({
     max: 10_000,
     default: 1,
     help: "Workers of a pipeline that has no parallelism_spec.",
+  },
+  workersMax: {
+    flag: "workers-max",
+    env: "SHEAF_WORKERS_MAX",
+    type: "int",
+    min: 1,
+    max: 100_000,
+    default: 10_000,
+    help: "Workers of all pipelines together, at most; the same for every master of a cluster.",
+  },
+  nodes: {
+    flag: "nodes",
+    env: "SHEAF_NODES",
+    type: "int",
+    min: 1,
+    max: 10_000,
+    default: 1,
+    help: "How many nodes this machine counts as, for pipelines with a coefficient.",
   },
   workerProgram: {
     flag: "worker-program",

@@ -27,6 +27,8 @@ export class FakeDispatcher implements Dispatcher {
   connected: ConnectedWorker[] = [];
   readonly drained: string[] = [];
   readonly exited: string[] = [];
+  /** Pipelines that another replica owns, for ever. */
+  readonly elsewhere = new Set<string>();
   /** Ledgers that were closed, with the reason. */
   readonly closed: string[] = [];
 
@@ -46,6 +48,9 @@ export class FakeDispatcher implements Dispatcher {
 
   async own(pipeline: string, signal: AbortSignal): Promise<Ownership> {
     signal.throwIfAborted();
+    if (this.elsewhere.has(pipeline)) {
+      return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    }
     const outcome = await this.#etcd.txn({
       compare: [],
       then: [{ put: this.#keys.owner(pipeline), value: new Uint8Array() }],
@@ -76,7 +81,7 @@ export class FakeDispatcher implements Dispatcher {
 
   /** A worker has a session now. */
   connect(pool: string, worker: string, fields: Partial<ConnectedWorker> = {}): void {
-    const plain = { slots: 1, version: "0.1.0", claims: 0, claimsElsewhere: 0, since: 0 };
+    const plain = { slots: 1, version: "0.1.0", claims: 0, claimsElsewhere: 0, given: 0, draining: false, since: 0 };
     this.connected = [...this.connected, { pool, worker, ...plain, ...fields }];
     for (const callback of this.#onWorkers) callback();
   }
@@ -92,6 +97,12 @@ export class FakeDispatcher implements Dispatcher {
 
   drainWorker(_pool: string, worker: string): void {
     this.drained.push(worker);
+    this.change(worker, { draining: true });
+  }
+
+  /** Nobody is told, as nobody is told of a beat. */
+  change(worker: string, fields: Partial<ConnectedWorker>): void {
+    this.connected = this.connected.map((each) => (each.worker === worker ? { ...each, ...fields } : each));
   }
 
   workerExited(_pool: string, worker: string): void {
@@ -99,6 +110,7 @@ export class FakeDispatcher implements Dispatcher {
   }
 
   owner(pipeline: string): Replica | undefined {
+    if (this.elsewhere.has(pipeline)) return { id: "other", dispatchAddress: "", apiAddress: "" };
     return this.#owned.has(pipeline) ? { id: this.replica, dispatchAddress: "", apiAddress: "" } : undefined;
   }
 
@@ -232,6 +244,13 @@ export class FakeOwnership implements Ownership {
     const runs = claims.some(({ running }) => running.some((each) => each.index === index));
     if (runs) this.restarted.push(index);
     return runs;
+  }
+
+  /** Without a backup. */
+  straggling = 0;
+
+  stragglers(): number {
+    return this.straggling;
   }
 
   readonly followers = new Set<Follower>();

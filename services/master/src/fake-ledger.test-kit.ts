@@ -21,7 +21,7 @@ export interface FakeDone {
   readonly start: number;
   readonly end: number;
   readonly result: store.TableRef;
-  readonly totals?: Partial<Record<"succeeded" | "failed" | "firstFailed", bigint>> & {
+  readonly totals?: Partial<Record<"succeeded" | "failed" | "firstFailed" | "outputBytes", bigint>> & {
     readonly firstFailedMessage?: string;
   };
 }
@@ -72,6 +72,7 @@ export class FakeLedger implements Ledger {
       totals,
       claims: this.#claims,
       steals: 0,
+      msPerIndex: null,
       tries: new Map(),
     };
   }

@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { connectEtcd, keysOf } from "@sheaf/etcd";
 import { createDispatcher, dispatchHandlers, resultVerifier } from "@sheaf/ledger";
-import { dispatch } from "@sheaf/proto";
+import { type api, dispatch } from "@sheaf/proto";
 import { localProvisioner } from "@sheaf/provision";
 import { implement, serveGrpc, servePublic } from "@sheaf/rpc";
 import { type Component, formatAddress, newId, runService, systemRandom } from "@sheaf/runtime";
@@ -18,6 +18,7 @@ import { settings } from "./config.ts";
 import type { World } from "./context.ts";
 import { Mirrors } from "./mirror/mirrors.ts";
 import { Owners } from "./pipelines/owners.ts";
+import { limitOf } from "./pools/limit.ts";
 import { Pools } from "./pools/pools.ts";
 import { Topic } from "./topic.ts";
 
@@ -54,10 +55,13 @@ await runService({
       services: [implement(dispatch.DispatchService, dispatchHandlers(dispatcher))],
       log,
     });
-    const owners = new Owners({ world, pipelines, heads, jobs, live, dispatcher });
+    const limit = (spec: api.ParallelismSpec | undefined) =>
+      Math.min(config.workersMax, limitOf(spec, provisioner.nodes()));
+    const owners = new Owners({ world, pipelines, heads, jobs, live, dispatcher, limit });
 
     const provisioner = localProvisioner({
       dataDir: resolve(config.data),
+      nodes: config.nodes,
       workerProgram: { argv: [process.execPath, config.workerProgram ?? WORKER_PROGRAM] },
       env: process.env,
       log,
@@ -68,8 +72,11 @@ await runService({
       provisioner,
       dispatcher,
       pipelines,
+      jobs,
       mergers,
       owners,
+      limit,
+      workersMax: config.workersMax,
       addresses: () => {
         // This one first: it owns what it starts workers for.
         const known = [dispatchAddress(), ...Mirrors.dispatchAddresses(masters)];
@@ -93,10 +100,11 @@ await runService({
       services: apiServices({
         ...{ world, pipelines, heads, masters, mergers, jobs, live, owners, dispatcher, ownerCalls },
         requests: new Requests(world),
-        views: new JobViews({ etcd, owners, dispatcher, mergers, poolReason: (name) => pools.reason(name) }),
+        views: new JobViews({ etcd, owners, dispatcher, mergers, poolDoing: (name) => pools.doing(name) }),
         cluster: config.cluster,
         version: VERSION,
         failing: (name) => pools.failing(name),
+        poolStatus: (name) => pools.status(name),
         defaultWorkers: config.defaultWorkers,
       }),
     });

@@ -28,6 +28,8 @@ import type { Jobs, KeptJob } from "./mirror/jobs.ts";
 import type { Mirror } from "./mirror/mirror.ts";
 import { Mirrors } from "./mirror/mirrors.ts";
 import { Owners } from "./pipelines/owners.ts";
+import { limitOf } from "./pools/limit.ts";
+import type { PoolStatus } from "./pools/status.ts";
 import { Topic } from "./topic.ts";
 import { upload } from "./upload.test-kit.ts";
 
@@ -122,6 +124,8 @@ export class TestMaster {
   /** What the pools would say. */
   poolReason = "";
   failing: string | undefined;
+  poolStatus: PoolStatus | undefined;
+  nodes = 1;
   readonly #mirrors: Mirrors;
   #stopped: Promise<void> | undefined;
 
@@ -143,6 +147,7 @@ export class TestMaster {
       jobs,
       live,
       dispatcher: this.dispatcher,
+      limit: (spec: api.ParallelismSpec | undefined) => limitOf(spec, this.nodes),
     };
     this.owners = new Owners(base);
     const requests = new Requests(world);
@@ -151,7 +156,7 @@ export class TestMaster {
       owners: this.owners,
       dispatcher: this.dispatcher,
       mergers,
-      poolReason: () => this.poolReason,
+      poolDoing: () => this.poolReason,
     });
     const deps = {
       ...base,
@@ -161,6 +166,7 @@ export class TestMaster {
       cluster: "test",
       version: "0.1.0",
       failing: () => this.failing,
+      poolStatus: () => this.poolStatus,
       defaultWorkers: 1,
     };
     this.repos = new RepoService(world, requests);

@@ -14,7 +14,7 @@ export const settings = defineSettings({
     env: "SHEAF_STORE",
     type: "string",
     required: true,
-    help: "The object store: file:///folder.",
+    help: "The object store: file:///folder, or s3://bucket/prefix?endpoint=...&region=...&path_style=...",
   },
   dispatchListen: {
     flag: "dispatch-listen",

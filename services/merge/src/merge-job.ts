@@ -25,8 +25,9 @@ export async function openMerge(deps: MergeDeps, owner: Ownership, job: string):
   const { key, record, modRevision } = kept;
   const name: LedgerName = { pipeline: owner.pipeline, job, kind: "merge" };
   const stands = await owner.ledgerMeta(name);
-  const meta =
-    stands ?? (await layOut(deps.store, record, deps.dispatcher.workers(owner.pipeline).length, deps.shardSize));
+  // Those that may come for it count as well: a pipeline that scales may have few at the end of its datums.
+  const workers = Math.max(record.workersMax, deps.dispatcher.workers(owner.pipeline).length);
+  const meta = stands ?? (await layOut(deps.store, record, workers, deps.shardSize));
   const { spec } = await getMessage(deps.store, store.WorkInputSchema, meta.input);
   const only = { key, target: "mod", is: modRevision } as const;
   return owner.openLedger(name, { ...meta, only, order: job, speculation: spec?.speculation ?? true });

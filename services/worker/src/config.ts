@@ -33,7 +33,7 @@ export const settings = defineSettings({
     env: "SHEAF_STORE",
     type: "string",
     required: true,
-    help: "Where data is kept: file:///some/folder.",
+    help: "The object store: file:///folder, or s3://bucket/prefix?endpoint=...&region=...&path_style=...",
   },
   data: {
     flag: "data",

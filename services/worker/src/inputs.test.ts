@@ -32,6 +32,20 @@ const packsOf = (bench: Bench) => {
 };
 
 describe("inputs", () => {
+  it("of a datum that has ended are gone, whatever the one before it does: its next try may need their room", async () => {
+    await using bench = await openBench({ slots: 2 });
+    const mark = join(bench.dir, "ended");
+    const script = `case $SHEAF_INPUT in
+      */0) while [ ! -e ${mark} ] || ls "$SHEAF_OUT"/../../../*/pfs/in/1; do sleep 0.05; done;;
+      */1) : >${mark};; esac`;
+    const spec = specOf(sh(script), { datumTries: 1, datumTimeout: { seconds: 10n, nanos: 0 } as never });
+    const outcomes = await bench.run(spec, { "/0": "0", "/1": "1" }, 2);
+    assert.deepEqual(
+      outcomes.map(({ row }) => row.reason),
+      ["", ""],
+    );
+  });
+
   it("are copies: whatever a command does to them, the store's bytes and the next try and datum see the right ones", async () => {
     await using bench = await openBench();
     const damages = [

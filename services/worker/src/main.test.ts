@@ -119,6 +119,17 @@ describe("the worker process", () => {
     assert.equal(await worker.exit, 0);
   });
 
+  it("finishes what runs when the owner drains it, however long that takes", async () => {
+    await using cell = await openCell();
+    const worker = start([...cell.args, "--drain-timeout", "100ms"]);
+    await giveJob(cell.source, cell.owner, "sleep 1.5; echo done >$SHEAF_OUT/x");
+    const runs = ({ claim, running }: dispatch.HeldPosition) => running.length > 0 && cell.owner.claims.has(claim);
+    await cell.owner.until(() => cell.owner.heardOf("beat").some(({ claims }) => claims.some(runs)));
+    cell.owner.say({ case: "drain", value: { $typeName: "sheaf.dispatch.v1.Drain" } });
+    assert.equal(await worker.exit, 0);
+    assert.equal(cell.owner.taken.length, 1, "what ran is committed");
+  });
+
   it("says what is wrong with its settings", async () => {
     const bad = start(["--pool", "x", "--store", "ftp://x", "--data", "/tmp", "--slot", "2"]);
     assert.equal(await bad.exit, 2);

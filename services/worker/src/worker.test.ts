@@ -130,23 +130,12 @@ describe("a worker", () => {
     assert.match(totals.find(({ failed: n }) => n > 0n)?.firstFailedMessage ?? "", /no luck/);
   });
 
-  it("says what is wrong with a command and with its outputs", async () => {
+  it("says what is wrong with a command that cannot begin, and with sums", async () => {
     await using bench = await openBench();
     const cases: [string, Partial<api.Transform>, Partial<api.PipelineSpec>, string, RegExp][] = [
       ["missing", { cmd: ["no-such-command"] }, {}, "COMMAND_NOT_FOUND", /"no-such-command" does not exist \(PATH is /],
       ["not executable", { cmd: ["/etc/passwd"] }, {}, "NOT_EXECUTABLE", /"\/etc\/passwd" is not an executable file/],
-      ["signal", sh("kill -SEGV $$"), {}, "SIGNAL_11", /signal 11 \(SIGSEGV\)/],
       ["working dir", { ...COUNT, workingDir: "/no/such" }, {}, "NO_WORKING_DIR", /"\/no\/such"/],
-      [
-        "timeout",
-        sh("trap '' TERM; sleep 100"),
-        { datumTimeout: { seconds: 0n, nanos: 2e8 } as never },
-        "TIMEOUT",
-        /200 ms/,
-      ],
-      ["link out", sh('ln -s /etc/passwd "$SHEAF_OUT/l"'), {}, "SYMLINK_ESCAPE", /"\/l".* to \/etc\/passwd/],
-      ["fifo", sh('mkfifo "$SHEAF_OUT/p"'), {}, "SPECIAL_FILE", /"\/p".* FIFO/],
-      ["name", sh('touch "$SHEAF_OUT/$(printf "a\\377")"'), {}, "BAD_NAME", /a\\\\xff.*UTF-8/],
       [
         "sum",
         sh('printf "a\\t1\\nb c\\n" >"$SHEAF_OUT/s"'),
@@ -390,9 +379,8 @@ describe("a worker", () => {
       bench.owner.heardOf("beat").some(({ claims }) => claims.some(({ finished }) => finished > 1n)),
     );
     bench.owner.say({ case: "drain", value: create(dispatch.DrainSchema) });
-    while (!bench.drainAsked) await systemClock.sleep(5);
-    await bench.worker.drain();
     await bench.owner.until(() => bench.owner.heard.at(-1)?.case === "leaving");
+    while (!bench.drained) await systemClock.sleep(5);
     const done = bench.owner.taken.reduce((sum, { from, to }) => sum + to - from, 0);
     assert.ok(done >= 2 && done < 10, `${done} done`);
     assert.equal(bench.owner.claims.size, 0);

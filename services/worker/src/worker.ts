@@ -13,6 +13,7 @@ import { dispatch } from "@sheaf/proto";
 import { backoff, type Clock, type Component, internal, type Logger, type Random, SheafError } from "@sheaf/runtime";
 import type { Assigned, Owner } from "./claims/terms.ts";
 import type { EngineData, FromEngine, ToEngine } from "./engine/messages.ts";
+import { hasPfs } from "./launcher/isolation.ts";
 import { openControl } from "./scratch/control.ts";
 import { openScratch } from "./scratch/scratch.ts";
 import { assignedOf, Desk, raceOf, standOf } from "./session/desk.ts";
@@ -34,8 +35,8 @@ export interface WorkerOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
-  /** An owner wants this worker to go: the process is to be told to stop. */
-  readonly onDrain: () => void;
+  /** An owner wanted this worker to go, and it has nothing left: the process is to end. */
+  readonly onDrained: () => void;
   /** It cannot go on. */
   readonly onFailed: (error: unknown) => void;
 }
@@ -54,6 +55,7 @@ export class Worker implements Component {
   /** How many greetings of each owner the engine was told of. */
   readonly #greetings = new Map<Owner, number>();
   readonly #drained = Promise.withResolvers<void>();
+  #draining: Promise<void> | undefined;
   readonly #ended = Promise.withResolvers<void>();
   /** What the engine was told of the master's OwnerBeat.follow. */
   #follow = 0;
@@ -75,7 +77,7 @@ export class Worker implements Component {
     try {
       const isolation = await engine;
       log.info({ worker: id, isolation }, "worker started");
-      if (!isolation.endsWith("with /pfs"))
+      if (!hasPfs(isolation))
         log.info("there is no /pfs here, for want of rights to mount it: commands find their datum by the environment");
       if (!isolation.startsWith("PID namespace")) {
         log.warn({ isolation }, "no PID namespace can be made here: a daemon that a command leaves behind may live on");
@@ -87,7 +89,12 @@ export class Worker implements Component {
   }
 
   /** Takes nothing new, gives back what was not started, finishes and commits the rest, and says good-bye. */
-  async drain(): Promise<void> {
+  drain(): Promise<void> {
+    this.#draining ??= this.#drain();
+    return this.#draining;
+  }
+
+  async #drain(): Promise<void> {
     this.#desk.drain();
     // First, or what is given back could come again.
     this.#offer();
@@ -243,7 +250,8 @@ export class Worker implements Component {
         return this.#tell({ t: "cancel", claim, index: index === undefined ? undefined : Number(index), reason });
       }
       case "drain":
-        return this.#options.onDrain();
+        // Not by a signal, whose drain has a deadline: what runs now may take as long as it takes, or it would be run twice.
+        return void this.drain().then(this.#options.onDrained);
       default:
         return;
     }

@@ -11,13 +11,15 @@
  * both, and a large file costs half.
  *
  * Memory: the open pack, at most 80 MiB; what is being stored, one pack or half of a full one; and one segment of each file that is being written, if
- * `ready` is awaited between pieces.
+ * `ready` is awaited between pieces. What `addFile` reads is bounded by HashThreads.
  */
 import { createHash, type Hash } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { store } from "@sheaf/proto";
 import type { Store } from "@sheaf/storage";
+import { ahead } from "../ahead.ts";
 import { NO_BYTES, sha256 } from "../bytes.ts";
+import type { HashThreads, LentBytes } from "../hashing/hash-threads.ts";
 import { packKey } from "../object.ts";
 import { type Content, contentHash } from "./content.ts";
 
@@ -26,12 +28,21 @@ export const SEGMENT_BYTES = 16 * 1024 * 1024;
 /** Chunks of a pack's memory: the first is small, because many packs are. */
 const CHUNK_BYTES_MIN = 64 * 1024;
 const CHUNK_BYTES_MAX = 1024 * 1024;
+/** Segments of a file that are read at a time, or wait for their turn. */
+const READS_MAX = 4;
 
 export interface PackLimits {
   /** A pack is sealed when it has this many bytes. Default 64 MiB. */
   readonly packBytes?: number;
   /** Longest segment. Default 16 MiB, which is also the most that readers take. */
   readonly segmentBytes?: number;
+}
+
+/** What becomes an object. */
+interface Whole {
+  readonly chunks: readonly Uint8Array[];
+  readonly size: number;
+  readonly segments: readonly store.Segment[];
 }
 
 interface OpenPack {
@@ -92,6 +103,20 @@ export class PackWriter {
     return file.end();
   }
 
+  /**
+   * Adds the first `size` bytes of an open file, or what there is of them; several segments are read and hashed at a time. When it
+   * returns, or rejects, the file is not read any more. Rejects when it cannot be read, or a pack could not be stored.
+   */
+  async addFile(fd: number, size: number, threads: HashThreads): Promise<Content> {
+    const segments: store.Segment[] = [];
+    for await (const lent of ahead(this.#reads(fd, size, threads), READS_MAX, (left) => left.giveBack())) {
+      const segment = this.#addLent(lent);
+      if (segment !== undefined) segments.push(segment);
+      this.#throwIfFailed();
+    }
+    return contentOf(segments);
+  }
+
   /** Adds a file piece by piece. */
   beginFile(): FileWriter {
     const file = new GrowingFile(this.#segmentBytes, (segment) => this.#endGrown(segment));
@@ -139,6 +164,25 @@ export class PackWriter {
     append(this.#open as OpenPack, bytes);
   }
 
+  *#reads(fd: number, size: number, threads: HashThreads): Generator<() => Promise<LentBytes>, void, void> {
+    for (let at = 0; at < size; at += this.#segmentBytes)
+      yield () => threads.read(fd, at, Math.min(this.#segmentBytes, size - at));
+  }
+
+  /** A segment of a file that is read elsewhere; none where it has ended. Stored as that of one that comes in pieces. */
+  #addLent({ bytes, sha256: hash, giveBack }: LentBytes): store.Segment | undefined {
+    if (bytes.length < this.#segmentBytes) {
+      const segment = bytes.length === 0 ? undefined : this.#beginSegment();
+      if (segment !== undefined) this.#append(bytes);
+      giveBack();
+      return segment && this.#endSegment(segment, bytes.length, hash);
+    }
+    const segment = create(store.SegmentSchema, { pack: NO_BYTES, length: bytes.length, sha256: hash });
+    this.#bytes += bytes.length;
+    void this.#put({ chunks: [bytes], size: bytes.length, segments: [segment] }, hash).then(giveBack);
+    return segment;
+  }
+
   /** A segment of a file that came in pieces: a pack of its own when it is whole, else a part of the open one. */
   #endGrown(own: OpenPack): store.Segment {
     const { chunks, size, segments } = own;
@@ -153,7 +197,7 @@ export class PackWriter {
     segment.length = size;
     segment.sha256 = hash;
     this.#bytes += size;
-    this.#put(own, hash);
+    void this.#put(own, hash);
     return segment;
   }
 
@@ -162,23 +206,27 @@ export class PackWriter {
     if (pack === undefined) return;
     this.#open = undefined;
     trimLast(pack);
-    this.#put(pack, new Uint8Array(pack.hash.digest()));
+    void this.#put(pack, new Uint8Array(pack.hash.digest()));
   }
 
-  #put({ chunks, size, segments }: OpenPack, name: Uint8Array): void {
+  #put({ chunks, size, segments }: Whole, name: Uint8Array): Promise<void> {
     for (const segment of segments) segment.pack = name;
     this.#packs.push(name);
     this.#putBytes += size;
     const put = this.#store
       .put(packKey(name), chunks)
-      .catch((error: unknown) => {
-        this.#failure ??= { error };
-      })
+      .then(
+        () => {},
+        (error: unknown) => {
+          this.#failure ??= { error };
+        },
+      )
       .finally(() => {
         this.#puts.delete(put);
         this.#putBytes -= size;
       });
     this.#puts.add(put);
+    return put;
   }
 }
 

@@ -39,7 +39,7 @@ test("files come back whole, however they were added and read", async () => {
         await pack.ready();
       }
       await pack.close();
-      const reader = segmentReader(far(target), 1);
+      const reader = segmentReader(far(target), { cacheBytes: 1 });
       for (const [i, { segments, size, hash }] of contents.entries()) {
         const bytes = files[i]?.bytes as Uint8Array;
         assert.equal(size, BigInt(bytes.length));

@@ -1,15 +1,17 @@
 /**
  * Reads the bytes of files. Segments that lie side by side in a pack come in one read; each is checked against its hash
- * before a byte of it is handed out.
+ * before a byte of it is handed out. While a piece is being used, what follows is read and checked on other threads.
  *
- * While a large piece is being used, the next is read and checked on other threads.
- *
- * Memory: twice READ_BYTES, or two segments (of at most 16 MiB) when they are longer; plus what the cache holds.
+ * Memory: twice READ_BYTES, or two segments (of at most 16 MiB) when they are longer; plus what the cache holds. What is lent is
+ * bounded by HashThreads.
  */
+import { closeSync, openSync } from "node:fs";
 import type { store } from "@sheaf/proto";
 import type { Store } from "@sheaf/storage";
+import { ahead } from "../ahead.ts";
 import { sameBytes } from "../bytes.ts";
-import { corrupt, packKey, verify, verifyElsewhere } from "../object.ts";
+import type { HashThreads, LentBytes } from "../hashing/hash-threads.ts";
+import { checkHash, corrupt, packKey, verify, verifyElsewhere } from "../object.ts";
 import { RangeCache } from "./range-cache.ts";
 
 const READ_BYTES = 4 * 1024 * 1024;
@@ -17,6 +19,10 @@ const READ_BYTES = 4 * 1024 * 1024;
 const ASYNC_BYTES = 1024 * 1024;
 const CACHE_BYTES = 32 * 1024 * 1024;
 const SEGMENT_BYTES_MAX = 16 * 1024 * 1024;
+/** One that is used and one that is read meanwhile. */
+const AHEAD = 2;
+/** One that is used and one for each thread. */
+const LENT_AHEAD = 4;
 
 export interface SegmentReader {
   /**
@@ -24,45 +30,62 @@ export interface SegmentReader {
    * pack and offset.
    */
   read(segments: readonly store.Segment[]): AsyncIterable<Uint8Array>;
+  /** The same for who does not keep a piece: its memory is used again as soon as the next is asked for. For large files. */
+  lend(segments: readonly store.Segment[]): AsyncIterable<Uint8Array>;
+}
+
+export interface ReaderOptions {
+  /** Default 32 MiB. */
+  readonly cacheBytes?: number;
+  /** Read what is lent, where the store is a folder of this machine. */
+  readonly threads?: HashThreads;
 }
 
 /**
- * A reader for many small files: for a store that is not near it reads ahead and keeps up to `cacheBytes` (default
- * 32 MiB) of packs, so that files written side by side are fetched together.
+ * A reader for many small files: for a store that is not near it reads ahead and keeps up to `cacheBytes` of packs, so that files
+ * written side by side are fetched together.
  */
-export function segmentReader(source: Store, cacheBytes: number = CACHE_BYTES): SegmentReader {
+export function segmentReader(source: Store, { cacheBytes = CACHE_BYTES, threads }: ReaderOptions = {}): SegmentReader {
   const cache = source.near ? undefined : new RangeCache(source, cacheBytes);
   const get = (key: string, offset: number, length: number): Promise<Uint8Array> =>
     cache?.get(key, offset, length) ?? source.get(key, { offset, length });
-  return { read: (segments) => readAll(get, segments) };
+  const read = (segments: readonly store.Segment[]) => readAll(AHEAD, segments, (group) => readGroup(get, group));
+  if (threads === undefined) return { read, lend: read };
+  const lendGroup = async (group: readonly store.Segment[]) =>
+    (await lendSegment(source, threads, group)) ?? readGroup(get, group);
+  return { read, lend: (segments) => readAll(LENT_AHEAD, segments, lendGroup) };
 }
 
 /** One file's bytes, without a cache: see SegmentReader. */
 export function readSegments(source: Store, segments: readonly store.Segment[]): AsyncIterable<Uint8Array> {
-  return readAll((key, offset, length) => source.get(key, { offset, length }), segments);
+  const get = (key: string, offset: number, length: number) => source.get(key, { offset, length });
+  return readAll(AHEAD, segments, (group) => readGroup(get, group));
 }
 
 type Get = (key: string, offset: number, length: number) => Promise<Uint8Array>;
 
-async function* readAll(get: Get, segments: readonly store.Segment[]): AsyncGenerator<Uint8Array, void, void> {
-  let ahead: Promise<Uint8Array[]> | undefined;
-  for (const group of adjacent(segments)) {
-    const before = ahead;
-    ahead = readGroup(get, group);
-    if (before !== undefined) {
-      ahead.catch(() => {}); // Told in its turn.
-      yield* await before;
-    }
-    if (lengthOf(group) >= ASYNC_BYTES) continue;
-    // A small one is there at once.
-    const pieces = ahead;
-    ahead = undefined;
-    yield* await pieces;
-  }
-  if (ahead !== undefined) yield* await ahead;
+interface Group {
+  /** One per segment. */
+  readonly pieces: readonly Uint8Array[];
+  readonly lent?: LentBytes;
 }
 
-async function readGroup(get: Get, group: readonly store.Segment[]): Promise<Uint8Array[]> {
+async function* readAll(
+  count: number,
+  segments: readonly store.Segment[],
+  read: (group: readonly store.Segment[]) => Promise<Group>,
+): AsyncGenerator<Uint8Array, void, void> {
+  const tasks = adjacent(segments).map((group) => () => read(group));
+  for await (const { pieces, lent } of ahead(tasks, count, ({ lent }) => lent?.giveBack())) {
+    try {
+      yield* pieces;
+    } finally {
+      lent?.giveBack();
+    }
+  }
+}
+
+async function readGroup(get: Get, group: readonly store.Segment[]): Promise<Group> {
   const first = group[0] as store.Segment;
   const key = packKey(first.pack);
   const start = Number(first.offset);
@@ -76,7 +99,46 @@ async function readGroup(get: Get, group: readonly store.Segment[]): Promise<Uin
     pieces.push(piece);
     at += segment.length;
   }
-  return pieces;
+  return { pieces };
+}
+
+/** Undefined: it is small, or cannot be had in this way. */
+async function lendSegment(
+  source: Store,
+  threads: HashThreads,
+  group: readonly store.Segment[],
+): Promise<Group | undefined> {
+  const { pack, offset, length, sha256 } = group[0] as store.Segment;
+  const key = packKey(pack);
+  const path = length > READ_BYTES ? source.localPath(key) : null;
+  if (path === null) return undefined;
+  const lent = await lendRange(threads, path, Number(offset), length);
+  if (lent === undefined) return undefined;
+  try {
+    checkHash(lent.sha256, sha256, lent.bytes, key, offset);
+    return { pieces: [lent.bytes], lent };
+  } catch (error) {
+    lent.giveBack();
+    throw error;
+  }
+}
+
+/** Undefined: it fails. The store knows how to tell of what. */
+async function lendRange(
+  threads: HashThreads,
+  path: string,
+  offset: number,
+  length: number,
+): Promise<LentBytes | undefined> {
+  let fd: number | undefined;
+  try {
+    fd = openSync(path, "r");
+    return await threads.read(fd, offset, length);
+  } catch {
+    return undefined;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
 }
 
 function lengthOf(group: readonly store.Segment[]): number {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { nextRace } from "./race.ts";
+import { nextRace, stragglersToRace } from "./race.ts";
 import { aClaim, aLedger } from "./view.fixture.ts";
 
 const idle = [{ id: "idle", slots: 1, wants: 1, holds: 0 }];
@@ -39,4 +39,24 @@ test("nextRace() waits until nine of ten are done, and obeys speculation: false"
   assert.equal(at({ doneCount: 90 })?.claim, "c1");
   assert.equal(at({ speculation: false }), null);
   assert.equal(at({ medianMs: null }), null);
+});
+
+test("stragglersToRace() counts what an idle worker would back up, one of a claim at a time", () => {
+  const running = [
+    { index: 98, sinceMs: 0 },
+    { index: 99, sinceMs: 0 },
+  ];
+  const ledger = aLedger({ ...almost, claims: [aClaim({ start: 98, end: 100, next: 100, running })] });
+  assert.equal(stragglersToRace([ledger], 1_000, never), 0);
+  assert.equal(stragglersToRace([ledger, ledger], 9_000, never), 1);
+  assert.equal(
+    stragglersToRace([ledger], 9_000, (_, index) => index === 98),
+    1,
+  );
+  assert.equal(
+    stragglersToRace([ledger], 9_000, () => true),
+    0,
+    "it has a backup, or had one",
+  );
+  assert.equal(stragglersToRace([aLedger({ ...ledger, speculation: false })], 9_000, never), 0);
 });

@@ -39,6 +39,16 @@ export function nextRace<L extends LedgerView>(
   return best;
 }
 
+/** Claims with a straggler that would be raced, were there somebody idle. */
+export function stragglersToRace(
+  ledgers: readonly LedgerView[],
+  now: number,
+  isRaced: (claim: string, index: number) => boolean,
+): number {
+  const found = ledgers.flatMap((ledger) => stragglers(ledger, now));
+  return new Set(found.filter(({ claim, index }) => !isRaced(claim.id, index)).map(({ claim }) => claim.id)).size;
+}
+
 function stragglers(ledger: LedgerView, now: number): { claim: ClaimView; index: number; ms: number }[] {
   const { speculation, handsOut, medianMs, doneCount, n } = ledger;
   if (!speculation || !handsOut || medianMs === null || doneCount < DONE_SHARE * n) return [];

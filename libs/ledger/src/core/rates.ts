@@ -34,6 +34,11 @@ export class Rates {
     this.#ofWorker.set(worker, observe(this.#ofWorker.get(worker) ?? null, ms, count));
   }
 
+  /** Milliseconds of a slot per index, over all workers; null: nothing is known yet. */
+  get overall(): number | null {
+    return this.#all;
+  }
+
   /** Milliseconds of one of the worker's slots per index: its own rate, else everybody's; null: nothing is known yet. */
   msPerIndex(worker: string): number | null {
     return this.#ofWorker.get(worker) ?? this.#all;

@@ -1,6 +1,7 @@
 import type { Clock } from "@sheaf/runtime";
 import { cutInterval } from "../core/assign.ts";
 import { nextStep } from "../core/hand-out.ts";
+import { stragglersToRace } from "../core/race.ts";
 import type { ClaimView, LedgerView, WorkerView } from "../core/view.ts";
 import type { EtcdLedger } from "../owner/etcd-ledger.ts";
 import type { Races } from "./races.ts";
@@ -68,6 +69,14 @@ export class HandOut {
     }
   }
 
+  /** Stragglers that an idle worker, were there one, would back up. */
+  stragglers(): number {
+    const { clock, roster, races, ledgers } = this.#deps;
+    const sessions = roster.open();
+    const views = ledgers().map((ledger) => new LedgerInPool(ledger, sessions));
+    return stragglersToRace(views, clock.now(), (claim, index) => races.isRaced(claim, index));
+  }
+
   /** A worker has given back the tail of a claim from `from` on. */
   async released(session: WorkerSession, claim: string, from: number): Promise<void> {
     const held = session.claims.get(claim);
@@ -80,6 +89,7 @@ export class HandOut {
   async #assign(session: WorkerSession, ledger: EtcdLedger, start: number, end: number): Promise<void> {
     const { clock, ledgers, onLeaseGone, onUnsent } = this.#deps;
     session.assigning++;
+    session.given++;
     const outcome = await ledger.claim(session.worker, session.lease.id, start, end);
     session.assigning--;
     switch (outcome.kind) {
@@ -130,6 +140,7 @@ export class HandOut {
 
   #race(session: WorkerSession, ledger: EtcdLedger, claim: string, index: number): void {
     const { clock, races } = this.#deps;
+    session.given++;
     const { fence } = ledger.partition.claims.get(claim) ?? {};
     const assignment = fence == null ? 0 : ++session.assignments;
     races.begin(session, claim, { ledger, index, assignedAt: clock.now(), assignment, missed: 0 });

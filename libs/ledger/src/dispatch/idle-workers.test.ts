@@ -47,7 +47,7 @@ test("a victim that does not answer is shrunk all the same (L6)", async (t) => {
 });
 
 /** All but the last index done at 1 ms each; that one has run for two seconds. */
-async function withStraggler(t: Parameters<typeof world>[0], speculation: boolean) {
+async function withStraggler(t: Parameters<typeof world>[0], speculation: boolean, wants = 1) {
   const it = await busyAndIdle(t, { speculation });
   for (const one of it.claims) {
     const to = one.to === 20n ? 19n : one.to;
@@ -57,7 +57,7 @@ async function withStraggler(t: Parameters<typeof world>[0], speculation: boolea
   const straggler = it.claims.at(-1) as dispatch.Assign;
   const running = [runningIndex({ index: 19n, runningMs: 2_000n })];
   it.busy.beat(beatOf(straggler, { next: 20n, running }));
-  it.idle.want(1);
+  it.idle.want(wants);
   return { ...it, straggler };
 }
 
@@ -74,6 +74,20 @@ test("a straggler gets a backup, and the first to commit wins: the backup (L7)",
   const end = await ledger.end;
   assert.equal(end.kind, "complete");
   assert.equal(ledger.progress().totals.backups, 1n);
+});
+
+test("a straggler that nobody backs up is said to be one, for those who start workers", async (t) => {
+  const { idle, owner, dispatcher } = await withStraggler(t, true, 0);
+  while (owner.stragglers() === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  const ofIdle = () => dispatcher.workers("pipe").find(({ worker }) => worker === "idle");
+  assert.deepEqual([ofIdle()?.given, ofIdle()?.claims, ofIdle()?.draining], [0, 0, false]);
+  idle.want(1);
+  await idle.next("race");
+  assert.equal(owner.stragglers(), 0);
+  assert.deepEqual([ofIdle()?.given, ofIdle()?.claims], [1, 1]);
+  dispatcher.drainWorker("pipe", "idle");
+  await idle.next("drain");
+  assert.equal(ofIdle()?.draining, true);
 });
 
 test("a straggler that is first after all ends its backup (L7)", async (t) => {

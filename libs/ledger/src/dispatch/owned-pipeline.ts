@@ -86,6 +86,10 @@ export class OwnedPipeline implements Ownership {
     return this.#pool.restart(name, index);
   }
 
+  stragglers(): number {
+    return this.#pool.stragglers();
+  }
+
   follow(follower: Follower): () => void {
     return this.#pool.follow(follower);
   }

@@ -149,6 +149,11 @@ export class Pool {
     return true;
   }
 
+  /** Stragglers that have no backup and would get one, were there an idle worker. */
+  stragglers(): number {
+    return this.serves ? this.#handOut.stragglers() : 0;
+  }
+
   /** Workers send what their datums write, until the function that is returned is called. */
   follow(follower: Follower): () => void {
     const end = this.#followers.add(follower);

@@ -45,8 +45,10 @@ export class Roster {
       pool: session.pool,
       slots: session.slots,
       version: session.version,
-      claims: session.claims.size + session.races.size,
+      claims: session.claims.size + session.races.size + session.assigning,
       claimsElsewhere: session.claimsElsewhere,
+      given: session.given,
+      draining: session.draining,
       since: session.sinceMs,
     }));
   }

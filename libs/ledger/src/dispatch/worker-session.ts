@@ -66,6 +66,8 @@ export class WorkerSession {
   lies = 0;
   /** Assignments that were said on this stream. */
   assignments = 0;
+  /** Claims and races that it was given, on all its streams. */
+  given = 0;
   /** Runs while the stream is broken. */
   grace: Timer | null = null;
   #stream: SessionStream | null = null;

@@ -95,7 +95,7 @@ export class EtcdLedger implements Ledger {
   }
 
   progress(): LedgerProgress {
-    return progressOf(this.partition, this.attempts, this.#totals, this.#steals);
+    return progressOf(this.partition, this.attempts, this.#totals, this.#steals, this.rates.overall);
   }
 
   /** Enters what stands in etcd. What contradicts itself ends the ledger, naming the key (L5). */

@@ -9,6 +9,7 @@ export function progressOf(
   attempts: Attempts,
   totals: dispatch.Totals,
   steals: number,
+  msPerIndex: number | null,
 ): LedgerProgress {
   const claims: ClaimView[] = [];
   let claimed = 0;
@@ -19,7 +20,7 @@ export function progressOf(
     finished += count;
   }
   return {
-    ...{ n: partition.n, done: partition.doneCount, claimed, finished, totals, claims, steals },
+    ...{ n: partition.n, done: partition.doneCount, claimed, finished, totals, claims, steals, msPerIndex },
     tries: attempts.open,
   };
 }

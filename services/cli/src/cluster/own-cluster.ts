@@ -19,6 +19,8 @@ export interface OwnClusterOptions {
   readonly dataDir?: string;
   /** Port of the public API. Default: any free one. */
   readonly port?: number;
+  /** Address of its object store; default: a folder of its own. */
+  readonly store?: string;
   readonly masterFlags?: readonly string[];
   /** One of its processes ended and is started again. */
   readonly onRestart: (text: string) => void;
@@ -33,7 +35,7 @@ export type StartCluster = (host: Host, options: OwnClusterOptions) => Promise<O
 const ABORTED_GRACE_MS = 300;
 
 export const startOwnCluster: StartCluster = async (host, options) => {
-  const { signal, onRestart, port, masterFlags } = options;
+  const { signal, onRestart, port, store, masterFlags } = options;
   const { LocalCluster } = await import("@sheaf/provision");
   signal.throwIfAborted();
   const ephemeral = options.dataDir === undefined;
@@ -43,6 +45,7 @@ export const startOwnCluster: StartCluster = async (host, options) => {
     env: host.env,
     ephemeral,
     ...(port === undefined ? {} : { port }),
+    ...(store === undefined ? {} : { store }),
     ...(masterFlags === undefined ? {} : { masterFlags }),
     log: createLogger({ component: "sheaf", env: { SHEAF_LOG_LEVEL: "error", ...host.env } }),
     clock: host.clock,
@@ -66,6 +69,12 @@ export const startOwnCluster: StartCluster = async (host, options) => {
     signal.removeEventListener("abort", onAbort);
   }
 };
+
+/** The address of the store that a cluster of its own shall have: that of --store, else that of the environment. */
+export function storeOf(flag: string | undefined, { env }: Host): { readonly store?: string } {
+  const store = flag ?? env["SHEAF_STORE"];
+  return store ? { store } : {};
+}
 
 function temporary({ env }: Host): string {
   return env["TMPDIR"] || tmpdir();

@@ -75,6 +75,15 @@ describe("nouns", () => {
       watched.map((row) => JSON.parse(row).state),
       ["JOB_STATE_PROCESSING", "JOB_STATE_SUCCEEDED"],
     );
+    assert.match(
+      (await stage.call("cluster", "why")).stdout,
+      /^PIPELINE +WANTED +RUNNING +READY +DRAINING +LIMIT +SHARE +WHY\np +4 +3 +2 +1 +4 +8 +8 datums to do\n$/,
+    );
+    assert.equal(JSON.parse((await stage.call("cluster", "why", "p", "--json")).stdout).pool.wanted, 4);
+    assert.match(
+      (await stage.call("pipeline", "inspect", "p")).stdout,
+      /\nworkers: +2 of 4 wanted, and 1 that leave, at most 4: 8 datums to do\n/,
+    );
     assert.match((await stage.call("pipeline", "inspect", "p")).stdout, /spec:\npipeline:\n {2}name: p\n/);
   });
 });

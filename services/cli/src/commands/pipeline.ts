@@ -22,12 +22,18 @@ const FIELDS: Columns<api.Pipeline> = {
   name: ({ name }) => name,
   version: ({ version }) => version,
   state: ({ state, reason }) => `${enumWord(api.PipelineStateSchema, state)}${reason === "" ? "" : `: ${reason}`}`,
-  workers: ({ workers }) => workers,
+  workers: workersOf,
   "last job": lastJob,
   created: ({ created }) => time(created),
   updated: ({ updated }) => time(updated),
   etag: ({ etag }) => etag,
 };
+
+function workersOf({ workers, pool }: api.Pipeline): string {
+  if (pool === undefined) return String(workers);
+  const leaving = pool.draining === 0 ? "" : `, and ${pool.draining} that leave`;
+  return `${pool.ready} of ${pool.wanted} wanted${leaving}, at most ${Math.min(pool.limit, pool.share)}: ${pool.reason}`;
+}
 
 function lastJob({ lastJobState }: api.Pipeline): string {
   return lastJobState === api.JobState.UNSPECIFIED ? "none" : enumWord(api.JobStateSchema, lastJobState);

@@ -21,6 +21,7 @@ export function defineRun(program: Command, session: Session): void {
       `sheaf run -i ./logs -g '/**/*.log' -o ./counts --merge sum -- sh -c 'wc -l < "$SHEAF_INPUT" | sed "s/^/lines\\t/" > "$SHEAF_OUT/n"'`,
       "sheaf run -i ./texts -o ./sizes --batch -- python3 sizes.py",
       "sheaf run -i ./texts -o ./sizes --handler sizes.ts",
+      "sheaf run -i ./texts -o ./sizes --store 's3://bucket/prefix?region=eu-west-1' -- sh -c 'wc -c < {} > {out}/n'",
     ],
   })
     .requiredOption("-i, --input <dir>", "folder with the input")
@@ -31,6 +32,10 @@ export function defineRun(program: Command, session: Session): void {
       new Option("--merge <strategy>", "what becomes of a path that several datums write")
         .choices(STRATEGIES)
         .default("concat"),
+    )
+    .option(
+      "--store <url>",
+      "where its own cluster keeps objects, which stay there (default: SHEAF_STORE, else a temporary folder)",
     )
     .option("--batch", "CMD takes datum after datum (the spec's transform.datum_batching)")
     .option(

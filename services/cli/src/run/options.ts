@@ -16,6 +16,7 @@ export interface RunFlags {
   readonly merge: string;
   readonly batch?: boolean;
   readonly handler?: string;
+  readonly store?: string;
 }
 
 /** What runs the datums. */

@@ -2,7 +2,7 @@
 import type { SheafClient } from "@sheaf/client";
 import { isLoopback, messageOf, newId, parseAddress, SheafError } from "@sheaf/runtime";
 import type { Call } from "../action.ts";
-import type { StartCluster } from "../cluster/own-cluster.ts";
+import { type StartCluster, storeOf } from "../cluster/own-cluster.ts";
 import type { RunNames } from "./run-job.ts";
 
 /** How a run ended, as far as the cluster is concerned. */
@@ -24,10 +24,15 @@ const LEAVE_MS = 2_000;
 /** The contract's limit of working_dir. */
 const WORKING_DIR_BYTES_MAX = 1_024;
 
-export async function ownPlace(call: Call, start: StartCluster, say: (text: string) => void): Promise<Place> {
+export async function ownPlace(
+  call: Call,
+  start: StartCluster,
+  store: string | undefined,
+  say: (text: string) => void,
+): Promise<Place> {
   const { host, signal } = call;
   const client = import("@sheaf/client"); // loaded while the cluster starts
-  const cluster = await start(host, { signal, onRestart: say });
+  const cluster = await start(host, { signal, ...storeOf(store, host), onRestart: say });
   await client;
   return {
     client: await call.connectTo(cluster.address),

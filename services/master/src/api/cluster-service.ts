@@ -46,19 +46,13 @@ export class ClusterService implements Handlers<typeof api.ClusterService> {
     if (after !== undefined && !/^[^/]+\/[^/]+$/.test(after)) throw tokenInvalid();
     const from = after === undefined ? undefined : keys.workers() + after;
     const { kvs } = await etcd.list(keys.workers(only));
-    const rest = kvs.filter((kv) => from === undefined || kv.key > from);
+    const read = kvs.map((kv) => ({ key: kv.key, kept: readRecord(state.WorkerRecordSchema, kv) }));
+    const rest = read.filter(({ key, kept }) => !kept.record.starting && (from === undefined || key > from));
     const claims = new Map(dispatcher.workers(only).map((each) => [each.worker, each.claims]));
-    const workers = rest.slice(0, size).flatMap((kv) => {
-      const parsed = keys.parse(kv.key);
+    const workers = rest.slice(0, size).flatMap(({ key, kept }) => {
+      const parsed = keys.parse(key);
       if (parsed?.of !== "worker") return [];
-      return [
-        workerView(
-          parsed.pool,
-          parsed.worker,
-          readRecord(state.WorkerRecordSchema, kv),
-          claims.get(parsed.worker) ?? 0,
-        ),
-      ];
+      return [workerView(parsed.pool, parsed.worker, kept, claims.get(parsed.worker) ?? 0)];
     });
     const last = rest[size - 1]?.key.slice(keys.workers().length) ?? "";
     return { workers, nextPageToken: rest.length > size ? pageToken("workers", last) : "" };

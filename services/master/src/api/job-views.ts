@@ -14,7 +14,7 @@ export interface JobViewsDeps {
   readonly dispatcher: Pick<Dispatcher, "workers">;
   readonly mergers: Mirror<state.ReplicaRecord>;
   /** What the pool of a pipeline is doing, for people; empty when all its workers are there. */
-  readonly poolReason: (pipeline: string) => string;
+  readonly poolDoing: (pipeline: string) => string;
 }
 
 export class JobViews {
@@ -25,7 +25,7 @@ export class JobViews {
   }
 
   view(pipeline: string, id: string, record: state.JobRecord): api.Job {
-    const { etcd, owners, dispatcher, mergers, poolReason } = this.#deps;
+    const { etcd, owners, dispatcher, mergers, poolDoing } = this.#deps;
     const live = owners.live(pipeline, id);
     const workers = dispatcher.workers(pipeline).length;
     const owner = owners.owns(pipeline) ? (live?.waitingFor ?? "") : undefined;
@@ -34,7 +34,7 @@ export class JobViews {
       etcd: etcd.trouble(),
       owner,
       workers,
-      pool: poolReason(pipeline),
+      pool: poolDoing(pipeline),
       mergers: mergers.size,
     };
     return jobView(record, { pipeline, id, workers, live, waitingFor: waitingFor(waiting) });

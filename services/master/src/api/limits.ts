@@ -22,6 +22,10 @@ export const STDIN_BYTES_MAX = 1024 * 1024;
 export const HANDLER_BYTES_MAX = 512 * 1024;
 export const ENV_BYTES_MAX = 64 * 1024;
 export const WORKING_DIR_BYTES_MAX = 1024;
+/** A name or a number, and a group of the same kind if there is a colon; what a machine's list of users can hold. */
+export const USER = /^[A-Za-z0-9_][-A-Za-z0-9_.@]{0,63}(:[A-Za-z0-9_][-A-Za-z0-9_.@]{0,63})?$/;
+/** The kernel's largest; the one above stands for nobody. */
+export const USER_ID_MAX = 4_294_967_294;
 export const IMAGE_BYTES_MAX = 512;
 export const SALT_BYTES_MAX = 256;
 

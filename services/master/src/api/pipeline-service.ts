@@ -21,6 +21,7 @@ import type { Mirror } from "../mirror/mirror.ts";
 import { refuseWhenRead } from "../pipelines/delete-pipeline.ts";
 import type { Owners } from "../pipelines/owners.ts";
 import { specOf } from "../pipelines/spec.ts";
+import type { PoolStatus } from "../pools/status.ts";
 import { settle } from "../settle.ts";
 import type { JobViews } from "./job-views.ts";
 import { listPage } from "./lists.ts";
@@ -47,6 +48,8 @@ export interface PipelineServiceDeps {
   readonly dispatcher: Pick<Dispatcher, "workers">;
   /** Why a pipeline has no workers although it should; undefined: it can run. */
   readonly failing: (pipeline: string) => string | undefined;
+  /** What its owner knows of its workers; undefined: another master owns it. */
+  readonly poolStatus: (pipeline: string) => PoolStatus | undefined;
   /** Workers of a pipeline that says nothing about its parallelism. */
   readonly defaultWorkers: number;
 }
@@ -270,7 +273,7 @@ export class PipelineService implements Handlers<typeof api.PipelineService> {
   }
 
   async #view(kept: Kept<state.PipelineRecord>): Promise<api.Pipeline> {
-    const { world, jobs, dispatcher, failing } = this.#deps;
+    const { world, jobs, dispatcher, failing, poolStatus } = this.#deps;
     const spec = await specOf(world.store, kept.record);
     const name = spec.pipeline?.name ?? "";
     return pipelineView(kept.record, spec, {
@@ -278,6 +281,7 @@ export class PipelineService implements Handlers<typeof api.PipelineService> {
       workers: dispatcher.workers(name).length,
       lastJobState: jobs.newest(name)?.record.state ?? api.JobState.UNSPECIFIED,
       failing: failing(name),
+      pool: poolStatus(name),
     });
   }
 }

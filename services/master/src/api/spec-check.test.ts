@@ -44,6 +44,18 @@ const invalid: readonly [string, api.PipelineSpec | undefined, string][] = [
   ["5 neither kind", spec({ parallelismSpec: {} }), "parallelism_spec.constant"],
   ["5 1e9 workers", spec({ parallelismSpec: { constant: "1000000000" } }), "parallelism_spec.constant"],
   ["5 2^53+1 workers", spec({ parallelismSpec: { constant: "9007199254740993" } }), "parallelism_spec.constant"],
+  [
+    "a coefficient that is no number",
+    spec({ parallelismSpec: { coefficient: "NaN" } }),
+    "parallelism_spec.coefficient",
+  ],
+  ["a coefficient below 0", spec({ parallelismSpec: { coefficient: -1 } }), "parallelism_spec.coefficient"],
+  ["a coefficient without end", spec({ parallelismSpec: { coefficient: "Infinity" } }), "parallelism_spec.coefficient"],
+  [
+    "constant and coefficient",
+    spec({ parallelismSpec: { constant: "1", coefficient: 2 } }),
+    "parallelism_spec.coefficient",
+  ],
   ["7 its own output", pfs({ repo: "words" }), "input.pfs.repo"],
   ["no input", spec({ input: {} }), "input.pfs"],
   ["no repo", pfs({ repo: "" }), "input.pfs.repo"],
@@ -79,6 +91,11 @@ const invalid: readonly [string, api.PipelineSpec | undefined, string][] = [
   ["an exit code of 0", transform({ acceptReturnCode: [0] }), "transform.accept_return_code[0]"],
   ["an exit code of 256", transform({ acceptReturnCode: [1, 256] }), "transform.accept_return_code[1]"],
   ["a handler and a command", spec({ transform: { cmd: ["wc"], handler: "x" } }), "transform.cmd"],
+  ["a user with a space", transform({ user: "a b" }), "transform.user"],
+  ["a user with two groups", transform({ user: "a:b:c" }), "transform.user"],
+  ["a user that is an option", transform({ user: "--reuid=0" }), "transform.user"],
+  ["a user's number that is too large", transform({ user: "4294967295" }), "transform.user"],
+  ["a handler with a user", spec({ transform: { handler: "x", user: "nobody" } }), "transform.user"],
   ["a handler in batches", spec({ transform: { handler: "x", datumBatching: true } }), "transform.datum_batching"],
   [
     "a handler with a limit of memory",
@@ -113,12 +130,9 @@ const invalid: readonly [string, api.PipelineSpec | undefined, string][] = [
 
 /** Each is something that an author can write, with the path that the refusal must name. */
 const unimplemented: readonly [string, api.PipelineSpec][] = [
-  ["transform.user", transform({ user: "root" })],
   ["transform.secrets", transform({ secrets: [{ name: "s" }] })],
   ["transform.image_pull_secrets", transform({ imagePullSecrets: ["s"] })],
   ["transform.debug", transform({ debug: true })],
-  ["parallelism_spec.coefficient", spec({ parallelismSpec: { coefficient: 2 } })],
-  ["parallelism_spec.coefficient", spec({ parallelismSpec: { coefficient: "NaN" } })],
   ["input.cross", spec({ input: { cross: [{}] } })],
   ["input.union", spec({ input: { union: [{}] } })],
   ["input.join", spec({ input: { join: [{}] } })],
@@ -127,8 +141,6 @@ const unimplemented: readonly [string, api.PipelineSpec][] = [
   ["input.pfs.join_on", pfs({ joinOn: "$1" })],
   ["input.pfs.outer_join", pfs({ outerJoin: true })],
   ["input.pfs.group_by", pfs({ groupBy: "$1" })],
-  ["autoscaling", spec({ autoscaling: true })],
-  ["standby", spec({ standby: true })],
   ["resource_requests", spec({ resourceRequests: {} })],
   ["datum_set_spec", spec({ datumSetSpec: {} })],
   ["scheduling_spec", spec({ schedulingSpec: {} })],
@@ -151,6 +163,7 @@ describe("checkSpec()", () => {
         datumBatching: true,
       },
       parallelismSpec: { constant: "10000" },
+      autoscaling: true,
       merge: { strategy: "MERGE_STRATEGY_EXCLUSIVE", rules: [{ glob: "/**", strategy: "MERGE_STRATEGY_SUM" }] },
       outputBranch: "results",
       datumTries: 100,
@@ -214,6 +227,20 @@ describe("withDefaults()", () => {
     assert.deepEqual([filled.input?.pfs?.name, filled.input?.pfs?.branch], ["texts", "master"]);
     const given = withDefaults(pfs({ name: "in", branch: "dev" }), 3);
     assert.deepEqual([given.input?.pfs?.name, given.input?.pfs?.branch], ["in", "dev"]);
+  });
+
+  it("knows standby as another word for autoscaling", () => {
+    const { autoscaling, standby } = withDefaults(spec({ standby: true }), 1);
+    assert.deepEqual([autoscaling, standby], [true, false]);
+    assert.equal(withDefaults(spec({ autoscaling: true }), 1).autoscaling, true);
+    assert.equal(withDefaults(spec(), 1).autoscaling, false);
+  });
+
+  it("leaves a coefficient alone", () => {
+    const { constant, coefficient } =
+      withDefaults(spec({ parallelismSpec: { coefficient: 0.5 } }), 3).parallelismSpec ?? {};
+    assert.deepEqual([constant, coefficient], [0n, 0.5]);
+    checkSpec(spec({ parallelismSpec: { coefficient: 0.5 } }));
   });
 
   it("leaves the request as it is", () => {

@@ -67,6 +67,7 @@ function checkTransform(violations: Violations, transform: api.Transform | undef
   checkText(violations, "transform.working_dir", transform.workingDir);
   const folder = Buffer.byteLength(transform.workingDir);
   checkBytes(violations, "transform.working_dir", folder, limits.WORKING_DIR_BYTES_MAX);
+  checkUser(violations, transform.user);
   checkEnv(violations, transform.env);
   const { slots } = transform;
   violations.require(slots <= limits.SLOTS_MAX, "transform.slots", `is ${slots}: use 1 to ${limits.SLOTS_MAX}`);
@@ -89,11 +90,23 @@ function checkHandler(violations: Violations, transform: api.Transform): void {
     ["cmd", transform.cmd.length > 0],
     ["stdin", transform.stdin.length > 0],
     ["working_dir", transform.workingDir !== ""],
+    ["user", transform.user !== ""],
     ["datum_batching", transform.datumBatching],
     ["accept_return_code", transform.acceptReturnCode.length > 0],
   ] as const) {
     violations.require(!isSet, `transform.${field}`, "means nothing to a handler: leave it out, or the handler");
   }
+}
+
+function checkUser(violations: Violations, user: string): void {
+  if (user === "") return;
+  const ok =
+    limits.USER.test(user) && user.split(":").every((id) => !/^\d+$/.test(id) || Number(id) <= limits.USER_ID_MAX);
+  violations.require(
+    ok,
+    "transform.user",
+    `is ${shown(user)}: use a user's name or number, like "nobody" or "1000:1000"`,
+  );
 }
 
 function checkEnv(violations: Violations, env: Readonly<Record<string, string>>): void {
@@ -143,8 +156,15 @@ function checkHandlerLimits(violations: Violations, spec: api.ResourceSpec | und
 
 function checkParallelism(violations: Violations, spec: api.ParallelismSpec | undefined): void {
   if (spec === undefined) return;
-  const ok = spec.constant >= 1n && spec.constant <= limits.WORKERS_MAX;
-  violations.require(ok, "parallelism_spec.constant", `is ${spec.constant}: use 1 to ${limits.WORKERS_MAX}`);
+  const { constant, coefficient } = spec;
+  if (coefficient === 0) {
+    const ok = constant >= 1n && constant <= limits.WORKERS_MAX;
+    return violations.require(ok, "parallelism_spec.constant", `is ${constant}: use 1 to ${limits.WORKERS_MAX}`);
+  }
+  const ok = coefficient > 0 && coefficient <= Number(limits.WORKERS_MAX); // NaN is neither
+  const use = `is ${coefficient}: use more than 0, to ${limits.WORKERS_MAX}`;
+  violations.require(ok, "parallelism_spec.coefficient", use);
+  violations.require(constant === 0n, "parallelism_spec.coefficient", "stands beside constant: give one of them");
 }
 
 function checkInput(violations: Violations, spec: api.PipelineSpec): void {

@@ -9,6 +9,8 @@ import { TRIES_DEFAULT } from "./limits.ts";
 export function withDefaults(given: api.PipelineSpec, workers: number): api.PipelineSpec {
   const spec = clone(api.PipelineSpecSchema, given);
   spec.parallelismSpec ??= create(api.ParallelismSpecSchema, { constant: BigInt(workers) });
+  spec.autoscaling ||= spec.standby;
+  spec.standby = false;
   spec.merge ??= create(api.MergeSpecSchema);
   if (spec.merge.strategy === api.MergeStrategy.UNSPECIFIED) spec.merge.strategy = api.MergeStrategy.CONCAT;
   spec.outputBranch ||= DEFAULT_BRANCH;

@@ -7,11 +7,9 @@ import { unimplemented } from "@sheaf/runtime";
 
 /** Paths in the spelling of the contract. One that ends in a message or a list is refused with all that is under it. */
 const NOT_IMPLEMENTED = [
-  "transform.user",
   "transform.secrets",
   "transform.image_pull_secrets",
   "transform.debug",
-  "parallelism_spec.coefficient",
   "input.cross",
   "input.union",
   "input.join",
@@ -20,8 +18,6 @@ const NOT_IMPLEMENTED = [
   "input.pfs.join_on",
   "input.pfs.outer_join",
   "input.pfs.group_by",
-  "autoscaling",
-  "standby",
   "resource_requests",
   "datum_set_spec",
   "scheduling_spec",

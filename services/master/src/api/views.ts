@@ -5,6 +5,7 @@ import { type Duration, durationFromMs } from "@bufbuild/protobuf/wkt";
 import { api, type dispatch, type state } from "@sheaf/proto";
 import type { LiveJob } from "../jobs/live.ts";
 import { isTerminal } from "../jobs/states.ts";
+import type { PoolStatus } from "../pools/status.ts";
 
 export function branchView(repo: string, name: string, { commit: head }: state.HeadRecord): api.Branch {
   return create(api.BranchSchema, { repo, name, head });
@@ -38,6 +39,7 @@ export interface PipelineExtras {
   readonly lastJobState: api.JobState;
   /** Why it cannot run; undefined: it can. */
   readonly failing: string | undefined;
+  readonly pool: PoolStatus | undefined;
 }
 
 export function pipelineView(
@@ -45,7 +47,7 @@ export function pipelineView(
   spec: api.PipelineSpec,
   extras: PipelineExtras,
 ): api.Pipeline {
-  const { failing, ...rest } = extras;
+  const { failing, pool, ...rest } = extras;
   const running = failing === undefined ? api.PipelineState.RUNNING : api.PipelineState.FAILING;
   return create(api.PipelineSchema, {
     name: spec.pipeline?.name ?? "",
@@ -55,6 +57,7 @@ export function pipelineView(
     reason: record.stopped ? "stopped by a user" : (failing ?? ""),
     ...(record.created && { created: record.created }),
     ...(record.updated && { updated: record.updated }),
+    ...(pool && { pool }),
     ...rest,
   });
 }

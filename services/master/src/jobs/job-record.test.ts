@@ -28,6 +28,7 @@ describe("changes of a job's record", () => {
       runs: create(state.JobRecordSchema).runs as never,
       parentCommit: "p",
       totals,
+      workersMax: 4,
       reason: "",
       message: "",
     });

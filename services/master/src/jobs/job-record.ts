@@ -35,6 +35,7 @@ export interface MergeFixed {
   /** Empty when the output branch has no commit. */
   readonly parentCommit: string;
   readonly totals: dispatch.Totals;
+  readonly workersMax: number;
   /** Of what the result will lack; empty when it lacks nothing. */
   readonly reason: string;
   readonly message: string;

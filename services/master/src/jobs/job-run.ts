@@ -20,6 +20,8 @@ export interface JobRunDeps {
   readonly world: World;
   readonly jobs: Jobs;
   readonly ownership: Ownership;
+  /** The most workers that a spec allows, on this cluster as it is now. */
+  readonly limit: (spec: api.ParallelismSpec | undefined) => number;
   /** A user has stopped the pipeline, or deletes it. */
   readonly pipelineStopped: () => boolean;
   /** `live` says something new. */
@@ -38,12 +40,20 @@ export class JobRun {
   #rests = false;
 
   constructor(deps: JobRunDeps, id: string) {
-    const { world, jobs, ownership, changed } = deps;
+    const { world, jobs, ownership, limit, changed } = deps;
     const { clock, random, log } = world;
     this.#deps = deps;
     this.id = id;
     this.#steps = new JobSteps(
-      { world, jobs, ownership, writer: new JobWriter(world, jobs, ownership), changed, wake: () => this.wake() },
+      {
+        world,
+        jobs,
+        ownership,
+        limit,
+        writer: new JobWriter(world, jobs, ownership),
+        changed,
+        wake: () => this.wake(),
+      },
       id,
     );
     const name = `job ${ownership.pipeline}/${id}`;

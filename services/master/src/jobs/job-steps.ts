@@ -26,6 +26,8 @@ export interface JobStepsDeps {
   readonly jobs: Jobs;
   readonly ownership: Ownership;
   readonly writer: JobWriter;
+  /** The most workers that a spec allows, on this cluster as it is now. */
+  readonly limit: (spec: api.ParallelismSpec | undefined) => number;
   /** A ledger has ended, or its first datum was handed out. */
   readonly wake: () => void;
   /** Its progress has changed. */
@@ -172,6 +174,7 @@ export class JobSteps {
   /** One transaction fixes what the merge reads: the run list, and the head that the new commit is put upon. */
   async #startMerging(kept: KeptJob): Promise<void> {
     const { etcd, keys, store } = this.#deps.world;
+    const spec = await this.spec(kept.record);
     const done = this.#process?.done ?? [];
     const headKey = keys.head(this.#deps.ownership.pipeline, kept.record.outputBranch);
     const [runs, headKv] = await Promise.all([putRunList(store, done), etcd.get(headKey)]);
@@ -181,6 +184,7 @@ export class JobSteps {
       runs,
       parentCommit: head?.record.commit ?? "",
       totals,
+      workersMax: this.#deps.limit(spec?.parallelismSpec),
       ...missing(this.#deps.ownership.pipeline, this.#id, totals, kept.record.datums),
     };
     const record = change.toMerging(change.withStart(kept.record, this.#handedOutMs), fixed);

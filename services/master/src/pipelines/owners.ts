@@ -1,5 +1,6 @@
 // One owner loop for each pipeline that exists: this replica campaigns for all of them.
 
+import type { Compare } from "@sheaf/etcd";
 import type { Kept } from "@sheaf/ledger";
 import type { state } from "@sheaf/proto";
 import { type Component, unavailable } from "@sheaf/runtime";
@@ -59,6 +60,16 @@ export class Owners implements Component {
 
   live(pipeline: string, job: string): LiveJob | undefined {
     return this.#owners.get(pipeline)?.owner.current?.live(job);
+  }
+
+  /** Holds while this replica owns the pipeline, for a transaction; undefined: it does not now. */
+  guard(pipeline: string): readonly Compare[] | undefined {
+    return this.#owners.get(pipeline)?.owner.current?.guard();
+  }
+
+  /** Stragglers of the pipeline that an idle worker would back up. */
+  stragglers(pipeline: string): number {
+    return this.#owners.get(pipeline)?.owner.current?.stragglers() ?? 0;
   }
 
   #noted(key: string, kept: Kept<state.PipelineRecord> | undefined): void {

@@ -1,8 +1,9 @@
 // One term of ownership of one pipeline: from the moment when this replica's epoch stands until it is lost. All that it knows
 // comes from etcd, so that a term that begins in the middle goes on where the last one was (J1).
 
+import type { Compare } from "@sheaf/etcd";
 import type { Follower, Kept, Ownership } from "@sheaf/ledger";
-import type { state } from "@sheaf/proto";
+import type { api, state } from "@sheaf/proto";
 import { aborted, failedPrecondition, type Logger, unavailable } from "@sheaf/runtime";
 import type { World } from "../context.ts";
 import { createJob, type NewJob } from "../jobs/create-job.ts";
@@ -25,6 +26,8 @@ export interface TermDeps {
   readonly jobs: Jobs;
   /** By the job's key: its live progress has changed. */
   readonly live: Topic;
+  /** The most workers that a spec allows, on this cluster as it is now. */
+  readonly limit: (spec: api.ParallelismSpec | undefined) => number;
 }
 
 /** How often a job is tried to be made while heads and spec change under it. */
@@ -91,6 +94,14 @@ export class Term {
     return this.#runs.get(job)?.live();
   }
 
+  guard(): readonly Compare[] {
+    return this.#ownership.guard();
+  }
+
+  stragglers(): number {
+    return this.#ownership.stragglers();
+  }
+
   /** Aborted when it ends: no more lines come to those who follow. */
   get over(): AbortSignal {
     return this.#over.signal;
@@ -144,12 +155,13 @@ export class Term {
   #runOf(id: string): JobRun {
     const known = this.#runs.get(id);
     if (known !== undefined) return known;
-    const { world, jobs, live } = this.#deps;
+    const { world, jobs, live, limit } = this.#deps;
     const key = world.keys.job(this.#ownership.pipeline, id);
     const run = new JobRun(
       {
         world,
         jobs,
+        limit,
         ownership: this.#ownership,
         pipelineStopped: () => this.#stopped(),
         changed: () => live.changed(key),

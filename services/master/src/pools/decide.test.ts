@@ -2,16 +2,18 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import {
-  afterExit,
+  askOf,
   CONNECT_MS_MAX,
   DRAIN_MS_MAX,
   decide,
-  type Failures,
+  IDLE_MS,
   type PoolStep,
   type PoolView,
+  type Room,
   type WorkerView,
-  YOUNG_MS,
 } from "./decide.ts";
+import { type Demand, NO_DEMAND } from "./demand.ts";
+import { afterExit, type Failures, YOUNG_MS } from "./failures.ts";
 
 const worker = (id: string, fields: Partial<WorkerView> = {}): WorkerView => ({
   id,
@@ -21,11 +23,15 @@ const worker = (id: string, fields: Partial<WorkerView> = {}): WorkerView => ({
   connected: true,
   outdated: false,
   claims: 1,
+  idleMs: 0,
   sinceMs: 0,
   ...fields,
 });
-const pool = (wanted: number, workers: WorkerView[] = [], fields: Partial<PoolView> = {}): PoolView => ({
-  wanted,
+const ROOMY: Room = { share: Number.POSITIVE_INFINITY, free: Number.POSITIVE_INFINITY };
+const pool = (limit: number, workers: WorkerView[] = [], fields: Partial<PoolView> = {}): PoolView => ({
+  limit,
+  autoscaling: false,
+  demand: NO_DEMAND,
   workers,
   failures: null,
   nowMs: 1_000,
@@ -34,16 +40,16 @@ const pool = (wanted: number, workers: WorkerView[] = [], fields: Partial<PoolVi
 const young = (count: number, lastMs = 1_000): Failures => ({ count, lastMs, why: "exit code 2: no store" });
 
 const rows: readonly [string, PoolView, Partial<PoolStep>][] = [
-  ["P1: an empty pool is filled", pool(3), { create: 3, drain: [], remove: [], reason: "starting 3 of 3 workers" }],
+  ["P1: an empty pool is filled", pool(3), { create: 3, drain: [], remove: [], doing: "starting 3 of 3 workers" }],
   [
     "P1: a full one is left alone",
     pool(2, [worker("a"), worker("b")]),
-    { create: 0, drain: [], remove: [], atMs: undefined, reason: "" },
+    { create: 0, drain: [], remove: [], atMs: undefined, doing: "", wanted: 2 },
   ],
   [
     "P1: workers that start count",
-    pool(1, [worker("a", { connected: false })]),
-    { create: 0, remove: [], reason: "1 of 1 workers are starting", atMs: CONNECT_MS_MAX },
+    pool(1, [worker("a", { connected: false, claims: 0 })]),
+    { create: 0, remove: [], doing: "1 of 1 workers are starting", atMs: CONNECT_MS_MAX },
   ],
   ["P1: workers that leave do not", pool(1, [worker("a", { leaving: true })]), { create: 1, drain: [], remove: [] }],
   [
@@ -73,19 +79,24 @@ const rows: readonly [string, PoolView, Partial<PoolStep>][] = [
   ],
   [
     "P3: one without a session cannot be told, and goes first",
-    pool(1, [worker("a"), worker("b", { connected: false })]),
+    pool(1, [worker("a"), worker("b", { connected: false, claims: 0 })]),
     { drain: [], remove: ["b"] },
   ],
   ["P3: all go when none is wanted", pool(0, [worker("a"), worker("b")]), { drain: ["a", "b"], create: 0 }],
   [
     "P3: one that was told is not told again",
-    pool(0, [worker("a", { leaving: true, toldMs: 500 })]),
+    pool(0, [worker("a", { leaving: true, toldMs: 500, claims: 0 })]),
     { drain: [], remove: [], atMs: 500 + DRAIN_MS_MAX },
   ],
   [
     "P3: it is ended when it takes too long",
-    pool(0, [worker("a", { leaving: true, toldMs: 500 })], { nowMs: 500 + DRAIN_MS_MAX }),
+    pool(0, [worker("a", { leaving: true, toldMs: 500, claims: 0 })], { nowMs: 500 + DRAIN_MS_MAX }),
     { remove: ["a"], atMs: undefined },
+  ],
+  [
+    "P3: but not while it holds something, or that would be run twice",
+    pool(0, [worker("a", { leaving: true, toldMs: 500, claims: 1 })], { nowMs: 500 + 9 * DRAIN_MS_MAX }),
+    { remove: [], drain: [], atMs: 1_500 + 9 * DRAIN_MS_MAX },
   ],
   [
     "P3: or when its session is over and it is still there",
@@ -105,7 +116,7 @@ const rows: readonly [string, PoolView, Partial<PoolStep>][] = [
   [
     "P5: connected workers of another master count",
     pool(2, [worker("a"), worker("b", { ours: false })]),
-    { create: 0, drain: [], remove: [], reason: "" },
+    { create: 0, drain: [], remove: [], doing: "" },
   ],
   [
     "P5: and so do those that are expected, until their keys are gone",
@@ -132,7 +143,7 @@ const rows: readonly [string, PoolView, Partial<PoolStep>][] = [
 describe("decide() for a pool", () => {
   for (const [name, view, expected] of rows) {
     it(name, () => {
-      const step = decide(view);
+      const step = decide(view, ROOMY);
       assert.deepEqual({ ...step, ...expected }, step);
     });
   }
@@ -146,15 +157,16 @@ describe("decide() for a pool", () => {
       connected: fc.boolean(),
       outdated: fc.boolean(),
       claims: fc.nat(3),
+      idleMs: fc.integer({ min: 0, max: 100_000 }),
       sinceMs: fc.integer({ min: 0, max: 100_000 }),
     });
     const workers = fc.uniqueArray(any, { selector: (each) => each.id, maxLength: 20 });
     fc.assert(
       fc.property(fc.nat(10), workers, fc.integer({ min: 0, max: 200_000 }), (wanted, some, nowMs) => {
         const told = some.map((each) => (each.leaving ? each : { ...each, toldMs: undefined }));
-        const isExpected = (each: WorkerView) => !each.ours && !each.connected;
+        const isExpected = (each: WorkerView) => !each.ours && !each.connected && !each.leaving;
         const expected = told.filter(isExpected).length;
-        const step = decide({ wanted, workers: told, failures: null, nowMs });
+        const step = decide(pool(wanted, told, { nowMs }), ROOMY);
         const gone = new Set([
           ...step.drain,
           ...step.remove,
@@ -171,6 +183,102 @@ describe("decide() for a pool", () => {
         assert.ok(step.drain.every((id) => told.some((each) => each.id === id && each.connected && !each.leaving)));
       }),
     );
+  });
+});
+
+const waits = (useful: number): Demand => ({ useful, oldest: useful > 0 ? "j1" : "", what: `${useful} datums` });
+const scaled = (limit: number, useful: number, workers: WorkerView[] = [], fields: Partial<PoolView> = {}): PoolView =>
+  pool(limit, workers, { autoscaling: true, demand: waits(useful), nowMs: 10_000, ...fields });
+/** Idle since so many milliseconds before the 10,000 that it is now. */
+const idle = (id: string, forMs: number, fields: Partial<WorkerView> = {}) =>
+  worker(id, { claims: 0, idleMs: 10_000 - forMs, ...fields });
+const busy = (id: string) => worker(id);
+
+const scaling: readonly [string, PoolView, Partial<Room>, Partial<PoolStep>][] = [
+  ["nothing to do, nobody there", scaled(4, 0), {}, { wanted: 0, create: 0, atMs: undefined, why: "nothing to do" }],
+  ["a job to plan", scaled(4, 1), {}, { wanted: 1, create: 1, doing: "starting 1 of 1 workers" }],
+  ["as many as there is work for", scaled(4, 3, [busy("a")]), {}, { wanted: 3, create: 2, why: "3 datums to do" }],
+  [
+    "but not more than the limit",
+    scaled(4, 8, [busy("a")]),
+    {},
+    { wanted: 4, create: 3, why: "8 datums to do, for which parallelism_spec allows 4" },
+  ],
+  [
+    "an idle worker stays for a while",
+    scaled(4, 1, [busy("a"), idle("b", IDLE_MS - 1)]),
+    {},
+    { wanted: 2, create: 0, drain: [], atMs: 10_001, why: "1 datums to do; 1 had work until a moment ago" },
+  ],
+  [
+    "and then goes, though a straggler runs",
+    scaled(4, 1, [busy("a"), idle("b", IDLE_MS), idle("c", 10)]),
+    {},
+    { wanted: 2, drain: ["b"], remove: [] },
+  ],
+  ["the last one as well", scaled(4, 0, [idle("a", IDLE_MS)]), {}, { wanted: 0, drain: ["a"] }],
+  [
+    "a worker that still works is never told to go because there seems to be less to do",
+    scaled(4, 1, [busy("a"), busy("b")]),
+    {},
+    { wanted: 2, drain: [], why: "1 datums to do, on 2 workers that are still at it" },
+  ],
+  [
+    "of those that are idle the one goes that has been so for longest",
+    scaled(4, 2, [idle("a", IDLE_MS), idle("b", 2 * IDLE_MS), idle("c", IDLE_MS + 1)]),
+    {},
+    { wanted: 2, drain: ["b"] },
+  ],
+  [
+    "one that starts is not ended because another was faster",
+    scaled(4, 1, [busy("a"), idle("b", 900, { connected: false, sinceMs: 9_100 })]),
+    {},
+    { wanted: 2, drain: [], remove: [] },
+  ],
+  [
+    "idle ones are work's first, before others are started",
+    scaled(4, 3, [idle("a", 9_000)]),
+    {},
+    { create: 2, drain: [] },
+  ],
+  [
+    "P7: no more than the share",
+    scaled(4, 4, [busy("a")]),
+    { share: 2 },
+    { wanted: 2, create: 1, why: "the limit of the cluster leaves 2 to this pipeline, which could use 4 (4 datums)" },
+  ],
+  [
+    "P7: a busy one goes when the share says so, but an idle one first",
+    scaled(4, 4, [busy("a"), idle("b", 1), busy("c")]),
+    { share: 1 },
+    { drain: ["b", "a"] },
+  ],
+  ["P7: nobody is started without room", scaled(4, 4, [busy("a")]), { free: 1 }, { wanted: 4, create: 1 }],
+  [
+    "P7: and it says so",
+    scaled(4, 4, [busy("a")]),
+    { free: 0 },
+    { create: 0, doing: "waiting for room: the limit of the cluster is reached" },
+  ],
+  ["a stopped pipeline keeps nobody", scaled(0, 5, [busy("a"), idle("b", 1)]), {}, { wanted: 0, drain: ["b", "a"] }],
+];
+
+describe("decide() with autoscaling", () => {
+  for (const [name, view, room, expected] of scaling) {
+    it(name, () => {
+      const step = decide(view, { ...ROOMY, ...room });
+      assert.deepEqual({ ...step, ...expected }, step);
+    });
+  }
+});
+
+describe("askOf()", () => {
+  it("asks for what has work, and would keep the others", () => {
+    assert.deepEqual(askOf("p", scaled(4, 2, [busy("a"), idle("b", 1), idle("c", 1)])), {
+      ...{ pipeline: "p", oldest: "j1", need: 2, keep: 1 },
+    });
+    assert.deepEqual(askOf("p", scaled(4, 9)), { pipeline: "p", oldest: "j1", need: 4, keep: 0 });
+    assert.deepEqual(askOf("p", pool(4, [busy("a"), idle("b", 1)])), { pipeline: "p", oldest: "", need: 1, keep: 3 });
   });
 });
 

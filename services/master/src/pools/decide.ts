@@ -1,25 +1,31 @@
-// How many workers a pipeline's pool needs, and which go. Pure: what is wanted and what is there in, what to do and why out.
+// How many workers a pipeline's pool shall have, and which go. Pure: what waits, what runs and what is allowed in; what to do and why
+// out.
 //
-// P1. A pool of constant size has exactly as many workers as wanted, those that were told to go not counted.
+// P1. Without autoscaling a pool has as many workers as its spec says. With it, as many as have work, and none when there is none:
+//     more at once when there is more to do, fewer slowly. A worker goes when it had nothing to do for IDLE_MS, so that what comes
+//     in the meantime finds it there, and a pool under a steady load does not change. Those that were told to go do not count.
 // P2. A worker that dies is replaced at once. When workers die young the next ones wait, longer each time; the first that
 //     lives, or connects, ends that. So a command that does not start is tried for ever, at a pace that harms nobody.
-// P3. What is too much is drained by name: it gives back or commits what it holds, and goes by itself. Idle ones go first.
-//     It is ended by force when it takes too long, or is not connected and so cannot be told.
+// P3. What is too much is drained by name: it gives back or commits what it holds, and goes by itself. Idle ones go first, those
+//     that have been idle for longest before the others. It is ended by force when it holds nothing and still does not go, or is not
+//     connected and so cannot be told; what holds something takes as long as that takes, or it would be run twice.
 // P4. A worker that never connects is as good as dead: it is ended and replaced.
-// P5. Workers that another master started count like this one's own, as soon as they are connected; and while the key of their
-//     session with the last owner stands they are expected, so that a takeover starts nobody twice. They are drained like the
+// P5. Workers that another master started count like this one's own, as soon as they are connected; and while they have
+//     a key in etcd, of their start or of their session with the last owner, they are expected, so that a takeover starts nobody twice. They are drained like the
 //     others, and ended by force by nobody but the master that started them.
 // P6. A worker with another number of slots than the spec has now counts as gone: it is drained, another takes its place.
+// P7. A pool never has more than its share of the cluster (share.ts), and starts nobody for whom the cluster has no room: workers
+//     that were told to go take room until they are gone.
 
-/** A worker that dies younger than this died young. */
-export const YOUNG_MS = 10_000;
-const BACKOFF_BASE_MS = 500;
-const BACKOFF_MAX_MS = 30_000;
-/** From so many young deaths on the pipeline is said to fail. */
-const FAILING_AFTER = 3;
-/** How soon to look again whether expected workers have come, or their keys have gone. */
-const EXPECTED_LOOK_MS = 1_000;
-/** A drained worker finishes a claim of some seconds, cuts and commits. */
+import type { Demand } from "./demand.ts";
+import { type Failures, failingOf, pausedUntil } from "./failures.ts";
+import { type Ask, share } from "./share.ts";
+
+/** How long a worker may have nothing to do before it goes. */
+export const IDLE_MS = 4_000;
+/** How soon to look again at work whose progress nobody tells. */
+const LOOK_MS = 1_000;
+/** How long a worker that was told to go and holds nothing may take. */
 export const DRAIN_MS_MAX = 60_000;
 export const CONNECT_MS_MAX = 60_000;
 
@@ -37,27 +43,35 @@ export interface WorkerView {
   readonly outdated: boolean;
   /** Claims that it holds, at both owners. */
   readonly claims: number;
+  /** Since when it holds none, as far as it was seen; means nothing while it holds one. Milliseconds since 1970. */
+  readonly idleMs: number;
   /** Since when it could have connected: its creation, or when this master took the pipeline. Milliseconds since 1970. */
   readonly sinceMs: number;
 }
 
-/** Young deaths in a row. */
-export interface Failures {
-  readonly count: number;
-  readonly lastMs: number;
-  /** What the last one said, for people. */
-  readonly why: string;
-}
-
 export interface PoolView {
-  /** Workers that there shall be; 0 when the pipeline is stopped or gone. */
-  readonly wanted: number;
+  /** The most workers that its spec allows; 0 when the pipeline is stopped or gone. */
+  readonly limit: number;
+  readonly autoscaling: boolean;
+  readonly demand: Demand;
   readonly workers: readonly WorkerView[];
   readonly failures: Failures | null;
   readonly nowMs: number;
 }
 
+/** What the limit of the cluster leaves to a pool (P7). */
+export interface Room {
+  /** Workers that it may have. */
+  readonly share: number;
+  /** Processes that may be started. */
+  readonly free: number;
+}
+
 export interface PoolStep {
+  /** How many there shall be. */
+  readonly wanted: number;
+  /** What it may have of the cluster, as things are. */
+  readonly share: number;
   readonly create: number;
   /** Told to finish and go. */
   readonly drain: readonly string[];
@@ -66,88 +80,192 @@ export interface PoolStep {
   /** Look again at this time, whatever happens. */
   readonly atMs: number | undefined;
   /** What is done, for people; empty when all is as it shall be. */
-  readonly reason: string;
+  readonly doing: string;
+  /** Why there shall be so many, for people. */
+  readonly why: string;
   /** Why the pipeline cannot run; undefined: it can. */
   readonly failing: string | undefined;
 }
 
-export function decide(view: PoolView): PoolStep {
-  const lost = view.workers.filter((worker) => isLost(worker, view.nowMs)); // P4
-  const expected = view.workers.filter(isExpected).length; // P5
-  const outdated = view.workers.filter(({ outdated, connected, leaving }) => outdated && connected && !leaving); // P6
-  const staying = view.workers.filter(
-    (worker) => !worker.leaving && !lost.includes(worker) && !isExpected(worker) && !outdated.includes(worker),
+/** Decides all pools of a cluster, or of a master's part of it, with at most so many processes. Who has waited longest comes first. */
+export function decideAll(pools: ReadonlyMap<string, PoolView>, processesMax: number): Map<string, PoolStep> {
+  const crews = new Map([...pools].map(([name, view]) => [name, crewOf(view)]));
+  const asks = [...pools].map(([name, view]) => askOf(name, view, crews.get(name)));
+  let free = [...pools.values()].reduce((left, { workers }) => left - workers.length, processesMax);
+  const shares = share(asks, processesMax);
+  const spare = [...shares.values()].reduce((left, own) => left - own, processesMax);
+  const steps = new Map<string, PoolStep>();
+  for (const [name, own] of shares) {
+    const view = pools.get(name);
+    if (view === undefined) continue;
+    const step = decide(view, { share: own + spare, free: Math.max(0, free) }, crews.get(name));
+    free -= step.create;
+    steps.set(name, step);
+  }
+  return steps;
+}
+
+/** What the pool asks the cluster for. */
+export function askOf(pipeline: string, view: PoolView, crew: Crew = crewOf(view)): Ask {
+  const { limit, autoscaling, demand } = view;
+  if (autoscaling) return { pipeline, oldest: demand.oldest, ...wishOf(view, crew) };
+  // Workers that are there without work give way to those that have some (S4).
+  const need = Math.min(limit, Math.max(demand.useful, crew.busy));
+  return { pipeline, oldest: demand.oldest, need, keep: limit - need };
+}
+
+export function decide(view: PoolView, room: Room, crew: Crew = crewOf(view)): PoolStep {
+  const { nowMs, failures } = view;
+  const { staying, stale, lost, overdue } = crew;
+  const { need, keep } = wishOf(view, crew);
+  const wanted = Math.min(need + keep, room.share); // P7
+  const excess = staying.length - wanted;
+  const surplus = excess > 0 ? staying.toSorted(idleFirst).slice(0, excess) : []; // P1
+  const missing = Math.max(0, Math.min(need, room.share) - staying.length - crew.expected);
+  const waitUntilMs = missing > 0 ? pausedUntil(failures) : undefined; // P2
+  const paused = waitUntilMs !== undefined && waitUntilMs > nowMs;
+  const create = paused ? 0 : Math.min(missing, room.free);
+  const atMs = Math.min(
+    crew.atMs,
+    paused ? waitUntilMs : Number.POSITIVE_INFINITY,
+    view.autoscaling && view.demand.useful > 0 ? nowMs + LOOK_MS : Number.POSITIVE_INFINITY,
   );
-  const surplus = staying.toSorted(idleFirst).slice(0, Math.max(0, staying.length - view.wanted)); // P1
-  const overdue = view.workers.filter((worker) => isOverdue(worker, view.nowMs)); // P3
-  const missing = Math.max(0, view.wanted - staying.length - expected);
-  const waitUntilMs = missing > 0 ? pausedUntil(view.failures) : undefined; // P2
-  const paused = waitUntilMs !== undefined && waitUntilMs > view.nowMs;
+  const lingering = Math.max(0, Math.min(staying.length, wanted) - need);
   return {
-    create: paused ? 0 : missing,
-    drain: [...outdated, ...surplus.filter((worker) => worker.connected)].map((worker) => worker.id),
-    remove: [...lost, ...overdue, ...surplus.filter((worker) => worker.ours && !worker.connected)].map(({ id }) => id),
-    atMs: earliest(
-      [...(paused ? [waitUntilMs] : []), ...view.workers.flatMap((worker) => deadlines(worker, view.nowMs))],
-      view.nowMs,
-    ),
-    reason: reasonOf(view, missing, paused, Math.min(view.wanted, staying.length + expected)),
-    failing: view.wanted > 0 ? failingOf(view.failures) : undefined,
+    wanted,
+    share: room.share,
+    create,
+    drain: [...stale, ...surplus.filter(({ connected }) => connected)].map(({ id }) => id),
+    remove: [...lost, ...overdue, ...surplus.filter(({ ours, connected }) => ours && !connected)].map(({ id }) => id),
+    atMs: Number.isFinite(atMs) ? atMs : undefined,
+    doing: doingOf(crew, { missing, paused, create, wanted, died: failures?.why ?? "" }),
+    why: whyOf(view, room, { need, lingering }),
+    failing: view.limit > 0 ? failingOf(failures) : undefined,
   };
 }
 
-/** What a worker's end means for the next one. */
-export function afterExit(before: Failures | null, livedMs: number, why: string, nowMs: number): Failures | null {
-  if (livedMs >= YOUNG_MS) return null;
-  return { count: (before?.count ?? 0) + 1, lastMs: nowMs, why };
+/** P1: how many have work, and how many more may wait a while for some. */
+function wishOf(
+  { limit, autoscaling, demand }: PoolView,
+  crew: Crew,
+): { readonly need: number; readonly keep: number } {
+  if (!autoscaling) return { need: limit, keep: 0 };
+  const need = Math.min(limit, Math.max(demand.useful, crew.busy));
+  // Of those beyond, the ones that have been idle for longest come first.
+  const lingering = Math.max(0, crew.staying.length - need - crew.bored);
+  return { need, keep: Math.min(lingering, limit - need) };
 }
 
-/** P5: it is on its way here, as far as etcd knows. */
-function isExpected(worker: WorkerView): boolean {
-  return !worker.ours && !worker.connected;
+/** The workers of a pool, told apart in one go. */
+interface Crew {
+  /** Those that are here or on their way, and shall be. */
+  readonly staying: WorkerView[];
+  /** Of these: those that hold something, and those that have been idle for IDLE_MS. */
+  busy: number;
+  bored: number;
+  /** Those of other masters that are not here yet (P5). */
+  expected: number;
+  /** Those that are not connected yet. */
+  coming: number;
+  /** P6: they work with another number of slots. */
+  readonly stale: WorkerView[];
+  /** P4: they never came. */
+  readonly lost: WorkerView[];
+  /** P3: they do not go. */
+  readonly overdue: WorkerView[];
+  /** When the first of them changes its place here by time alone. */
+  atMs: number;
 }
 
-function isLost(worker: WorkerView, nowMs: number): boolean {
-  return worker.ours && !worker.connected && !worker.leaving && nowMs >= worker.sinceMs + CONNECT_MS_MAX;
+function crewOf({ workers, autoscaling, nowMs }: PoolView): Crew {
+  const crew: Crew = {
+    ...{ staying: [], busy: 0, bored: 0, expected: 0, coming: 0 },
+    ...{ stale: [], lost: [], overdue: [], atMs: Number.POSITIVE_INFINITY },
+  };
+  const lookAt = (ms: number) => {
+    if (ms > nowMs && ms < crew.atMs) crew.atMs = ms;
+  };
+  for (const worker of workers) {
+    const { ours, connected, leaving, outdated, sinceMs, idleMs } = worker;
+    if (leaving) {
+      const dueMs = ours ? overdueAt(worker, nowMs) : undefined; // P5
+      if (dueMs !== undefined && dueMs <= nowMs) crew.overdue.push(worker);
+      else if (dueMs !== undefined) lookAt(dueMs);
+      continue;
+    }
+    if (!connected) {
+      crew.coming++;
+      lookAt(ours ? sinceMs + CONNECT_MS_MAX : nowMs + LOOK_MS);
+    }
+    if (!connected && !ours) crew.expected++;
+    else if (!connected && nowMs >= sinceMs + CONNECT_MS_MAX) {
+      crew.coming--;
+      crew.lost.push(worker);
+    } else if (connected && outdated) crew.stale.push(worker);
+    else {
+      crew.staying.push(worker);
+      if (!isIdle(worker)) crew.busy++;
+      else if (nowMs >= idleMs + IDLE_MS) crew.bored++;
+      else if (autoscaling) lookAt(idleMs + IDLE_MS);
+    }
+  }
+  return crew;
 }
 
-function isOverdue({ ours, toldMs, connected }: WorkerView, nowMs: number): boolean {
-  // A session that is gone is not always a process that is gone: what was told to go has had its say.
-  return ours && toldMs !== undefined && (!connected || nowMs >= toldMs + DRAIN_MS_MAX);
+function isIdle({ claims }: WorkerView): boolean {
+  return claims === 0;
 }
 
-/** Of two that hold as much the one goes whose process is elsewhere: its end would not be seen here. */
+/**
+ * P3. When one that was told to go is ended by force; undefined: not by us. A session that is gone is not always a process that is gone:
+ * it has had its say. One that holds something is looked at again.
+ */
+function overdueAt(worker: WorkerView, nowMs: number): number | undefined {
+  const { toldMs, connected, idleMs } = worker;
+  if (toldMs === undefined) return undefined;
+  if (!connected) return nowMs;
+  return isIdle(worker) ? Math.max(toldMs, idleMs) + DRAIN_MS_MAX : nowMs + LOOK_MS;
+}
+
+/** P3. Of two that are alike the one goes whose process is elsewhere: its end would not be seen here. */
 function idleFirst(a: WorkerView, b: WorkerView): number {
-  const order = Number(a.connected) - Number(b.connected) || a.claims - b.claims || Number(a.ours) - Number(b.ours);
+  const [idleA, idleB] = [isIdle(a), isIdle(b)];
+  if (idleA !== idleB) return idleA ? -1 : 1;
+  const order = (idleA ? a.idleMs - b.idleMs : a.claims - b.claims) || Number(a.ours) - Number(b.ours);
   return order || (a.id < b.id ? -1 : 1);
 }
 
-/** The first replacement comes at once; so does that of the first young death. */
-function pausedUntil(failures: Failures | null): number | undefined {
-  if (failures === null || failures.count < 2) return undefined;
-  return failures.lastMs + Math.min(BACKOFF_MAX_MS, BACKOFF_BASE_MS * 2 ** (failures.count - 2));
+interface Doing {
+  readonly missing: number;
+  readonly paused: boolean;
+  readonly create: number;
+  readonly wanted: number;
+  /** Why the last one died. */
+  readonly died: string;
 }
 
-function failingOf(failures: Failures | null): string | undefined {
-  if (failures === null || failures.count < FAILING_AFTER) return undefined;
-  return `its workers end soon after they start, ${failures.count} times in a row; the last one: ${failures.why}`;
+function doingOf({ coming }: Crew, { missing, paused, create, wanted, died }: Doing): string {
+  if (missing > 0 && paused) return `the next worker is started later: ${died}`;
+  if (create > 0) return `starting ${create} of ${wanted} workers`;
+  if (missing > 0) return "waiting for room: the limit of the cluster is reached";
+  return coming > 0 ? `${coming} of ${wanted} workers are starting` : "";
 }
 
-function reasonOf(view: PoolView, missing: number, paused: boolean, staying: number): string {
-  if (missing > 0 && paused) return `the next worker is started later: ${view.failures?.why ?? ""}`;
-  if (missing > 0) return `starting ${missing} of ${view.wanted} workers`;
-  const here = view.workers.filter((worker) => worker.connected && !worker.leaving).length;
-  return here < staying ? `${staying - here} of ${view.wanted} workers are starting` : "";
-}
-
-function deadlines(worker: WorkerView, nowMs: number): number[] {
-  if (isExpected(worker)) return [nowMs + EXPECTED_LOOK_MS];
-  if (!worker.ours) return [];
-  if (worker.toldMs !== undefined) return [worker.toldMs + DRAIN_MS_MAX];
-  return worker.connected || worker.leaving ? [] : [worker.sinceMs + CONNECT_MS_MAX];
-}
-
-function earliest(times: readonly number[], nowMs: number): number | undefined {
-  const ahead = times.filter((time) => time > nowMs);
-  return ahead.length === 0 ? undefined : Math.min(...ahead);
+function whyOf(
+  { limit, autoscaling, demand }: PoolView,
+  { share }: Room,
+  { need, lingering }: { readonly need: number; readonly lingering: number },
+): string {
+  if (limit === 0) return "the pipeline is stopped or deleted";
+  if (share < need) {
+    const could = autoscaling ? `could use ${need} (${demand.what})` : `is to have ${need}`;
+    return `the limit of the cluster leaves ${share} to this pipeline, which ${could}`;
+  }
+  if (!autoscaling) return "as parallelism_spec says; autoscaling is off";
+  const idle = lingering > 0 ? `; ${lingering} had work until a moment ago` : "";
+  if (demand.useful === 0 && need === 0) return `nothing to do${idle}`;
+  if (demand.useful > limit) return `${demand.what} to do, for which parallelism_spec allows ${limit}`;
+  const what = demand.useful === 0 ? "nothing new" : demand.what;
+  const held = need > demand.useful ? `, on ${need} workers that are still at it` : "";
+  return `${what} to do${held}${idle}`;
 }

@@ -1,163 +1,195 @@
-// The loop of one pool: looks at what is there, decides, applies. Woken by whatever changes what it looks at.
+// One pool: what is remembered of its workers between two looks, and how what was decided is applied.
 
 import type { ConnectedWorker, Dispatcher } from "@sheaf/ledger";
 import type { Provisioner, WorkerExit, WorkerHandle } from "@sheaf/provision";
 import { messageOf } from "@sheaf/runtime";
-import type { World } from "../context.ts";
-import { WakeLoop } from "../wake-loop.ts";
-import { afterExit, decide, type Failures, type PoolStep, type WorkerView } from "./decide.ts";
+import { type AnnounceDeps, announce } from "./announce.ts";
+import type { PoolStep, PoolView, WorkerView } from "./decide.ts";
+import { type Demand, NO_DEMAND } from "./demand.ts";
+import { afterExit, type Failures } from "./failures.ts";
+import type { PoolStatus } from "./status.ts";
 
 export interface Addresses {
   readonly masters: readonly string[];
   readonly mergers: readonly string[];
 }
 
+/** What the pool shall be. */
 export interface Wanted {
-  readonly workers: number;
+  /** The most workers that it may have; 0: none. */
+  readonly limit: number;
+  readonly autoscaling: boolean;
   /** Commands that each runs at a time. */
   readonly slots: number;
+  readonly demand: Demand;
   /** Since when it is this master's to say: no worker can have connected before. Milliseconds since 1970. */
   readonly sinceMs: number;
 }
 
-export interface PoolDeps {
-  readonly world: World;
-  readonly provisioner: Provisioner;
-  readonly dispatcher: Pick<Dispatcher, "workers" | "drainWorker" | "workerExited">;
-  /** What the pool shall be; undefined: not this master's to say, now. */
-  readonly wanted: (pool: string) => Promise<Wanted | undefined>;
-  /** Where workers find masters and merge replicas. */
-  readonly addresses: () => Addresses;
+/** The pool of a pipeline that is gone, or stopped. */
+export const NOBODY: Wanted = { limit: 0, autoscaling: false, slots: 1, demand: NO_DEMAND, sinceMs: 0 };
+
+/** What there is, looked at once for all pools. */
+export interface Found {
+  /** Processes of this master. */
+  readonly here: readonly WorkerHandle[];
+  readonly sessions: readonly ConnectedWorker[];
+  /** Workers whose key stands in etcd: they are on their way here (P5). */
+  readonly expected: readonly string[];
+}
+
+export interface PoolDeps extends AnnounceDeps {
+  readonly provisioner: Pick<Provisioner, "create" | "remove">;
+  readonly dispatcher: Pick<Dispatcher, "drainWorker" | "workerExited">;
+  /** There is something to look at. */
+  readonly wake: () => void;
+  /** What `status` says is new. */
   readonly changed: (pool: string) => void;
 }
 
 /** How long a worker that is ended by force has for its last words. */
 const GRACE_MS = 5_000;
 const WORKER_ID_BYTES = 16;
-/** The keys of workers' sessions outlive their owner by the TTL of a session's lease, 15 s, and no longer. */
-const EXPECTED_MS_MAX = 20_000;
+/** Workers of a pool that are started at the same time. */
+const STARTS_MAX = 8;
+
+const NO_STATUS: PoolStatus = { wanted: 0, running: 0, ready: 0, draining: 0, limit: 0, share: 0, reason: "" };
+
+/** What was seen of a worker last. */
+interface Seen {
+  /** Since when it holds nothing, as far as was seen. */
+  readonly idleMs: number;
+  readonly given: number;
+  readonly connected: boolean;
+  /** When it was created, by its process; undefined: it runs elsewhere. */
+  readonly createdMs: number | undefined;
+}
 
 export class Pool {
   readonly name: string;
   readonly #deps: PoolDeps;
-  readonly #loop: WakeLoop;
   /** When each worker was told to go. */
   readonly #told = new Map<string, number>();
-  /** When each was created: the end of one says not how long it lived. */
-  readonly #createdMs = new Map<string, number>();
+  readonly #seen = new Map<string, Seen>();
+  /** When the creation of those began that were not listed yet. */
+  readonly #starting = new Map<string, number>();
+  /** Those that are known to have ended, whatever their key says. Empty as soon as nobody is expected. */
+  readonly #ended = new Set<string>();
   #failures: Failures | null = null;
-  #reason = "";
+  #slots = 1;
+  #status = NO_STATUS;
+  #doing = "";
   #failing: string | undefined;
-  #empty = false;
+  #view: PoolView | undefined;
 
   constructor(deps: PoolDeps, name: string) {
     this.#deps = deps;
     this.name = name;
-    const { clock, random, log } = deps.world;
-    this.#loop = new WakeLoop({ name: `pool ${name}`, clock, random, log, step: () => this.#step() });
+  }
+
+  get status(): PoolStatus {
+    return this.#status;
   }
 
   /** What is being done, for people; empty when all is as it shall be. */
-  get reason(): string {
-    return this.#reason;
+  get doing(): string {
+    return this.#doing;
   }
 
   get failing(): string | undefined {
     return this.#failing;
   }
 
+  /** Processes and sessions, those that leave among them. */
+  get size(): number {
+    return this.#view?.workers.length ?? 0;
+  }
+
   /** No worker of it lives, and none is wanted. */
   get empty(): boolean {
-    return this.#empty;
-  }
-
-  wake(): void {
-    this.#loop.wake();
-  }
-
-  stop(): Promise<void> {
-    return this.#loop.stop();
+    return this.#view?.limit === 0 && this.size === 0;
   }
 
   exited(exit: WorkerExit): void {
     const nowMs = this.#nowMs();
-    const livedMs = nowMs - (this.#createdMs.get(exit.id) ?? 0);
-    this.#createdMs.delete(exit.id);
+    const livedMs = nowMs - (this.#seen.get(exit.id)?.createdMs ?? this.#starting.get(exit.id) ?? 0);
+    this.#starting.delete(exit.id);
+    this.#seen.delete(exit.id);
+    this.#ended.add(exit.id);
     const told = this.#told.delete(exit.id);
-    if (!exit.asked && !told) {
-      this.#deps.dispatcher.workerExited(this.name, exit.id); // L9: it is gone for certain
-      const why = describeExit(exit);
-      this.#failures = afterExit(this.#failures, livedMs, why, nowMs);
-      this.#deps.world.log.warn({ pool: this.name, worker: exit.id, livedMs }, `a worker ended: ${why}`);
-    }
-    this.wake();
+    if (exit.asked || told) return;
+    this.#deps.dispatcher.workerExited(this.name, exit.id); // L9: it is gone for certain
+    const why = describeExit(exit);
+    this.#failures = afterExit(this.#failures, livedMs, why, nowMs);
+    this.#deps.world.log.warn({ pool: this.name, worker: exit.id, livedMs }, `a worker ended: ${why}`);
   }
 
-  async #step(): Promise<number | undefined> {
-    const wanted = await this.#deps.wanted(this.name);
-    if (wanted === undefined) return undefined;
-    const here = (await this.#deps.provisioner.list()).filter((worker) => worker.pool === this.name);
-    const sessions = new Map(this.#deps.dispatcher.workers(this.name).map((each) => [each.worker, each]));
-    const there = new Set([...here.map(({ id }) => id), ...sessions.keys()]);
-    const expected = there.size < wanted.workers ? await this.#expected(wanted.sinceMs) : [];
-    const workers = this.#views(here, sessions, expected, wanted);
+  /** Takes in what there is. */
+  look(wanted: Wanted, found: Found): PoolView {
+    const { limit, autoscaling, demand, slots } = wanted;
+    const workers = this.#workers(wanted, found);
     if (workers.some((worker) => worker.connected && !worker.leaving)) this.#failures = null; // P2
-    const nowMs = this.#nowMs();
-    const step = decide({ wanted: wanted.workers, workers, failures: this.#failures, nowMs });
-    this.#empty = wanted.workers === 0 && here.length === 0;
-    const known = this.#deps.addresses();
+    // One that was told to go and has a new session since: that does not know of it.
+    for (const { worker, draining } of found.sessions) {
+      if (!draining && this.#told.has(worker)) this.#deps.dispatcher.drainWorker(this.name, worker);
+    }
+    this.#slots = slots;
+    this.#view = { limit, autoscaling, demand, workers, failures: this.#failures, nowMs: this.#nowMs() };
+    return this.#view;
+  }
+
+  /** Does what was decided by the last look. Without merge replicas nobody is started, who would not know where to go. */
+  take(step: PoolStep, known: Addresses): void {
     const blind = step.create > 0 && known.mergers.length === 0;
-    this.#tell(blind ? "waiting for a merge replica, to tell workers where it is" : step.reason, step.failing);
-    await this.#apply(blind ? { ...step, create: 0 } : step, known, wanted.slots);
-    return step.atMs === undefined ? undefined : Math.max(0, step.atMs - nowMs);
+    const applied = blind
+      ? { ...step, create: 0, doing: "waiting for a merge replica, to tell workers where it is" }
+      : step;
+    this.#tell(applied);
+    this.#apply(applied, known);
   }
 
-  /** Workers whose session with the last owner still has its key: they are on their way here (P5). */
-  async #expected(sinceMs: number): Promise<string[]> {
-    if (this.#nowMs() > sinceMs + EXPECTED_MS_MAX) return [];
-    const { etcd, keys } = this.#deps.world;
-    const { kvs } = await etcd.list(keys.workers(this.name), { keysOnly: true });
-    return kvs.flatMap(({ key }) => {
-      const parsed = keys.parse(key);
-      return parsed?.of === "worker" ? [parsed.worker] : [];
-    });
-  }
-
-  #views(
-    here: readonly WorkerHandle[],
-    sessions: ReadonlyMap<string, ConnectedWorker>,
-    expected: readonly string[],
-    { sinceMs, slots }: Wanted,
-  ): WorkerView[] {
-    const isOutdated = (session: ConnectedWorker | undefined) => session !== undefined && session.slots !== slots;
-    const ours = here.map(({ id, state, createdAt }): WorkerView => {
-      const session = sessions.get(id);
-      this.#createdMs.set(id, createdAt);
+  #workers({ sinceMs, slots }: Wanted, { here, sessions, expected }: Found): WorkerView[] {
+    const byId = new Map(sessions.map((each) => [each.worker, each]));
+    const known = new Map(here.map((each) => [each.id, each]));
+    for (const id of known.keys()) this.#starting.delete(id);
+    if (expected.length === 0) this.#ended.clear();
+    const coming = expected.filter((id) => !this.#ended.has(id));
+    const ids = new Set([...known.keys(), ...this.#starting.keys(), ...byId.keys(), ...coming]);
+    for (const id of this.#told.keys()) if (!ids.has(id)) this.#told.delete(id);
+    for (const id of this.#seen.keys()) if (!ids.has(id)) this.#seen.delete(id);
+    return [...ids].map((id) => {
+      const [handle, session] = [known.get(id), byId.get(id)];
+      const createdMs = handle?.createdAt ?? this.#starting.get(id);
+      const isStopping = handle?.state === "stopping";
+      const bornMs = Math.max(createdMs ?? 0, sinceMs);
       return {
         id,
-        ours: true,
-        leaving: state === "stopping" || this.#told.has(id),
-        toldMs: state === "stopping" ? undefined : this.#told.get(id),
+        ours: createdMs !== undefined,
+        leaving: isStopping || this.#told.has(id),
+        toldMs: isStopping ? undefined : this.#told.get(id),
         connected: session !== undefined,
-        outdated: isOutdated(session),
-        claims: claimsOf(session),
-        sinceMs: Math.max(createdAt, sinceMs),
+        outdated: session !== undefined && session.slots !== slots,
+        claims: (session?.claims ?? 0) + (session?.claimsElsewhere ?? 0),
+        idleMs: this.#idleSince(id, session, createdMs, bornMs),
+        sinceMs: bornMs,
       };
     });
-    const known = new Set(here.map(({ id }) => id));
-    const others = new Set([...sessions.keys(), ...expected].filter((id) => !known.has(id)));
-    for (const id of this.#told.keys()) if (!known.has(id) && !others.has(id)) this.#told.delete(id);
-    const elsewhere = [...others].map((id): WorkerView => {
-      const [session, toldMs] = [sessions.get(id), this.#told.get(id)];
-      const [connected, claims] = [session !== undefined, claimsOf(session)];
-      const outdated = isOutdated(session);
-      return { id, ours: false, leaving: toldMs !== undefined, toldMs, connected, outdated, claims, sinceMs };
-    });
-    return [...ours, ...elsewhere];
   }
 
-  async #apply({ create, drain, remove }: PoolStep, known: Addresses, slots: number): Promise<void> {
-    const { provisioner, dispatcher, world } = this.#deps;
+  /** It is idle since it was seen to be, if it was given nothing in between. */
+  #idleSince(id: string, session: ConnectedWorker | undefined, createdMs: number | undefined, bornMs: number): number {
+    const seen = this.#seen.get(id);
+    const given = session?.given ?? 0;
+    const connected = session !== undefined;
+    const isIdle = session === undefined || session.claims + session.claimsElsewhere === 0;
+    const stays = seen !== undefined && isIdle && seen.given === given && seen.connected === connected;
+    const idleMs = stays ? seen.idleMs : seen === undefined && !connected ? bornMs : this.#nowMs();
+    this.#seen.set(id, { idleMs, given, connected, createdMs });
+    return idleMs;
+  }
+
+  #apply({ create, drain, remove }: PoolStep, known: Addresses): void {
+    const { provisioner, dispatcher, world, wake } = this.#deps;
     for (const id of drain) {
       this.#told.set(id, this.#nowMs());
       dispatcher.drainWorker(this.name, id);
@@ -167,33 +199,57 @@ export class Pool {
       void provisioner
         .remove(id, { graceMs: GRACE_MS })
         .catch((error) => world.log.warn({ err: error, worker: id }, `cannot end a worker: ${messageOf(error)}`))
-        .finally(() => this.wake());
+        .finally(() => {
+          this.#starting.delete(id);
+          wake();
+        });
     }
-    let made = 0;
-    while (made < create && (await this.#create(known, slots))) made++;
-    // What was told and made has deadlines of its own.
-    if (drain.length + made > 0) this.wake();
+    if (create > 0) void this.#create(create, known);
+    // What was told has deadlines of its own.
+    else if (drain.length > 0) wake();
   }
 
-  /** False: it could not be started; that counts as a young death. */
-  async #create(known: Addresses, slots: number): Promise<boolean> {
+  /** Not waited for either. They count as soon as this is called; what fails in one go is one young death. */
+  async #create(count: number, known: Addresses): Promise<void> {
+    const ids = Array.from({ length: count }, () =>
+      Buffer.from(this.#deps.world.random.bytes(WORKER_ID_BYTES)).toString("hex"),
+    );
+    for (const id of ids) this.#starting.set(id, this.#nowMs());
+    for (let at = 0; at < ids.length; at += STARTS_MAX) {
+      if (await this.#startSome(ids.slice(at, at + STARTS_MAX), known)) continue;
+      for (const id of ids.slice(at)) this.#starting.delete(id);
+      break;
+    }
+    this.#deps.wake();
+  }
+
+  /** False: no others shall be started now. */
+  async #startSome(ids: readonly string[], known: Addresses): Promise<boolean> {
     const { provisioner, world } = this.#deps;
-    const id = Buffer.from(world.random.bytes(WORKER_ID_BYTES)).toString("hex");
     try {
-      await provisioner.create(this.name, { id, slots, ...known, store: world.store.url });
-      this.#createdMs.set(id, this.#nowMs());
-      return true;
+      await announce(this.#deps, this.name, ids);
+      const spec = { slots: this.#slots, ...known, store: world.store.url };
+      const started = await Promise.allSettled(ids.map((id) => provisioner.create(this.name, { id, ...spec })));
+      const failed = started.find((each) => each.status === "rejected");
+      if (failed === undefined) return true;
+      throw failed.reason;
     } catch (error) {
       this.#failures = afterExit(this.#failures, 0, messageOf(error), this.#nowMs());
       world.log.warn({ err: error, pool: this.name }, `cannot start a worker: ${messageOf(error)}`);
-      this.wake();
       return false;
     }
   }
 
-  #tell(reason: string, failing: string | undefined): void {
-    if (this.#reason === reason && this.#failing === failing) return;
-    this.#reason = reason;
+  /** As it is when the step is taken. */
+  #tell({ wanted, share, create, drain, remove, why, doing, failing }: PoolStep): void {
+    const { workers = [], limit = 0 } = this.#view ?? {};
+    const go = new Set([...drain, ...remove]);
+    const staying = workers.filter(({ id, leaving }) => !leaving && !go.has(id));
+    const ready = staying.filter(({ connected }) => connected).length;
+    const counts = { running: staying.length + create, ready, draining: workers.length - staying.length };
+    this.#status = { wanted, ...counts, limit, share: Math.min(share, limit), reason: why };
+    if (this.#doing === doing && this.#failing === failing) return;
+    this.#doing = doing;
     this.#failing = failing;
     this.#deps.changed(this.name);
   }
@@ -201,10 +257,6 @@ export class Pool {
   #nowMs(): number {
     return Math.floor(this.#deps.world.clock.wall());
   }
-}
-
-function claimsOf(session: ConnectedWorker | undefined): number {
-  return (session?.claims ?? 0) + (session?.claimsElsewhere ?? 0);
 }
 
 /** "exit code 2: the port is in use": code, and the last line that it wrote. */

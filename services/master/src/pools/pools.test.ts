@@ -1,111 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { keysOf } from "@sheaf/etcd";
-import { api, state } from "@sheaf/proto";
-import type { Provisioner, WorkerExit, WorkerHandle, WorkerSpec } from "@sheaf/provision";
-import { resourceExhausted, testLogger } from "@sheaf/runtime";
-import { message, type TestCluster, type TestMaster, testEtcd } from "../master.test-kit.ts";
-import { Mirror } from "../mirror/mirror.ts";
-import { YOUNG_MS } from "./decide.ts";
-import { Pools } from "./pools.ts";
+import { api } from "@sheaf/proto";
+import { message, type TestMaster, testEtcd } from "../master.test-kit.ts";
+import { YOUNG_MS } from "./failures.ts";
+import { begun, FakeProvisioner, piped, soon } from "./pools.test-kit.ts";
 
 const etcd = testEtcd();
 
-/** A place for workers where nothing runs. */
-class FakeProvisioner implements Provisioner {
-  readonly workers = new Map<string, WorkerHandle & { readonly spec: WorkerSpec }>();
-  readonly #listeners = new Set<(exit: WorkerExit) => void>();
-  #changed = Promise.withResolvers<void>();
-  created = 0;
-  broken = false;
-
-  async list() {
-    return [...this.workers.values()];
-  }
-
-  async create(pool: string, spec: WorkerSpec): Promise<void> {
-    this.created++;
-    if (this.broken) throw resourceExhausted("NO_ROOM", "the machine has no room");
-    this.workers.set(spec.id, { id: spec.id, pool, state: "running", createdAt: Date.now(), spec });
-    this.#tell();
-  }
-
-  async remove(id: string): Promise<void> {
-    this.end(id, { asked: true });
-  }
-
-  /** The process of a worker ends. */
-  end(id: string, fields: Partial<WorkerExit> = {}): void {
-    const worker = this.workers.get(id);
-    if (!this.workers.delete(id) || worker === undefined) return;
-    const exit = { id, pool: worker.pool, asked: false, code: 0, signal: undefined, logTail: "", ...fields };
-    for (const listener of this.#listeners) listener(exit);
-    this.#tell();
-  }
-
-  /** It seems to have been created that long ago. */
-  age(id: string, ms: number): void {
-    const worker = this.workers.get(id) ?? assert.fail();
-    this.workers.set(id, { ...worker, createdAt: worker.createdAt - ms });
-  }
-
-  of(pool: string): WorkerHandle[] {
-    return [...this.workers.values()].filter((worker) => worker.pool === pool);
-  }
-
-  /** Resolves when the pool has so many. */
-  async has(pool: string, count: number): Promise<string[]> {
-    while (this.of(pool).length !== count) await this.#changed.promise;
-    return this.of(pool).map((worker) => worker.id);
-  }
-
-  #tell(): void {
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers();
-  }
-
-  nodes() {
-    return 1;
-  }
-
-  onExit(listener: (exit: WorkerExit) => void) {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
-  async close() {}
-}
-
-async function begun(cluster: TestCluster, place = new FakeProvisioner()) {
-  const master = await cluster.master();
-  const { world } = master;
-  const mergers = new Mirror({
-    etcd: world.etcd,
-    log: testLogger(),
-    prefix: world.keys.mergers(),
-    schema: state.ReplicaRecordSchema,
-  });
-  await mergers.start();
-  const pools = new Pools({
-    world,
-    provisioner: place,
-    dispatcher: master.dispatcher,
-    owners: master.owners,
-    pipelines: master.pipelinesMirror,
-    mergers,
-    addresses: () => ({ masters: ["127.0.0.1:1"], mergers: ["127.0.0.1:2"] }),
-    changed: () => {},
-  });
-  await pools.start();
-  return { master, place, pools, [Symbol.asyncDispose]: () => pools.stop().then(() => mergers.stop()) };
-}
-
 const three = { parallelismSpec: { constant: 3n } as never };
-
-async function piped(master: TestMaster, name: string, parts = {}) {
-  await master.createRepo(`${name}-in`);
-  await master.createPipeline(name, `${name}-in`, parts);
-}
 
 /** Gives the pipeline "words" another number of workers. */
 function update(master: TestMaster, constant: bigint) {
@@ -174,8 +77,7 @@ describe("pools", () => {
     );
     const [id] = await all.place.has("words", 1);
     all.master.dispatcher.connect("words", id ?? "");
-    await settled();
-    assert.equal(all.pools.failing("words"), undefined, "one that connects ends that");
+    await soon(() => assert.equal(all.pools.failing("words"), undefined, "one that connects ends that"));
   });
 
   it("one bad pipeline does not stop the others", async () => {
@@ -184,7 +86,7 @@ describe("pools", () => {
     await using all = await begun(cluster, place);
     place.broken = true;
     await piped(all.master, "bad");
-    await settled();
+    await soon(() => assert.ok(place.created > 0));
     place.broken = false;
     await piped(all.master, "good", three);
     await place.has("good", 3);
@@ -197,8 +99,7 @@ describe("pools", () => {
     const [id = ""] = await all.place.has("words", 1);
     all.master.dispatcher.connect("words", id);
     await all.master.pipelines.stopPipeline(message(api.StopPipelineRequestSchema, { name: "words" }));
-    await settled();
-    assert.deepEqual(all.master.dispatcher.drained, [id]);
+    await soon(() => assert.deepEqual(all.master.dispatcher.drained, [id]));
     all.master.dispatcher.disconnect(id);
     all.place.end(id);
     assert.deepEqual(all.master.dispatcher.exited, [], "it was told to go: no loss");
@@ -215,10 +116,95 @@ describe("pools", () => {
     const ids = await all.place.has("words", 3);
     ids.forEach((id, i) => all.master.dispatcher.connect("words", id, { claims: i === 1 ? 0 : 1 }));
     await update(all.master, 2n);
-    await settled();
-    assert.deepEqual(all.master.dispatcher.drained, [ids[1]]);
+    await soon(() => assert.deepEqual(all.master.dispatcher.drained, [ids[1]]));
     await update(all.master, 5n);
     await all.place.has("words", 6); // the drained one is still on its way out
+  });
+
+  it("one whose workers are being started for ever stops no other", async () => {
+    await using cluster = await etcd.cluster();
+    await using all = await begun(cluster);
+    all.place.hung = "bad";
+    await piped(all.master, "bad");
+    await soon(() => assert.equal(all.pools.status("bad")?.running, 1));
+    await piped(all.master, "good", three);
+    await all.place.has("good", 3);
+    assert.equal(all.place.created, 4, "and is not started twice");
+  });
+
+  it("ask etcd nothing when nothing has changed, however often they look", async () => {
+    await using cluster = await etcd.cluster();
+    let calls = 0;
+    const counted = new Proxy(cluster.etcd, {
+      get(target, name) {
+        const value = Reflect.get(target, name, target) as unknown;
+        if (typeof value !== "function") return value;
+        return (...args: unknown[]) => {
+          calls++;
+          return Reflect.apply(value, target, args) as unknown;
+        };
+      },
+    });
+    await using all = await begun(cluster, new FakeProvisioner(), 1_000, counted);
+    await piped(all.master, "words", three);
+    for (const id of await all.place.has("words", 3)) all.master.dispatcher.connect("words", id);
+    await soon(() => assert.equal(all.pools.status("words")?.ready, 3));
+    const [before, lists] = [calls, all.place.lists];
+    for (let i = 0; all.place.lists < lists + 20; i++) {
+      all.place.resize(1 + (i % 2));
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    assert.equal(calls, before);
+  });
+
+  it("follow the nodes when a pipeline has a coefficient", async () => {
+    await using cluster = await etcd.cluster();
+    await using all = await begun(cluster);
+    await piped(all.master, "words", { parallelismSpec: { coefficient: 1.5 } as never });
+    await all.place.has("words", 1);
+    all.place.resize(3);
+    const ids = await all.place.has("words", 4);
+    for (const id of ids) all.master.dispatcher.connect("words", id);
+    all.place.resize(2);
+    await soon(() => assert.equal(all.master.dispatcher.drained.length, 1));
+    assert.equal(all.pools.status("words")?.limit, 3);
+  });
+
+  it("never have more than the cluster's limit, leaving ones counted; each has one before one has two", async () => {
+    await using cluster = await etcd.cluster();
+    await using all = await begun(cluster, new FakeProvisioner(), 3);
+    await piped(all.master, "a", three);
+    const ids = await all.place.has("a", 3);
+    for (const id of ids) all.master.dispatcher.connect("a", id, { claims: 1 });
+    // What it asks for beyond its work is not needed where another has work.
+    await piped(all.master, "b", three);
+    await all.master.put("b-in", { "/x": "1" });
+    await all.master.put("a-in", { "/x": "1" });
+    await soon(() => assert.equal(all.master.dispatcher.drained.length, 1));
+    const [gone = ""] = all.master.dispatcher.drained;
+    assert.match(all.pools.doing("b"), /waiting for room/);
+    assert.equal(all.place.of("b").length, 0);
+    all.master.dispatcher.disconnect(gone);
+    all.place.end(gone);
+    await all.place.has("b", 1);
+    assert.match(all.pools.status("a")?.reason ?? "", /^the limit of the cluster leaves 2 to this pipeline/);
+    assert.equal(all.place.workers.size, 3);
+  });
+
+  it("leave to other masters what is theirs of the cluster's limit, by what etcd shows", async () => {
+    await using cluster = await etcd.cluster();
+    await using all = await begun(cluster, new FakeProvisioner(), 4);
+    all.master.dispatcher.elsewhere.add("b");
+    await piped(all.master, "b", three);
+    await piped(all.master, "a", three);
+    await all.place.has("a", 2);
+    assert.equal(all.pools.status("b"), undefined);
+    await all.master.put("a-in", { "/x": "1" });
+    await all.place.has("a", 3); // those of b are not known to have work
+    for (const id of all.place.workers.keys()) all.master.dispatcher.connect("a", id);
+    await all.master.pipelines.stopPipeline(message(api.StopPipelineRequestSchema, { name: "b" }));
+    await soon(() => assert.equal(all.pools.status("a")?.share, 3));
+    assert.deepEqual(all.master.dispatcher.drained, []);
   });
 
   it("end the workers of a pipeline that is deleted", async () => {
@@ -246,7 +232,7 @@ describe("pools", () => {
     const made = place.created;
     await using after = await begun(cluster, place);
     await place.has("deleted", 0);
-    await settled();
+    await soon(() => assert.equal(after.pools.status("words")?.running, 3));
     assert.equal(place.of("words").length, 3);
     assert.equal(place.created, made, "no doubles");
     void after;
@@ -270,9 +256,42 @@ describe("pools", () => {
     const [own = ""] = await after.place.has("words", 1);
     after.master.dispatcher.connect("words", own, { claims: 1 });
     await update(after.master, 1n);
-    await settled();
-    assert.deepEqual(after.master.dispatcher.drained.toSorted(), [one, two]);
+    await soon(() => assert.deepEqual(after.master.dispatcher.drained.toSorted(), [one, two]));
     assert.equal(after.place.created, 1);
+  });
+
+  it("after a takeover, workers that the last master was just starting are waited for as well", async () => {
+    await using cluster = await etcd.cluster();
+    const [first, second] = [new FakeProvisioner(), new FakeProvisioner()];
+    const ids: string[] = [];
+    {
+      await using before = await begun(cluster, first);
+      await piped(before.master, "words", three);
+      ids.push(...(await first.has("words", 3)));
+      await before.pools.stop();
+      await before.master.stop();
+    }
+    await using after = await begun(cluster, second);
+    await soon(() => assert.equal(after.pools.status("words")?.running, 3));
+    assert.equal(second.created, 0);
+    const listed = await after.master.cluster.listWorkers(message(api.ListWorkersRequestSchema, {}));
+    assert.deepEqual(listed.workers, [], "they are not connected");
+    for (const id of ids) after.master.dispatcher.connect("words", id);
+    await soon(() => assert.equal(after.pools.status("words")?.ready, 3));
+    assert.equal(second.created, 0);
+  });
+
+  it("start nobody once the pipeline is another master's, known or not", async () => {
+    await using cluster = await etcd.cluster();
+    await using all = await begun(cluster);
+    await piped(all.master, "words");
+    await all.place.has("words", 1);
+    const value = new Uint8Array();
+    await cluster.etcd.txn({ compare: [], then: [{ put: keysOf(cluster.name).owner("words"), value }] });
+    all.place.resize(2);
+    all.place.end((await all.place.has("words", 1))[0] ?? "");
+    await soon(() => assert.match(all.pools.doing("words"), /it changes hands/));
+    assert.equal(all.place.created, 1);
   });
 
   it("a worker that lived long enough is no young death", async () => {
@@ -283,7 +302,7 @@ describe("pools", () => {
       const [id = ""] = await all.place.has("words", 1);
       all.place.age(id, YOUNG_MS);
       all.master.dispatcher.connect("words", id);
-      await settled();
+      await soon(() => assert.equal(all.pools.status("words")?.ready, 1));
       all.master.dispatcher.disconnect(id);
       all.place.end(id, { code: 1 });
     }
@@ -291,8 +310,3 @@ describe("pools", () => {
     assert.equal(all.pools.failing("words"), undefined);
   });
 });
-
-/** The loops have run through whatever woke them: they wait for nothing but etcd and this process. */
-async function settled(): Promise<void> {
-  for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve));
-}

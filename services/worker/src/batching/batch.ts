@@ -18,10 +18,12 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Clock, messageOf, type Timer } from "@sheaf/runtime";
+import { jobEnvironment } from "../datum/environment.ts";
 import { type Failure, fitMessage } from "../datum/outcome.ts";
 import type { Ended, Run } from "../launcher/slot.ts";
 import type { DatumRun, TryEnded, Waiting } from "../process/datum-run.ts";
 import type { ProcessJob } from "../process/job.ts";
+import type { GivenFolders } from "../scratch/given-folders.ts";
 import { Channel } from "./channel.ts";
 import { type Answer, parseAnswer } from "./line.ts";
 
@@ -33,8 +35,9 @@ const WAIT_MS_MAX = 5_000;
 const STRAY_CHARS_MAX = 2_048;
 
 export interface BatchOptions {
-  /** Folders of its commands are made in here. */
+  /** Folders of its commands are made in here, or there if they are another user's. */
   readonly folder: string;
+  readonly given: GivenFolders;
   readonly waiting: Waiting;
   readonly clock: Clock;
   /** From the end of its input, a command has so long to end. */
@@ -137,9 +140,11 @@ export class Batch {
     const { job, command } = first;
     if (job !== this.#lastJob) this.#waitMs = 0;
     this.#lastJob = job;
-    const folder = `${this.#options.folder}/${this.#lives++}`;
-    mkdirSync(dirname(folder), { recursive: true });
-    const channel = new Channel({ folder, clock, onLine: (line) => this.#onLine(life, line) });
+    const own = `${this.#options.folder}/${this.#lives++}`;
+    mkdirSync(dirname(own), { recursive: true });
+    const { path, seen: folder } = job.user === undefined ? { path: own, seen: own } : this.#options.given.reserve();
+    const onLine = (line: string) => this.#onLine(life, line);
+    const channel = new Channel({ folder: path, seen: folder, user: job.user, clock, onLine });
     const run: Run = {
       command: { ...command, folder, datum: command.folder, env: new Map([...environmentOf(job), ...channel.env]) },
       timeoutMs: undefined,
@@ -276,9 +281,9 @@ export class Batch {
 }
 
 /** What the command is given at its start: all that is the same for every datum of the job. */
-function environmentOf({ work }: ProcessJob): [string, string][] {
+function environmentOf({ work, user }: ProcessJob): [string, string][] {
   return [
-    ...Object.entries(work.spec?.transform?.env ?? {}),
+    ...jobEnvironment(work, user),
     ["SHEAF_JOB_ID", work.job],
     ["SHEAF_PIPELINE", work.pipeline],
     ["PACH_JOB_ID", work.job],

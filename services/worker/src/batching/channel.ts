@@ -1,8 +1,9 @@
 /** What lies between a worker and one life of a long-lived command: a folder with two FIFOs and the file of the variables. */
-import { closeSync, openSync, rmSync, writeSync } from "node:fs";
+import { chownSync, closeSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "@sheaf/runtime";
 import { FifoReader, FifoWriter, makeFifos } from "../launcher/fifos.ts";
+import type { User } from "../user/user.ts";
 import { datumLine, variablesFile } from "./line.ts";
 
 const LF = 0x0a;
@@ -12,6 +13,10 @@ const LINE_BYTES_MAX = 64 * 1024;
 export interface ChannelOptions {
   /** Made here, and removed by `close`. The command starts in it. */
   readonly folder: string;
+  /** How the command names it. */
+  readonly seen: string;
+  /** Whose it becomes; undefined: the worker's own. */
+  readonly user: User | undefined;
   readonly clock: Clock;
   /** A line of the command, without its end. */
   readonly onLine: (line: string) => void;
@@ -28,21 +33,26 @@ export class Channel {
   #hasEnded = false;
 
   constructor(options: ChannelOptions) {
-    const { folder, clock } = options;
+    const { folder, seen, user, clock } = options;
     this.#options = options;
     makeFifos(folder, ["datums", "results"]);
     this.#datums = new FifoWriter(folder, "datums", clock);
     this.#results = new FifoReader(folder, "results", (bytes) => this.#onBytes(bytes));
-    this.#file = join(folder, "datum.env");
-    this.#fd = openSync(this.#file, "wx", 0o644);
+    this.#file = join(seen, "datum.env");
+    const file = join(folder, "datum.env");
+    this.#fd = openSync(file, "wx", 0o644);
+    // Last: until then nobody else may put anything here.
+    if (user === undefined) return;
+    for (const each of [join(folder, "datums"), join(folder, "results"), file, folder])
+      chownSync(each, user.uid, user.gid);
   }
 
   /** What the command must know to find it. */
   get env(): readonly (readonly [string, string])[] {
-    const { folder } = this.#options;
+    const { seen } = this.#options;
     return [
-      ["SHEAF_DATUMS", join(folder, "datums")],
-      ["SHEAF_RESULTS", join(folder, "results")],
+      ["SHEAF_DATUMS", join(seen, "datums")],
+      ["SHEAF_RESULTS", join(seen, "results")],
     ];
   }
 

@@ -28,6 +28,8 @@ export interface Places {
   readonly out: string;
   /** Holds out/ and the inputs. The folder that holds it lies where no link is above it, and the command may not change that. */
   readonly pfs: string;
+  /** Where the command found `pfs`, beside there and at /pfs. */
+  readonly seen?: string;
   /** The content of an input that is not here, by its path below `pfs`: "in/a/b". */
   readonly absent?: (path: string) => store.FileEntry | undefined;
 }
@@ -50,6 +52,8 @@ const SMALL_FOLDER_BYTES = 64 * 1024;
 /** Entries that are read from a larger folder at a time. */
 const FOLDER_BUFFER = 256;
 const SLASH = Buffer.from("/");
+/** Where a command sees its datum, if it may be mounted. */
+const PFS = "/pfs";
 
 interface Folder {
   /** In the output: "" for the top, or "/a". */
@@ -156,7 +160,8 @@ class Walk {
   #addLink(folder: Folder, path: string, name: Buffer): Failure | undefined {
     const at = bytesOf(folder.source);
     const pfs = bytesOf(this.#places.pfs);
-    const target = targetOf(at, name.toString("latin1"), pfs);
+    const { seen = PFS } = this.#places;
+    const target = targetOf(at, name.toString("latin1"), pfs, [PFS, seen]);
     const escapes = (detail: string) => ({
       reason: "SYMLINK_ESCAPE",
       message: `the output ${show(path)} is a symbolic link ${detail}`,
@@ -254,6 +259,13 @@ function escaped(bytes: Uint8Array): string {
 export function aboveLimit(bytes: number, limit: number | undefined): Failure | undefined {
   if (limit === undefined || bytes <= limit) return undefined;
   return tooLarge(`the output has ${bytes} bytes; resource_limits.disk allows ${limit}`);
+}
+
+/** Of a command that runs and has written more than `limit`. */
+export function aboveWhileRunning(limit: number): Failure {
+  return tooLarge(
+    `the command had written more than the ${limit} bytes that resource_limits.disk allows, and was ended`,
+  );
 }
 
 function tooLarge(message: string): Failure {

@@ -1,7 +1,7 @@
 // Puts the files of a datum where the command will see them. Small-file I/O is synchronous: through the thread pool it costs
 // twice as much (reference figures in the README), and this thread has nothing else to answer for.
 
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import type { SegmentReader } from "@sheaf/files";
 import type { store } from "@sheaf/proto";
@@ -10,6 +10,7 @@ import type { DatumFolder } from "../scratch/datum-folders.ts";
 import type { InputFile } from "./input-modes.ts";
 import { type FifoPool, LAZY_FILES_MAX } from "./lazy-files.ts";
 import { type Failure, fitMessage } from "./outcome.ts";
+import { writeBytes } from "./write-bytes.ts";
 
 export type Downloaded =
   | { readonly kind: "ready"; readonly bytes: number }
@@ -60,8 +61,8 @@ async function writeFile(path: string, file: store.FileEntry, reader: SegmentRea
   const fd = openSync(path, "wx", modeOf(file));
   try {
     let bytes = 0;
-    for await (const piece of reader.read(file.segments)) {
-      for (let at = 0; at < piece.length; ) at += writeSync(fd, piece, at);
+    for await (const piece of reader.lend(file.segments)) {
+      writeBytes(fd, piece);
       bytes += piece.length;
     }
     return bytes;

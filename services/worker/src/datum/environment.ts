@@ -1,6 +1,7 @@
 // What a command sees around it. Pure.
 
 import type { store } from "@sheaf/proto";
+import type { User } from "../user/user.ts";
 import type { Failure } from "./outcome.ts";
 
 /** All that the user's command inherits of the worker's own environment: no address, no token, no credential. */
@@ -27,6 +28,12 @@ export function progressFile(folder: string): string {
   return `${folder}/progress`;
 }
 
+/** What is the same for all datums of a job: the spec's own, before that what the command's user finds at any login. */
+export function jobEnvironment(work: store.WorkInput, user: User | undefined): Map<string, string> {
+  const login = user === undefined ? {} : { HOME: user.home, USER: user.name, LOGNAME: user.name };
+  return new Map(Object.entries({ ...login, ...work.spec?.transform?.env }));
+}
+
 /**
  * What is set for one datum, beside what the launcher has. The worker's names win over those of the spec. `spent`: why the
  * command failed, for err_cmd.
@@ -35,9 +42,10 @@ export function datumEnvironment(
   work: store.WorkInput,
   datum: store.Datum,
   folder: string,
+  user: User | undefined,
   spent?: Failure,
 ): Map<string, string> {
-  const env = new Map(Object.entries(work.spec?.transform?.env ?? {}));
+  const env = jobEnvironment(work, user);
   for (const [i, input] of datum.inputs.entries()) {
     const path = inputPath(folder, input.name, input.path);
     if (i === 0) env.set("SHEAF_INPUT", path);

@@ -16,22 +16,13 @@
  * Memory: FETCHES_MAX segments of 16 MiB, and 64 KiB for each file that is open.
  */
 import { execFileSync } from "node:child_process";
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  renameSync,
-  unlinkSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, constants, fstatSync, mkdirSync, openSync, readSync, renameSync, unlinkSync } from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
 import type { SegmentReader } from "@sheaf/files";
 import type { store } from "@sheaf/proto";
 import { type Clock, Semaphore, type Timer } from "@sheaf/runtime";
+import { writeBytes } from "./write-bytes.ts";
 
 /** In a datum. */
 export const LAZY_FILES_MAX = 10_000;
@@ -183,10 +174,10 @@ export class LazyFiles {
     const { reader, fifos } = this.#options;
     return fetches.with(1, async () => {
       let fd: number | undefined;
-      for await (const bytes of reader.read([segment])) {
+      for await (const bytes of reader.lend([segment])) {
         if (bytes.length <= PIECE_BYTES) return bytes;
         fd = fifos.openNameless();
-        for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+        writeBytes(fd, bytes);
       }
       return fd ?? new Uint8Array();
     });

@@ -13,8 +13,8 @@ export type Target =
   /** No link is in the path. Nothing need be there. */
   { readonly kind: "path"; readonly path: string } | { readonly kind: "circle" };
 
-/** `folder`: where the link `name` lies, free of links itself. `pfs`: what the command sees as /pfs, likewise. */
-export function targetOf(folder: string, name: string, pfs: string): Target {
+/** `folder`: where the link `name` lies, free of links itself. `pfs`: what the command sees as `seen`, likewise. */
+export function targetOf(folder: string, name: string, pfs: string, seen: readonly string[]): Target {
   let at = folder;
   const todo = [name];
   let steps = 0;
@@ -30,13 +30,9 @@ export function targetOf(folder: string, name: string, pfs: string): Target {
       continue;
     }
     if (++steps > STEPS_MAX) return { kind: "circle" };
-    const parts = link.split("/");
-    if (link.startsWith("/")) {
-      const isPfs = parts[1] === "pfs";
-      at = isPfs ? pfs : "";
-      parts.splice(0, isPfs ? 2 : 1);
-    }
-    todo.unshift(...parts);
+    const root = seen.find((each) => `${link}/`.startsWith(`${each}/`));
+    if (link.startsWith("/")) at = root === undefined ? "" : pfs;
+    todo.unshift(...link.slice(root?.length ?? 0).split("/"));
   }
   return { kind: "path", path: at === "" ? "/" : at };
 }

@@ -1,13 +1,13 @@
 // Stores what a command left: its files go into the open pack, its sums are checked.
 
 import { closeSync, readSync } from "node:fs";
-import { checkSum, fileEntry, type PackWriter, type SumOutput, type SumSource } from "@sheaf/files";
+import { checkSum, fileEntry, type HashThreads, type PackWriter, type SumOutput, type SumSource } from "@sheaf/files";
 import type { store } from "@sheaf/proto";
 import { internal } from "@sheaf/runtime";
 import { type Failure, fitMessage } from "./outcome.ts";
 import { changedSince, type OutputFile, openOutput } from "./output-file.ts";
 
-/** Larger files go piece by piece, so that memory stays bounded. */
+/** Larger files go piece by piece, so that memory stays bounded, and through the threads. */
 const WHOLE_BYTES_MAX = 4 * 1024 * 1024;
 const PIECE_BYTES = 1024 * 1024;
 
@@ -26,6 +26,7 @@ export async function upload(
   files: readonly OutputFile[],
   packs: PackWriter,
   isSum: (path: string) => boolean,
+  threads: HashThreads,
 ): Promise<Uploaded> {
   const entries: store.FileEntry[] = [];
   const sums: SumOutput[] = [];
@@ -47,7 +48,7 @@ export async function upload(
         if (fault !== null) return notASum(file.path, fault.line, fault.detail);
         sums.push({ path: file.path, lines });
       }
-      const content = whole === undefined ? await packs.addStream(readPieces(fd)) : packs.add(whole);
+      const content = whole === undefined ? await packs.addFile(fd, opened.size, threads) : packs.add(whole);
       const failure = changedSince(file, fd);
       if (failure !== undefined) return { ok: false, failure };
       bytes += Number(content.size);

@@ -2,6 +2,7 @@
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { HashThreads } from "@sheaf/files";
 import type { store } from "@sheaf/proto";
 import { type Clock, type Logger, systemRandom, toSheafError } from "@sheaf/runtime";
 import type { Store } from "@sheaf/storage";
@@ -9,12 +10,15 @@ import { ClaimBook } from "../claims/book.ts";
 import { launcherEnvironment } from "../datum/environment.ts";
 import { FifoPool } from "../datum/lazy-files.ts";
 import { findCgroups, missingControllers, removeLeftovers } from "../launcher/cgroups.ts";
+import { hasPfs } from "../launcher/isolation.ts";
 import { MergeWork } from "../merge/merge-work.ts";
 import { PlanWork } from "../plan/plan-work.ts";
 import { Floor } from "../process/floor.ts";
 import { openJob, type ProcessJob } from "../process/job.ts";
 import { Station } from "../process/station.ts";
 import { DatumFolders } from "../scratch/datum-folders.ts";
+import { GivenFolders } from "../scratch/given-folders.ts";
+import { type Grant, grantUser } from "../user/grant.ts";
 import { Engine } from "./engine.ts";
 import type { EngineData, FromEngine } from "./messages.ts";
 import { patientStore } from "./patient-store.ts";
@@ -51,6 +55,8 @@ export async function startEngine(
     jobs: join(data.scratch, "jobs"),
   };
   for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true });
+  const given = new GivenFolders(join(data.scratch, "given"), systemRandom);
+  let isolations: readonly string[] = [];
   const floor = new Floor({
     store,
     book,
@@ -58,13 +64,15 @@ export async function startEngine(
     folders: new DatumFolders(folders.datums, (folder, error) =>
       log.warn({ err: error }, `cannot remove the scratch folder ${folder}`),
     ),
+    given,
     fifos: new FifoPool(join(data.scratch, "fifos")),
+    threads: new HashThreads(),
     path: env.PATH ?? "",
     clock,
     random: systemRandom,
     log,
     newAttempt,
-    openJob: keepJobs((input) => openJob(store, input, folders.jobs)),
+    openJob: keepJobs((input) => openJob(store, input, folders.jobs, grant)),
     onFinished: (claim) => engine.finished(claim),
     onTryFailed: (claim, index, tries) => engine.tryFailed(claim, index, tries),
     onLiveLog: (claim, live) => engine.liveLog(claim, live),
@@ -85,7 +93,7 @@ export async function startEngine(
     );
   if (cgroups !== undefined) removeLeftovers(cgroups, clock.wall());
   const stations = Array.from({ length: data.slots }, (_, i) => newStation(String(i)));
-  const isolations = await Promise.all(stations.map((station) => station.start()));
+  isolations = await Promise.all(stations.map((station) => station.start()));
   void floor.run(stations).catch((error: unknown) => send(failedWith(error)));
   engine.start();
   return { engine, isolation: isolations[0] ?? "none", close };
@@ -97,6 +105,7 @@ export async function startEngine(
     return new Station({
       folder: join(folders.slots, name),
       batches: join(folders.batches, name),
+      given,
       env,
       isRoot: process.getuid?.() === 0,
       cgroups: cgroups && { place: cgroups, name: `${data.worker}-${process.pid}-${name}` },
@@ -107,6 +116,13 @@ export async function startEngine(
       onTrouble,
       onStray,
     });
+  }
+
+  function grant(user: string): Grant {
+    const own = { uid: process.getuid?.(), gid: process.getgid?.() };
+    const granted = grantUser(user, { ...own, canMount: isolations.every(hasPfs), path: env.PATH ?? "" });
+    if (!granted.ok) log.error(granted.failure.message);
+    return granted;
   }
 
   function close(): void {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { dataLoss, manualClock, testLogger, unavailable } from "@sheaf/runtime";
+import { dataLoss, failedPrecondition, manualClock, testLogger, unavailable } from "@sheaf/runtime";
 import { memoryStore } from "@sheaf/storage";
 import { patientStore } from "./patient-store.ts";
 
@@ -14,7 +14,7 @@ describe("patientStore()", () => {
       ...memory,
       put: async (key: string, source: Uint8Array) => {
         calls++;
-        if (away-- > 0) throw unavailable("STORE_UNAVAILABLE", "away");
+        if (away-- > 0) throw failedPrecondition("STORE_NOT_WRITABLE", "read-only");
         return memory.put(key, source);
       },
       get: async (key: string): Promise<Uint8Array> => {

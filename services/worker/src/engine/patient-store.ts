@@ -7,7 +7,7 @@ import type { ByteRange, ObjectSource, Store } from "@sheaf/storage";
 const PATIENCE_MS = 120_000;
 const WAITS = { baseMs: 50, capMs: 2_000 };
 
-/** The store, whose calls are made again while it cannot be reached or is full. All of them may be repeated (store.ts). */
+/** The store, whose calls are made again while it cannot be reached, is full or read-only. All of them may be repeated (store.ts). */
 export function patientStore(store: Store, clock: Clock, log: Logger): Store {
   const patiently = <T>(what: string, call: () => Promise<T>): Promise<T> =>
     retry(call, {
@@ -42,7 +42,9 @@ export function patientStore(store: Store, clock: Clock, log: Logger): Store {
 }
 
 function isTransient(error: unknown): boolean {
-  return error instanceof SheafError && (error.code === "UNAVAILABLE" || error.code === "RESOURCE_EXHAUSTED");
+  if (!(error instanceof SheafError)) return false;
+  // A file system that had an error is often read-only for a while.
+  return ["UNAVAILABLE", "RESOURCE_EXHAUSTED"].includes(error.code) || error.reason === "STORE_NOT_WRITABLE";
 }
 
 /** A stream is read once. */

@@ -35,7 +35,8 @@ const UNSAFE = [OWN_STATE, WORDS, DOT, SET, OPEN_END, ODD_DESCRIPTOR];
 const LAUNCHER_PREFIX = "l_";
 
 /** The script, if the command is one that may be evaluated. */
-export function inlineScript({ argv, env }: Pick<Command, "argv" | "env">): string | undefined {
+export function inlineScript({ argv, env, user }: Pick<Command, "argv" | "env" | "user">): string | undefined {
+  if (user !== undefined) return undefined; // Our shell is not the user's.
   const [shell, option, script] = argv;
   if (argv.length !== 3 || shell !== "sh" || option !== "-c" || script === undefined) return undefined;
   if (UNSAFE.some((unsafe) => unsafe.test(script))) return undefined;

@@ -3,6 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { PFS_FOLDER } from "./pfs-link.ts";
 
 /** A way to start a launcher. */
 export interface Isolation {
@@ -26,12 +27,29 @@ const OWN_USER_NAMESPACE = ["unshare", "--user", "--map-current-user", ...NAMESP
  */
 const SHELL = ["sh", "-c", 'exec sh 3<>"$1" <"$1" 3>&-', "sheaf-launcher"];
 
+const WITH_PFS = "PID namespace with /pfs";
+
+/** Whether it is the way of that name in which a command sees its datum at /pfs, and another user reaches it. */
+export function hasPfs(name: string): boolean {
+  return name === WITH_PFS;
+}
+
 const ROOTED = readFileSync(join(import.meta.dirname, "rooted.sh"), "utf8");
 
-export function isolations(box: string, isRoot: boolean): readonly Isolation[] {
+/** `given`: what is bound in a root folder of its own, for commands of other users. */
+export function isolations(box: string, given: string, isRoot: boolean): readonly Isolation[] {
   const unshare = isRoot ? NAMESPACE : OWN_USER_NAMESPACE;
   const shell = [...SHELL, join(box, "requests")];
-  const rooted = [...NAMESPACE, "sh", "-c", ROOTED, "sheaf-launcher", box];
+  const rooted = [
+    ...NAMESPACE,
+    "sh",
+    "-c",
+    ROOTED,
+    "sheaf-launcher",
+    box,
+    mountWord(given),
+    mountWord(join(box, PFS_FOLDER)),
+  ];
   const ways: Isolation[] = [
     { name: "PID namespace", argv: [...DIES_WITH_PARENT, ...unshare, ...shell], hasPfs: false },
     { name: "PID namespace, without setpriv", argv: [...unshare, ...shell], hasPfs: false },
@@ -39,6 +57,11 @@ export function isolations(box: string, isRoot: boolean): readonly Isolation[] {
     { name: "process group, without setpriv", argv: shell, hasPfs: false },
   ];
   // To mount takes rights that a user's own namespace has, but gives up for the command.
-  if (isRoot) ways.unshift({ name: "PID namespace with /pfs", argv: [...DIES_WITH_PARENT, ...rooted], hasPfs: true });
+  if (isRoot) ways.unshift({ name: WITH_PFS, argv: [...DIES_WITH_PARENT, ...rooted], hasPfs: true });
   return ways;
+}
+
+/** A path as a table of mounts has it: octal where a space would end it. */
+function mountWord(path: string): string {
+  return path.replaceAll(/[\s\\#]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, "0")}`);
 }

@@ -27,11 +27,12 @@ exec 4<>"$l_box/events" 5<>"$l_box/start"
 if [ "$$" = 1 ] && [ -d /proc/1 ]; then l_mode=namespace; else l_mode=group; fi
 l_setsid=$(command -v setsid)
 l_env=$(command -v env)
+l_setpriv=$(command -v setpriv)
 l_shell=$(command -v sh)
 # Takes from a subshell what a script must not see of this shell. On one line: a script's own lines are counted from it.
 l_forget='unset -f everybody signal_group signal_all killer lives others start_killer sweep seek l_probe evaluate can_take take run begin gate watch end;'
 l_forget="$l_forget unset -v l_absent l_answer l_box l_code l_entry l_env l_folder l_killer l_mode l_number l_order l_pids l_pids_max"
-l_forget="$l_forget l_program l_rest l_script l_serial l_setsid l_shell l_stat l_taken l_target l_why l_forget"
+l_forget="$l_forget l_program l_rest l_script l_serial l_setpriv l_setsid l_shell l_stat l_taken l_target l_why l_forget"
 l_program=
 l_absent=missing
 l_pids=

@@ -25,7 +25,7 @@ function newBox(): string {
 }
 
 function argvOf(box: string): readonly string[] {
-  const way = isolations(box, false).at(-1);
+  const way = isolations(box, "/none", false).at(-1);
   assert.equal(way?.name, "process group, without setpriv");
   return way?.argv ?? [];
 }

@@ -3,14 +3,15 @@
  * no opinion about it; timeouts, kills and new lives are the slot's (slot.ts).
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type Clock, messageOf } from "@sheaf/runtime";
+import type { User } from "../user/user.ts";
 import type { SlotCgroup } from "./cgroups.ts";
 import { FifoReader, FifoWriter, makeFifos } from "./fifos.ts";
 import { inlineScript } from "./inline.ts";
 import { type Isolation, isolations } from "./isolation.ts";
-import { pointPfs } from "./pfs-link.ts";
+import { PFS_FOLDER, pointPfs } from "./pfs-link.ts";
 import { quote } from "./quote.ts";
 import { type Command, inlineLine, type Mode, pidsLine, runLine, seekLine, takeLine } from "./request.ts";
 
@@ -38,6 +39,8 @@ export type LauncherEvent =
 export interface LauncherOptions {
   /** A folder of its own for the FIFOs; removed by `close`. */
   readonly box: string;
+  /** The root of the folders of commands that run as another user. */
+  readonly given: string;
   /** Its whole environment, and that of the commands. */
   readonly env: Readonly<Record<string, string>>;
   /** Where it and its commands run; undefined: nothing limits them. */
@@ -48,7 +51,7 @@ export interface LauncherOptions {
 
 /** Starts a launcher in the first way that works here. Throws when none does. */
 export async function startLauncher(options: LauncherOptions, isRoot: boolean, from = 0): Promise<Launcher> {
-  const ways = isolations(options.box, isRoot);
+  const ways = isolations(options.box, options.given, isRoot);
   const problems: string[] = [];
   for (let way = from; way < ways.length; way++) {
     const isolation = ways[way] as Isolation;
@@ -91,12 +94,15 @@ export class Launcher {
   #pids = "";
   #offered: Offered | undefined;
   #offers = 0;
+  /** Whose each pair of streams is. */
+  readonly #owners = [process.getuid?.(), process.getuid?.()];
 
   constructor(options: LauncherOptions, isolation: Isolation, way: number) {
     this.#options = options;
     this.isolation = isolation;
     this.way = way;
     makeFifos(options.box);
+    mkdirSync(join(options.box, PFS_FOLDER), { mode: 0o755 });
     this.#requests = new FifoWriter(options.box, "requests", options.clock);
     this.#control = new FifoWriter(options.box, "control", options.clock);
     this.#readers = this.#openReaders();
@@ -119,9 +125,24 @@ export class Launcher {
     const before = seek === this.#sought ? "" : seek;
     this.#sought = seek;
     this.point(command.datum ?? command.folder);
+    if (!this.#giveStreams(pair, command.user)) return;
     const limit = this.#limit(command);
     if (limit === undefined) return;
     this.#requests.write(before + limit + this.#offer(command, seek) + this.#line(n, pair, command));
+  }
+
+  /** A command may open its own streams again, by /dev/stderr. False: the user could not reach its datum here. */
+  #giveStreams(pair: number, user: User | undefined): boolean {
+    if (user !== undefined && !this.isolation.hasPfs) {
+      const detail = `this launcher cannot run commands of another user: ${this.isolation.name}`;
+      setImmediate(() => this.#tell({ kind: "lost", detail }));
+      return false;
+    }
+    const [uid, gid] = [user?.uid ?? process.getuid?.(), user?.gid ?? process.getgid?.()];
+    if (uid === undefined || gid === undefined || this.#owners[pair] === uid) return true;
+    this.#owners[pair] = uid;
+    for (const name of [`out${pair}`, `err${pair}`]) chownSync(join(this.#options.box, name), uid, gid);
+    return true;
   }
 
   /** Sets the limits of the command. Undefined: the kernel refuses; then it is not to run here. */

@@ -28,6 +28,10 @@ describe("runLine()", () => {
       runLine(7, 0, command, "group"),
       /&& \{ \{ gate 7 && A='1 2' exec \$l_setsid "\$l_env" .* 4>&- 5>&-; \} & watch 7 \$!; \}; end 7 \$\?\n$/,
     );
+    assert.equal(
+      runLine(7, 0, { ...command, user: { uid: 5, gid: 6, name: "ada", home: "/" } }, "namespace"),
+      `begin 7 '/d/1' '' && "$l_setpriv" --reuid=5 --regid=6 --clear-groups --inh-caps=-all --no-new-privs -- "$l_env" 'A=1 2' 'b-c=3' 'OPTIND=x' "$l_program" 'it'\\''s' <'/dev/null' >"$l_box/out0" 2>"$l_box/err0" 4>&- 5>&-; end 7 $?\n`,
+    );
     assert.equal(seekLine("a b", "/x:/y"), "seek 'a b' '/x:/y'\n");
   });
 });

@@ -1,5 +1,7 @@
 // What the worker writes to a launcher: one line of shell per command. Pure.
 
+import { becomeWords } from "../user/become.ts";
+import type { User } from "../user/user.ts";
 import type { Limits } from "./cgroups.ts";
 import { quote } from "./quote.ts";
 
@@ -21,6 +23,8 @@ export interface Command {
   readonly stdin: string;
   /** What it may use, where that can be enforced. */
   readonly limits: Limits;
+  /** Whom it runs as; absent: as the launcher does. */
+  readonly user?: User | undefined;
 }
 
 /**
@@ -36,7 +40,7 @@ export function seekLine(name: string, path: string): string {
 
 /** Runs the command as number `n`, with streams `pair` (0 or 1). The program was named by the last `seekLine`. */
 export function runLine(n: number, pair: number, command: Command, mode: Mode): string {
-  const run = (prefix: string) => `${assignments(command.env)}${prefix}${words(command)} ${streams(pair, command)}`;
+  const run = (prefix: string) => `${prefixed(prefix, command)} ${streams(pair, command)}`;
   const body = mode === "namespace" ? run("") : `{ { gate ${n} && ${run("exec $l_setsid ")}; } & watch ${n} $!; }`;
   return line(n, command, body);
 }
@@ -64,14 +68,22 @@ function streams(pair: number, { stdin }: Command): string {
   return `<${quote(stdin)} >"$l_box/out${pair}" 2>"$l_box/err${pair}" 4>&- 5>&-`;
 }
 
+/** What becomes another user must not see that user's variables: as root, a program may load what they name. env(1) sets them. */
+function prefixed(prefix: string, command: Command): string {
+  if (command.user === undefined) return `${assignments(command.env)}${prefix}${words(command, isShellName)}`;
+  const [, ...become] = becomeWords(command.user);
+  return `${prefix}"$l_setpriv" ${become.join(" ")} ${words(command, () => false)}`;
+}
+
 function assignments(env: ReadonlyMap<string, string>): string {
   let text = "";
   for (const [name, value] of env) if (isShellName(name)) text += `${name}=${quote(value)} `;
   return text;
 }
 
-function words(command: Command): string {
-  const odd = [...command.env].filter(([name]) => !isShellName(name)).map(([name, value]) => quote(`${name}=${value}`));
+/** `isSet`: whether a variable is set before. */
+function words(command: Command, isSet: (name: string) => boolean): string {
+  const odd = [...command.env].filter(([name]) => !isSet(name)).map(([name, value]) => quote(`${name}=${value}`));
   const args = command.argv.slice(1).map(quote);
   const through = odd.length === 0 ? [] : ['"$l_env"', ...odd];
   // A shell calls itself what it was called: by its path only if it was called so. No shell has a command of its own named sh.

@@ -2,13 +2,18 @@
 # root folder is not touched: the new one is a small file system in memory that holds the old one's entries, each bound to
 # itself. Runs as process 1 of a PID and mount namespace, as root. What fails ends it: the worker then starts a launcher without /pfs.
 #
-#   sh -c "$(cat rooted.sh)" sheaf-launcher <box>
+#   sh -c "$(cat rooted.sh)" sheaf-launcher <box> <given> <link>
+#
+# /.sheaf/given is the folder <given>, /.sheaf/pfs the folder <link>, wherever these lie: a command that runs as another user
+# could not pass through the worker's folders. Both are named as in a table of mounts.
 #
 # pivot_root and not chroot: in a chroot no command can make a user namespace (sandboxes, browsers).
 set -e
 umask 022
 box=$1
 root=$box/root
+given=$2
+link=$3
 mkdir "$root"
 mount -t tmpfs -o size=1m,mode=755 sheaf "$root"
 # The folder that holds the box is bound without this.
@@ -17,7 +22,7 @@ mount --make-unbindable "$root"
 set --
 for entry in /* /.[!.]*; do
   case $entry in
-    /pfs) continue ;;
+    /pfs | /.sheaf) continue ;;
     # An odd name, or a pattern that matched nothing. The first cannot stand in a table of mounts as it is.
     *[!A-Za-z0-9/._+-]*) [ -e "$entry" ] && exit 1 || continue ;;
   esac
@@ -31,8 +36,10 @@ for entry in /* /.[!.]*; do
   fi
   echo "$entry $root$entry none rbind 0 0" >&3
 done 3>"$box/binds"
-ln -s "$box/pfs" "$root/pfs"
-mkdir "$@" "$root/.old"
+ln -s /.sheaf/pfs/now "$root/pfs"
+mkdir "$@" "$root/.old" "$root/.sheaf" "$root/.sheaf/given" "$root/.sheaf/pfs"
+echo "$given $root/.sheaf/given none bind 0 0
+$link $root/.sheaf/pfs none bind 0 0" >>"$box/binds"
 mount -a -T "$box/binds"
 cd "$root"
 pivot_root . .old

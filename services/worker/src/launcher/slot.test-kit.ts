@@ -14,7 +14,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
-import { type Clock, systemClock } from "@sheaf/runtime";
+import { type Clock, systemClock, systemRandom } from "@sheaf/runtime";
+import { GivenFolders } from "../scratch/given-folders.ts";
 import { findCgroups, type Limits } from "./cgroups.ts";
 import type { Stream } from "./launcher.ts";
 import { type Ended, type Run, Slot } from "./slot.ts";
@@ -48,10 +49,12 @@ export async function openSlot(graceMs = 5_000, path = PATH, clock: Clock = syst
   const folder = join(root, String(slots++));
   const data = join(folder, "data");
   mkdirSync(data, { recursive: true });
+  const given = new GivenFolders(join(folder, "given"), systemRandom);
   const troubles: string[] = [];
   const queue: Run[] = [];
   const slot = new Slot({
     folder,
+    given,
     env: { PATH: path },
     cgroups: place && { place, name: `test-${process.pid}-${slots}` },
     isRoot: process.getuid?.() === 0,

@@ -122,7 +122,7 @@ describe("Slot", () => {
     const seen = await slot.run({
       argv: ["sh", "-c", "ls -A /; mkdir /x; rm /pfs; mkdir /tmp/sheaf-x && rmdir /tmp/sheaf-x && echo fine"],
     });
-    assert.deepEqual(seen.stdout.split("\n").slice(0, -2).sort(), [...new Set([...before, "pfs"])].sort());
+    assert.deepEqual(seen.stdout.split("\n").slice(0, -2).sort(), [...new Set([...before, "pfs", ".sheaf"])].sort());
     assert.match(seen.stdout, /fine\n$/);
     assert.match(seen.stderr, /mkdir: .*Read-only file system\nrm: .*Read-only file system\n/);
     assert.deepEqual(readdirSync("/").sort(), before);

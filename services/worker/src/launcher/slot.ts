@@ -10,6 +10,7 @@
  *     starts before the last repetition is confirmed: it could hit the wrong command.
  */
 import { type Clock, messageOf, type Timer } from "@sheaf/runtime";
+import type { GivenFolders } from "../scratch/given-folders.ts";
 import { type CgroupPlace, SlotCgroup } from "./cgroups.ts";
 import {
   type Answer,
@@ -51,6 +52,8 @@ export interface Run {
 export interface SlotOptions {
   /** Its launchers get folders of their own in here. */
   readonly folder: string;
+  /** Folders of commands that run as another user. */
+  readonly given: Pick<GivenFolders, "root">;
   readonly env: Readonly<Record<string, string>>;
   readonly isRoot: boolean;
   /** Where limits can be set, and a name for this slot's that no other slot of the machine has. */
@@ -152,13 +155,13 @@ export class Slot {
   }
 
   async #launch(): Promise<Launcher> {
-    const { folder, env, clock, isRoot } = this.#options;
+    const { folder, given, env, clock, isRoot } = this.#options;
     const life = this.#lives++;
     const onEvent = (event: LauncherEvent) => {
       if (life === this.#lives - 1) this.#onEvent(event);
     };
     const launcher = await startLauncher(
-      { box: `${folder}/${life}`, env, cgroup: this.#cgroup, clock, onEvent },
+      { box: `${folder}/${life}`, given: given.root, env, cgroup: this.#cgroup, clock, onEvent },
       isRoot,
       this.#way,
     );

@@ -20,12 +20,6 @@ export interface DatumResult {
   readonly sumPaths: ReadonlySet<string>;
 }
 
-interface Fresh {
-  readonly sums: readonly SumOutput[];
-  /** Its files are not needed any more. */
-  readonly release: () => void;
-}
-
 interface Draft extends Interval {
   readonly from: number;
   to: number;
@@ -36,8 +30,8 @@ interface Draft extends Interval {
 interface Kept {
   readonly merge: api.MergeSpec | undefined;
   readonly results: Map<number, DatumResult>;
-  /** Results that are in no draft yet. */
-  readonly fresh: Map<number, Fresh>;
+  /** The sums of results that are in no draft yet, in memory. */
+  readonly fresh: Map<number, readonly SumOutput[]>;
   draft: Draft | undefined;
 }
 
@@ -52,14 +46,14 @@ export class Drafts {
   }
 
   /**
-   * Keeps the result, which the claim has taken as finished. Without `fresh` its sums are read back when it is cut. `merge`: that
-   * of the job.
+   * Keeps the result, which the claim has taken as finished. `sums`: its sums; those in files are used now or not at all, so the files
+   * may go. Without them they are read back when it is cut. `merge`: that of the job.
    */
   add(
     claim: Claim,
     index: number,
     result: DatumResult,
-    fresh: Fresh | undefined,
+    sums: readonly SumOutput[] | undefined,
     merge: api.MergeSpec | undefined,
   ): void {
     let kept = this.#claims.get(claim);
@@ -68,8 +62,9 @@ export class Drafts {
       this.#claims.set(claim, kept);
     }
     kept.results.set(index, result);
-    if (fresh !== undefined) kept.fresh.set(index, fresh);
+    if (sums !== undefined) kept.fresh.set(index, sums);
     this.#grow(claim, kept);
+    if (sums?.some(isInFile) === true) kept.fresh.delete(index);
   }
 
   /** The attempt of the run that is being written for the next cut of the claim. */
@@ -85,11 +80,7 @@ export class Drafts {
     const draft = kept.draft;
     if (draft?.attempt === cut.attempt) kept.draft = undefined;
     // What came after a draft was given up waits in no draft: it will be read back.
-    for (const [index, fresh] of kept.fresh) {
-      if (index >= cut.to) continue;
-      fresh.release();
-      kept.fresh.delete(index);
-    }
+    for (const index of kept.fresh.keys()) if (index < cut.to) kept.fresh.delete(index);
     this.#grow(claim, kept);
     return draft?.attempt === cut.attempt ? draft.builder : undefined;
   }
@@ -124,7 +115,6 @@ export class Drafts {
 
   /** The claim is over. */
   drop(claim: Claim): void {
-    for (const { release } of this.#claims.get(claim)?.fresh.values() ?? []) release();
     this.#claims.delete(claim);
   }
 
@@ -136,14 +126,13 @@ export class Drafts {
     if (kept.draft !== undefined && kept.draft.from !== claim.cutFrom) kept.draft = undefined;
     for (let index = kept.draft?.to ?? claim.cutFrom; index < claim.ready; index++) {
       const result = kept.results.get(index);
-      const fresh = kept.fresh.get(index);
+      const sums = kept.fresh.get(index);
       // What was in a draft that is given up has no sums at hand any more: the cut will be built again.
-      if (result === undefined || fresh === undefined) return;
+      if (result === undefined || sums === undefined) return;
       kept.draft ??= this.#newDraft(claim, kept, index);
-      kept.draft.builder.addDatum(result.row, result.entries, fresh.sums);
+      kept.draft.builder.addDatum(result.row, result.entries, sums);
       kept.draft.to = index + 1;
       kept.fresh.delete(index);
-      fresh.release();
     }
   }
 
@@ -155,6 +144,10 @@ export class Drafts {
   #builder(claim: Claim, attempt: string, merge: api.MergeSpec | undefined): RunBuilder {
     return new RunBuilder({ job: claim.assigned.job, attempt, worker: this.#worker }, merge);
   }
+}
+
+function isInFile({ lines }: SumOutput): boolean {
+  return typeof lines === "function";
 }
 
 async function readBack(entry: store.FileEntry, source: Store): Promise<SumOutput> {

@@ -17,11 +17,13 @@
 import type { dispatch } from "@sheaf/proto";
 import { backoff, type Random } from "@sheaf/runtime";
 import type { Claim } from "../claims/claim.ts";
+import { aboveWhileRunning } from "../datum/collector.ts";
 import { whatWentWrong } from "../datum/download.ts";
 import { datumEnvironment } from "../datum/environment.ts";
 import { type Failure, fitMessage, notSaved, quarantineOf } from "../datum/outcome.ts";
 import type { Held } from "../handler/held.ts";
 import type { DatumRun, TryEnded, Upcoming, Waiting } from "./datum-run.ts";
+import { DiskWatch } from "./disk-watch.ts";
 import { type Item, isWanted, removeFolder } from "./item.ts";
 import type { Mode } from "./job.ts";
 import { LiveLogs } from "./live-logs.ts";
@@ -54,12 +56,14 @@ export class Floor implements Waiting {
   readonly #running = new Set<Item>();
   readonly #notes: ProgressNotes;
   readonly #live: LiveLogs;
+  readonly #disk: DiskWatch;
   #stations: readonly Station[] = [];
 
   constructor(options: FloorOptions) {
     this.#options = options;
     this.uploads = new Uploads(options);
     this.#notes = new ProgressNotes(options.clock, this.#running);
+    this.#disk = new DiskWatch(options.clock, this.#running, (item, limit) => this.#onAbove(item, limit));
     this.#live = new LiveLogs(options.clock, this.#running, ({ claim }, live) => options.onLiveLog(claim, live));
     this.#prefetch = new Prefetch({
       ...options,
@@ -75,11 +79,13 @@ export class Floor implements Waiting {
   run(stations: readonly Station[]): Promise<void> {
     this.#stations = stations;
     this.#notes.start();
+    this.#disk.start();
     return this.#prefetch.run();
   }
 
   close(): void {
     this.#notes.stop();
+    this.#disk.stop();
     this.#live.stop();
     this.#prefetch.close();
   }
@@ -123,14 +129,14 @@ export class Floor implements Waiting {
     const { clock } = this.#options;
     const { job, log, cost, spent } = item;
     item.folder ??= this.#options.folders.adopt((item.held as Held).folder);
-    const { path: folder } = item.folder;
-    const env = datumEnvironment(job.work, item.datum, folder, spent);
+    const { seen: folder } = item.folder;
+    const env = datumEnvironment(job.work, item.datum, folder, job.user, spent);
     const [argv, stdin] = spent === undefined ? [job.argv, job.stdin] : [job.errArgv, job.errStdin];
     const run: DatumRun = {
       job,
       datum: item.datum,
       held: item.held,
-      command: { folder, workingDir: job.workingDir, argv, env, stdin, limits: job.limits },
+      command: { folder, workingDir: job.workingDir, argv, env, stdin, limits: job.limits, user: job.user },
       timeoutMs: job.timeoutMs,
       started: () => {
         item.lazy?.open();
@@ -163,13 +169,21 @@ export class Floor implements Waiting {
     const unfed = item.lazy?.close();
     if (!isWanted(item)) return removeFolder(item, this.#options.folders);
     if (item.restart) forgive(item);
-    if (item.restart || ended.kind === "killed") {
+    const own = ownEnd(ended, item.broken);
+    item.broken = undefined;
+    if (item.restart || own.kind === "killed") {
       item.restart = false;
       return this.#again(item, 0);
     }
     if (unfed !== undefined) return this.#onUnfed(item, unfed.error);
-    if (ended.kind === "lost") return this.#onLost(item, ended.detail);
-    void this.uploads.between(() => this.#upload(item, ended)).finally(() => this.#poke());
+    if (own.kind === "lost") return this.#onLost(item, own.detail);
+    void this.uploads.between(() => this.#upload(item, own)).finally(() => this.#poke());
+  }
+
+  /** It is ended before it fills the disk. */
+  #onAbove(item: Item, limit: number): void {
+    item.broken = aboveWhileRunning(limit);
+    this.#kill(item);
   }
 
   /** A lazy file could not be fed: whatever the command made of that does not count. */
@@ -243,6 +257,11 @@ export class Floor implements Waiting {
 /** An err_cmd is a command, whatever runs the datums. */
 function modeOf({ job, spent }: Item): Mode {
   return spent === undefined ? job.mode : COMMAND;
+}
+
+/** A kill counts for nothing, unless it was for what the command did. */
+function ownEnd(ended: TryEnded, broken: Failure | undefined): TryEnded {
+  return ended.kind === "killed" && broken !== undefined ? { kind: "failed", failure: broken } : ended;
 }
 
 /** The datum begins again, not its err_cmd: the try that was its last is not spent. */

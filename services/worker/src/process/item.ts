@@ -36,6 +36,8 @@ export interface Item {
   launchersLost: number;
   /** Set while it runs. */
   run: DatumRun | undefined;
+  /** Why it is being ended here, though it has not failed by itself. */
+  broken: Failure | undefined;
   /** A user wants it to begin again: its end, whatever it is, counts for nothing. */
   restart: boolean;
   /** What spent its last try; from then on err_cmd is run instead of the command. */
@@ -59,7 +61,7 @@ export function newItem(claim: Claim, job: ProcessJob, index: number, datum: sto
   const { tries: failures, losses } = claim.assigned.prior.get(index) ?? { tries: 0, losses: 0 };
   const none = {
     ...{ folder: undefined, held: undefined, lazy: undefined, skipped: undefined },
-    ...{ launchersLost: 0, run: undefined, restart: false, spent: undefined },
+    ...{ launchersLost: 0, run: undefined, broken: undefined, restart: false, spent: undefined },
   };
   return { claim, job, index, datum, log: new LogCapture(), failures, losses, ...none, cost: newCost() };
 }

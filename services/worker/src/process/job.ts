@@ -7,7 +7,10 @@ import { type api, store } from "@sheaf/proto";
 import { internal, parseBytes } from "@sheaf/runtime";
 import type { Store } from "@sheaf/storage";
 import { type InputMode, inputModes } from "../datum/input-modes.ts";
+import type { Failure } from "../datum/outcome.ts";
 import type { Limits } from "../launcher/cgroups.ts";
+import type { Grant } from "../user/grant.ts";
+import type { User } from "../user/user.ts";
 
 const TRIES_DEFAULT = 3;
 
@@ -38,12 +41,21 @@ export interface ProcessJob {
   /** Limit on what a datum may put out, in bytes. */
   readonly diskBytes: number | undefined;
   readonly limits: Limits;
+  /** Who its commands run as, if that is not the worker's own user. */
+  readonly user: User | undefined;
+  /** Why no datum of it can be run here. */
+  readonly refused: Failure | undefined;
   isSum(path: string): boolean;
   datum(index: number): Promise<store.Datum>;
 }
 
-/** `folder`: where the files of the job are put: its standard input, its handler. */
-export async function openJob(source: Store, input: store.ObjectRef, folder: string): Promise<ProcessJob> {
+/** `folder`: where the files of the job are put: its standard input, its handler. `grant`: whether its commands may be a user's. */
+export async function openJob(
+  source: Store,
+  input: store.ObjectRef,
+  folder: string,
+  grant: (user: string) => Grant,
+): Promise<ProcessJob> {
   const work = await getMessage(source, store.WorkInputSchema, input);
   const spec = work.spec;
   if (spec?.transform === undefined || work.plan === undefined) {
@@ -52,6 +64,7 @@ export async function openJob(source: Store, input: store.ObjectRef, folder: str
   const plan = new PlanReader(source, await getMessage(source, store.PlanManifestSchema, work.plan));
   const strategyOf = compileMergeSpec(spec.merge);
   const { cmd, stdin, errCmd, errStdin, acceptReturnCode, workingDir } = spec.transform;
+  const granted = grant(spec.transform.user);
   const stdinFile = (name: string, lines: readonly string[]) =>
     lines.length === 0 ? "/dev/null" : writeStdin(join(folder, `${name}-${input.key.replaceAll("/", "-")}`), lines);
   return {
@@ -68,6 +81,8 @@ export async function openJob(source: Store, input: store.ObjectRef, folder: str
     modes: inputModes(spec.input),
     diskBytes: bytesOf("disk", spec.resourceLimits),
     limits: limitsOf(spec.resourceLimits),
+    user: granted.ok ? granted.user : undefined,
+    refused: granted.ok ? undefined : granted.failure,
     isSum: (path) => strategyOf(path) === "sum",
     datum: async (index) => {
       for await (const datum of plan.datums(BigInt(index), BigInt(index + 1))) return datum;

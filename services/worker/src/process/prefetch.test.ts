@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { create } from "@bufbuild/protobuf";
-import { fileEntry, PackWriter } from "@sheaf/files";
+import { fileEntry, HashThreads, PackWriter } from "@sheaf/files";
 import { store } from "@sheaf/proto";
-import { manualClock, testLogger, unavailable } from "@sheaf/runtime";
+import { manualClock, systemRandom, testLogger, unavailable } from "@sheaf/runtime";
 import { memoryStore } from "@sheaf/storage";
 import { ClaimBook } from "../claims/book.ts";
 import type { Claim } from "../claims/claim.ts";
@@ -14,6 +14,7 @@ import type { Prior } from "../claims/terms.ts";
 import { FifoPool } from "../datum/lazy-files.ts";
 import type { Failure } from "../datum/outcome.ts";
 import { DatumFolders } from "../scratch/datum-folders.ts";
+import { GivenFolders } from "../scratch/given-folders.ts";
 import type { ProcessJob } from "./job.ts";
 import { Prefetch } from "./prefetch.ts";
 
@@ -71,7 +72,9 @@ async function open(n: number, bytes: number, prior: ReadonlyMap<number, Prior> 
     store: source as never,
     book,
     folders: new DatumFolders(dir, (folder, error) => assert.fail(`${folder}: ${error}`)),
+    given: new GivenFolders(join(root, `given-${count}`), systemRandom),
     fifos: new FifoPool(join(root, `fifos-${count}`)),
+    threads: new HashThreads(),
     onUnfed: () => assert.fail("nothing is lazy"),
     clock,
     log: testLogger(),

@@ -7,7 +7,7 @@
  * P3. Of a datum that an earlier job has done it gets the result in the place of the inputs. Such a datum keeps its place in the line,
  *     because one that has ended cannot be given back, nor can those before it (C1).
  */
-import { type SegmentReader, segmentReader } from "@sheaf/files";
+import { type HashThreads, type SegmentReader, segmentReader } from "@sheaf/files";
 import type { store } from "@sheaf/proto";
 import { type Clock, type Logger, messageOf, SheafError, type Timer } from "@sheaf/runtime";
 import type { Store } from "@sheaf/storage";
@@ -20,7 +20,8 @@ import type { Failure } from "../datum/outcome.ts";
 import { Bell } from "../engine/bell.ts";
 import { Serial } from "../engine/serial.ts";
 import { canBeHeld, hold } from "../handler/held.ts";
-import type { DatumFolder, DatumFolders } from "../scratch/datum-folders.ts";
+import { DatumFolder, type DatumFolders } from "../scratch/datum-folders.ts";
+import type { GivenFolders } from "../scratch/given-folders.ts";
 import { type Item, isQuarantined, isWanted, newItem, removeFolder } from "./item.ts";
 import type { ProcessJob } from "./job.ts";
 import { EarlierResults, type Skipped } from "./skipped.ts";
@@ -37,7 +38,10 @@ export interface PrefetchOptions {
   readonly store: Store;
   readonly book: ClaimBook;
   readonly folders: DatumFolders;
+  readonly given: GivenFolders;
   readonly fifos: FifoPool;
+  /** For large inputs. */
+  readonly threads: HashThreads;
   readonly clock: Clock;
   readonly log: Logger;
   readonly openJob: (input: store.ObjectRef) => Promise<ProcessJob>;
@@ -84,7 +88,7 @@ export class Prefetch {
 
   constructor(options: PrefetchOptions) {
     this.#options = options;
-    this.#reader = segmentReader(options.store);
+    this.#reader = segmentReader(options.store, options);
     this.#earlier = new EarlierResults(options.store, this.#reader, options.log);
   }
 
@@ -243,7 +247,8 @@ export class Prefetch {
   }
 
   async #download({ item, files }: Entry): Promise<Downloaded> {
-    const { fifos, folders } = this.#options;
+    const { fifos } = this.#options;
+    const { user, refused } = item.job;
     try {
       item.skipped = await this.#findEarlier(item);
       if (item.skipped !== undefined) return { kind: "ready", bytes: 0 };
@@ -251,15 +256,25 @@ export class Prefetch {
       if (!(error instanceof SheafError)) throw error;
       return { kind: "store-away", detail: messageOf(error) };
     }
+    if (refused !== undefined) return { kind: "impossible", failure: refused };
     try {
       if (this.#mayHold(item, files)) return await this.#hold(item, files);
-      const folder = folders.take();
+      const folder = this.#newFolder(item.job);
       item.folder = folder;
       item.lazy = this.#lazyFiles(item, folder, files);
-      return await download(files, folder, this.#reader, fifos);
+      const done = await download(files, folder, this.#reader, fifos);
+      if (user !== undefined && done.kind === "ready") folder.giveTo(user);
+      return done;
     } catch (error) {
       return { kind: "scratch-full", detail: messageOf(error) };
     }
+  }
+
+  #newFolder({ user }: ProcessJob): DatumFolder {
+    const { folders, given } = this.#options;
+    if (user === undefined) return folders.take();
+    const { path, seen } = given.reserve();
+    return new DatumFolder(path, true, seen);
   }
 
   #mayHold({ job, spent }: Item, files: readonly InputFile[]): boolean {

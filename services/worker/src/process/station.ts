@@ -5,10 +5,12 @@
 import { Batch, type BatchOptions } from "../batching/batch.ts";
 import { HandlerSeat, type HandlerSeatOptions } from "../handler/handler-seat.ts";
 import { type Run, Slot, type SlotOptions } from "../launcher/slot.ts";
+import type { GivenFolders } from "../scratch/given-folders.ts";
 import type { Waiting } from "./datum-run.ts";
 
-export interface StationOptions extends Omit<SlotOptions, "next">, Pick<HandlerSeatOptions, "log"> {
+export interface StationOptions extends Omit<SlotOptions, "next" | "given">, Pick<HandlerSeatOptions, "log"> {
   readonly waiting: Waiting;
+  readonly given: GivenFolders;
   /** Folders of long-lived commands are made in here. */
   readonly batches: string;
   readonly onStray: BatchOptions["onStray"];

@@ -4,7 +4,7 @@
  * F3. A cut happens between two uploads, never in one: then no file is half in a pack.
  */
 import { dirname } from "node:path";
-import { type PackWriter, type SumOutput, writeLog } from "@sheaf/files";
+import { type HashThreads, type PackWriter, type SumOutput, writeLog } from "@sheaf/files";
 import type { store } from "@sheaf/proto";
 import type { Clock } from "@sheaf/runtime";
 import type { Store } from "@sheaf/storage";
@@ -43,6 +43,8 @@ export interface UploadsOptions {
   readonly store: Store;
   readonly book: ClaimBook;
   readonly folders: DatumFolders;
+  /** For large outputs. */
+  readonly threads: HashThreads;
   readonly worker: string;
   /** The PATH of commands, when their spec sets none. */
   readonly path: string;
@@ -107,10 +109,11 @@ export class Uploads {
   }
 
   async #collect({ folder, job, datum }: Item, packs: PackWriter): Promise<Uploaded> {
-    const { out, pfs } = folder as DatumFolder;
+    const { out, pfs, seen } = folder as DatumFolder;
     const absent = absentFiles(datum, job.modes);
-    const collected = collect({ out, pfs, ...(absent && { absent }) }, { bytes: job.diskBytes });
-    return collected.ok ? upload(collected.files, packs, job.isSum) : collected;
+    const places = { out, pfs, seen: `${seen}/pfs`, ...(absent && { absent }) };
+    const collected = collect(places, { bytes: job.diskBytes });
+    return collected.ok ? upload(collected.files, packs, job.isSum, this.#options.threads) : collected;
   }
 
   /** The datum has failed for good. To be called between uploads. */
@@ -126,8 +129,8 @@ export class Uploads {
     const result = { row, entries, sumPaths: new Set(sums.map(({ path }) => path)) };
     // While one before it runs, thousands may come to wait: their lines are not held, but read back.
     const isNext = item.claim.ready > item.index;
-    const fresh = sums.length === 0 || isNext ? { sums, release: () => {} } : undefined;
-    this.#drafts.add(item.claim, item.index, result, fresh, item.job.work.spec?.merge);
+    const atHand = sums.length === 0 || isNext ? sums : undefined;
+    this.#drafts.add(item.claim, item.index, result, atHand, item.job.work.spec?.merge);
     this.#options.onFinished(item.claim);
   }
 
@@ -189,8 +192,9 @@ export class Uploads {
     const row = rowOf(item, outcome, log);
     if (!item.claim.finish(item.index, item.cost.uploadBytes)) return removeFolder(item, folders);
     const result = { row, entries, sumPaths: new Set(sums.map(({ path }) => path)) };
-    const fresh = { sums, release: () => removeFolder(item, folders) };
-    this.#drafts.add(item.claim, item.index, result, fresh, item.job.work.spec?.merge);
+    this.#drafts.add(item.claim, item.index, result, sums, item.job.work.spec?.merge);
+    // Now, and not when its turn comes: a datum before it that is tried again may need the room.
+    removeFolder(item, folders);
     onFinished(item.claim);
   }
 }

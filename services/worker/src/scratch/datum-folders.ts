@@ -13,7 +13,7 @@
  *   G2. What a datum needs is decided before: folders of the one before that it does not need go.
  *   G3. Nothing is removed below a folder that was not looked at: the command may have put a link in its place.
  */
-import { lstatSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
+import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { removeFolderLater } from "./remove.ts";
 
@@ -23,15 +23,19 @@ const OUTPUTS_MAX = 64;
 
 export class DatumFolder {
   readonly path: string;
+  /** How the command names it. */
+  readonly seen: string;
   /** Folders below `pfs`, parents first: "in", "in/a". */
   readonly #made = new Set<string>();
   #files: string[] = [];
   /** That of the folders that we made. */
   readonly #mode: number | undefined;
+  #isGiven = false;
 
   /** `isOurs`: it is made now; else somebody else makes it, or not, and it is not used again. */
-  constructor(path: string, isOurs: boolean) {
+  constructor(path: string, isOurs: boolean, seen = path) {
     this.path = path;
+    this.seen = seen;
     if (!isOurs) return;
     mkdirSync(path);
     mkdirSync(this.pfs);
@@ -64,9 +68,19 @@ export class DatumFolder {
     this.#files = files.map((file) => join(this.pfs, file));
   }
 
+  /** With its inputs in it: it becomes the user's own, and the output folder; the inputs become the user's to read. Not used again. */
+  giveTo({ uid, gid }: { readonly uid: number; readonly gid: number }): void {
+    this.#isGiven = true;
+    // The worker's umask may have closed what it made.
+    for (const folder of ["", ...this.#made]) chmodSync(join(this.pfs, folder), 0o755);
+    for (const file of this.#files) chmodSync(file, (lstatSync(file).mode & 0o100) === 0 ? 0o444 : 0o555);
+    chmodSync(this.path, 0o700);
+    for (const folder of [this.path, this.out]) chownSync(folder, uid, gid);
+  }
+
   /** Whether it could be made as good as new (G1). Looks first: a link in the place of a folder would lead out of here (G3). */
   renew(): boolean {
-    if (this.#mode === undefined) return false;
+    if (this.#mode === undefined || this.#isGiven) return false;
     try {
       if (!this.#foldersAreOurs()) return false;
       for (const file of this.#files) unlinkSync(file);

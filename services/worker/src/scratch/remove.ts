@@ -1,5 +1,9 @@
+import { execFile } from "node:child_process";
 import { chmodSync, lstatSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
+import { promisify } from "node:util";
+
+const removeWith = promisify(execFile);
 
 /** Deeper folders are moved up before they are removed: their paths may be longer than the kernel takes (4 KiB). */
 const DEPTH_MAX = 12;
@@ -19,7 +23,8 @@ export async function removeFolderLater(folder: string): Promise<void> {
   try {
     await rm(folder, { recursive: true, force: true });
   } catch {
-    removeFolder(folder);
+    // What is too deep to name takes seconds, and rm(1) does not mind. It is rare enough for a process of its own.
+    await removeWith("rm", ["-rf", "--", folder]).catch(() => removeFolder(folder));
   }
 }
 

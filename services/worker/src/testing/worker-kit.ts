@@ -24,7 +24,7 @@ export interface Bench extends AsyncDisposable {
   readonly owner: FakeOwner;
   readonly worker: Worker;
   /** Told to stop by an owner. */
-  drainAsked: boolean;
+  drained: boolean;
   /** Plans the files, and gives the process ledger; resolves when it is complete. */
   run(spec: SpecInit, files: Readonly<Record<string, string>>, claimSize?: number): Promise<DatumOutcome[]>;
   /** Plans the files; returns the input of the process ledger and the number of datums. */
@@ -62,8 +62,8 @@ export async function openBench(
     clock: systemClock,
     random: systemRandom,
     log: testLogger(),
-    onDrain: () => {
-      bench.drainAsked = true;
+    onDrained: () => {
+      bench.drained = true;
     },
     onFailed: (error) => {
       throw error;
@@ -79,7 +79,7 @@ export async function openBench(
     store: source,
     owner,
     worker,
-    drainAsked: false,
+    drained: false,
     plan,
     run,
     [Symbol.asyncDispose]: dispose,

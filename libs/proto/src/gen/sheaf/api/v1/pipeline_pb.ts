@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file sheaf/api/v1/pipeline.proto.
  */
 export const file_sheaf_api_v1_pipeline: GenFile = /*@__PURE__*/
-  fileDesc("ChtzaGVhZi9hcGkvdjEvcGlwZWxpbmUucHJvdG8SDHNoZWFmLmFwaS52MSK4AgoIUGlwZWxpbmUSDAoEbmFtZRgBIAEoCRIoCgRzcGVjGAIgASgLMhouc2hlYWYuYXBpLnYxLlBpcGVsaW5lU3BlYxIPCgd2ZXJzaW9uGAMgASgEEioKBXN0YXRlGAQgASgOMhsuc2hlYWYuYXBpLnYxLlBpcGVsaW5lU3RhdGUSDgoGcmVhc29uGAUgASgJEisKB2NyZWF0ZWQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKB3VwZGF0ZWQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYCCABKAkSDwoHd29ya2VycxgJIAEoDRIuCg5sYXN0X2pvYl9zdGF0ZRgKIAEoDjIWLnNoZWFmLmFwaS52MS5Kb2JTdGF0ZSK7BgoMUGlwZWxpbmVTcGVjEisKCHBpcGVsaW5lGAEgASgLMhkuc2hlYWYuYXBpLnYxLlBpcGVsaW5lUmVmEhMKC2Rlc2NyaXB0aW9uGAIgASgJEioKCXRyYW5zZm9ybRgDIAEoCzIXLnNoZWFmLmFwaS52MS5UcmFuc2Zvcm0SNwoQcGFyYWxsZWxpc21fc3BlYxgEIAEoCzIdLnNoZWFmLmFwaS52MS5QYXJhbGxlbGlzbVNwZWMSIgoFaW5wdXQYBSABKAsyEy5zaGVhZi5hcGkudjEuSW5wdXQSJgoFbWVyZ2UYBiABKAsyFy5zaGVhZi5hcGkudjEuTWVyZ2VTcGVjEhUKDW91dHB1dF9icmFuY2gYByABKAkSEwoLZGF0dW1fdHJpZXMYCCABKA0SMAoNZGF0dW1fdGltZW91dBgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIuCgtqb2JfdGltZW91dBgKIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhITCgthdXRvc2NhbGluZxgLIAEoCBIPCgdzdGFuZGJ5GAwgASgIEhYKDnJlcHJvY2Vzc19zcGVjGA0gASgJEgwKBHNhbHQYDiABKAkSNQoRcmVzb3VyY2VfcmVxdWVzdHMYDyABKAsyGi5zaGVhZi5hcGkudjEuUmVzb3VyY2VTcGVjEjMKD3Jlc291cmNlX2xpbWl0cxgQIAEoCzIaLnNoZWFmLmFwaS52MS5SZXNvdXJjZVNwZWMSMgoOZGF0dW1fc2V0X3NwZWMYESABKAsyGi5zaGVhZi5hcGkudjEuRGF0dW1TZXRTcGVjEjUKD3NjaGVkdWxpbmdfc3BlYxgSIAEoCzIcLnNoZWFmLmFwaS52MS5TY2hlZHVsaW5nU3BlYxIzCg5mYWlsdXJlX3BvbGljeRgTIAEoCzIbLnNoZWFmLmFwaS52MS5GYWlsdXJlUG9saWN5EhgKC3NwZWN1bGF0aW9uGBQgASgISACIAQESKAoIbWV0YWRhdGEYFSABKAsyFi5zaGVhZi5hcGkudjEuTWV0YWRhdGFCDgoMX3NwZWN1bGF0aW9uIiwKC1BpcGVsaW5lUmVmEgwKBG5hbWUYASABKAkSDwoHcHJvamVjdBgCIAEoCSKDAwoJVHJhbnNmb3JtEg0KBWltYWdlGAEgASgJEgsKA2NtZBgCIAMoCRINCgVzdGRpbhgDIAMoCRIPCgdlcnJfY21kGAQgAygJEhEKCWVycl9zdGRpbhgFIAMoCRItCgNlbnYYBiADKAsyIC5zaGVhZi5hcGkudjEuVHJhbnNmb3JtLkVudkVudHJ5EhoKEmFjY2VwdF9yZXR1cm5fY29kZRgHIAMoDRITCgt3b3JraW5nX2RpchgIIAEoCRIMCgR1c2VyGAkgASgJEioKB3NlY3JldHMYCiADKAsyGS5zaGVhZi5hcGkudjEuU2VjcmV0TW91bnQSGgoSaW1hZ2VfcHVsbF9zZWNyZXRzGAsgAygJEhYKDmRhdHVtX2JhdGNoaW5nGAwgASgIEg8KB2hhbmRsZXIYDSABKAkSDQoFZGVidWcYDiABKAgSDQoFc2xvdHMYDyABKA0aKgoIRW52RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJNCgtTZWNyZXRNb3VudBIMCgRuYW1lGAEgASgJEgsKA2tleRgCIAEoCRISCgptb3VudF9wYXRoGAMgASgJEg8KB2Vudl92YXIYBCABKAkiOAoPUGFyYWxsZWxpc21TcGVjEhAKCGNvbnN0YW50GAEgASgEEhMKC2NvZWZmaWNpZW50GAIgASgBIuIBCgVJbnB1dBIjCgNwZnMYASABKAsyFi5zaGVhZi5hcGkudjEuUGZzSW5wdXQSIgoFY3Jvc3MYAiADKAsyEy5zaGVhZi5hcGkudjEuSW5wdXQSIgoFdW5pb24YAyADKAsyEy5zaGVhZi5hcGkudjEuSW5wdXQSIQoEam9pbhgEIAMoCzITLnNoZWFmLmFwaS52MS5JbnB1dBIiCgVncm91cBgFIAMoCzITLnNoZWFmLmFwaS52MS5JbnB1dBIlCgRjcm9uGAYgASgLMhcuc2hlYWYuYXBpLnYxLkNyb25JbnB1dCKeAQoIUGZzSW5wdXQSDAoEbmFtZRgBIAEoCRIMCgRyZXBvGAIgASgJEg4KBmJyYW5jaBgDIAEoCRIMCgRnbG9iGAQgASgJEg8KB2pvaW5fb24YBSABKAkSEgoKb3V0ZXJfam9pbhgGIAEoCBIQCghncm91cF9ieRgHIAEoCRIMCgRsYXp5GAggASgIEhMKC2VtcHR5X2ZpbGVzGAkgASgIIjoKCUNyb25JbnB1dBIMCgRuYW1lGAEgASgJEgwKBHNwZWMYAiABKAkSEQoJb3ZlcndyaXRlGAMgASgIImIKCU1lcmdlU3BlYxItCghzdHJhdGVneRgBIAEoDjIbLnNoZWFmLmFwaS52MS5NZXJnZVN0cmF0ZWd5EiYKBXJ1bGVzGAIgAygLMhcuc2hlYWYuYXBpLnYxLk1lcmdlUnVsZSJICglNZXJnZVJ1bGUSDAoEZ2xvYhgBIAEoCRItCghzdHJhdGVneRgCIAEoDjIbLnNoZWFmLmFwaS52MS5NZXJnZVN0cmF0ZWd5IkcKDFJlc291cmNlU3BlYxILCgNjcHUYASABKAESDgoGbWVtb3J5GAIgASgJEgwKBGRpc2sYAyABKAkSDAoEcGlkcxgEIAEoDSJGCgxEYXR1bVNldFNwZWMSDgoGbnVtYmVyGAEgASgEEhIKCnNpemVfYnl0ZXMYAiABKAQSEgoKcGVyX3dvcmtlchgDIAEoBCKpAQoOU2NoZWR1bGluZ1NwZWMSRQoNbm9kZV9zZWxlY3RvchgBIAMoCzIuLnNoZWFmLmFwaS52MS5TY2hlZHVsaW5nU3BlYy5Ob2RlU2VsZWN0b3JFbnRyeRIbChNwcmlvcml0eV9jbGFzc19uYW1lGAIgASgJGjMKEU5vZGVTZWxlY3RvckVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEibQoNRmFpbHVyZVBvbGljeRIXCgptYXhfZmFpbGVkGAEgASgESACIAQESHgoRbWluX3N1Y2Nlc3NfcmF0aW8YAiABKAFIAYgBAUINCgtfbWF4X2ZhaWxlZEIUChJfbWluX3N1Y2Nlc3NfcmF0aW8i3wEKCE1ldGFkYXRhEjIKBmxhYmVscxgBIAMoCzIiLnNoZWFmLmFwaS52MS5NZXRhZGF0YS5MYWJlbHNFbnRyeRI8Cgthbm5vdGF0aW9ucxgCIAMoCzInLnNoZWFmLmFwaS52MS5NZXRhZGF0YS5Bbm5vdGF0aW9uc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBKoMBCg1QaXBlbGluZVN0YXRlEh4KGlBJUEVMSU5FX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWUElQRUxJTkVfU1RBVEVfUlVOTklORxABEhoKFlBJUEVMSU5FX1NUQVRFX1NUT1BQRUQQAhIaChZQSVBFTElORV9TVEFURV9GQUlMSU5HEAMqgQIKCEpvYlN0YXRlEhkKFUpPQl9TVEFURV9VTlNQRUNJRklFRBAAEhUKEUpPQl9TVEFURV9DUkVBVEVEEAESFgoSSk9CX1NUQVRFX1BMQU5OSU5HEAISGAoUSk9CX1NUQVRFX1BST0NFU1NJTkcQAxIVChFKT0JfU1RBVEVfTUVSR0lORxAEEhgKFEpPQl9TVEFURV9QVUJMSVNISU5HEAUSFwoTSk9CX1NUQVRFX1NVQ0NFRURFRBAGEhQKEEpPQl9TVEFURV9GQUlMRUQQBxIVChFKT0JfU1RBVEVfU1RPUFBFRBAIEhoKFkpPQl9TVEFURV9JTkNPTlNJU1RFTlQQCSq1AQoNTWVyZ2VTdHJhdGVneRIeChpNRVJHRV9TVFJBVEVHWV9VTlNQRUNJRklFRBAAEhkKFU1FUkdFX1NUUkFURUdZX0NPTkNBVBABEhwKGE1FUkdFX1NUUkFURUdZX0VYQ0xVU0lWRRACEhcKE01FUkdFX1NUUkFURUdZX1NPUlQQAxIWChJNRVJHRV9TVFJBVEVHWV9TVU0QBBIaChZNRVJHRV9TVFJBVEVHWV9DT01NQU5EEAViBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChtzaGVhZi9hcGkvdjEvcGlwZWxpbmUucHJvdG8SDHNoZWFmLmFwaS52MSLgAgoIUGlwZWxpbmUSDAoEbmFtZRgBIAEoCRIoCgRzcGVjGAIgASgLMhouc2hlYWYuYXBpLnYxLlBpcGVsaW5lU3BlYxIPCgd2ZXJzaW9uGAMgASgEEioKBXN0YXRlGAQgASgOMhsuc2hlYWYuYXBpLnYxLlBpcGVsaW5lU3RhdGUSDgoGcmVhc29uGAUgASgJEisKB2NyZWF0ZWQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKB3VwZGF0ZWQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYCCABKAkSDwoHd29ya2VycxgJIAEoDRIuCg5sYXN0X2pvYl9zdGF0ZRgKIAEoDjIWLnNoZWFmLmFwaS52MS5Kb2JTdGF0ZRImCgRwb29sGAsgASgLMhguc2hlYWYuYXBpLnYxLldvcmtlclBvb2wifAoKV29ya2VyUG9vbBIOCgZ3YW50ZWQYASABKA0SDwoHcnVubmluZxgCIAEoDRINCgVyZWFkeRgDIAEoDRIQCghkcmFpbmluZxgEIAEoDRINCgVsaW1pdBgFIAEoDRINCgVzaGFyZRgGIAEoDRIOCgZyZWFzb24YByABKAkiuwYKDFBpcGVsaW5lU3BlYxIrCghwaXBlbGluZRgBIAEoCzIZLnNoZWFmLmFwaS52MS5QaXBlbGluZVJlZhITCgtkZXNjcmlwdGlvbhgCIAEoCRIqCgl0cmFuc2Zvcm0YAyABKAsyFy5zaGVhZi5hcGkudjEuVHJhbnNmb3JtEjcKEHBhcmFsbGVsaXNtX3NwZWMYBCABKAsyHS5zaGVhZi5hcGkudjEuUGFyYWxsZWxpc21TcGVjEiIKBWlucHV0GAUgASgLMhMuc2hlYWYuYXBpLnYxLklucHV0EiYKBW1lcmdlGAYgASgLMhcuc2hlYWYuYXBpLnYxLk1lcmdlU3BlYxIVCg1vdXRwdXRfYnJhbmNoGAcgASgJEhMKC2RhdHVtX3RyaWVzGAggASgNEjAKDWRhdHVtX3RpbWVvdXQYCSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoLam9iX3RpbWVvdXQYCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEwoLYXV0b3NjYWxpbmcYCyABKAgSDwoHc3RhbmRieRgMIAEoCBIWCg5yZXByb2Nlc3Nfc3BlYxgNIAEoCRIMCgRzYWx0GA4gASgJEjUKEXJlc291cmNlX3JlcXVlc3RzGA8gASgLMhouc2hlYWYuYXBpLnYxLlJlc291cmNlU3BlYxIzCg9yZXNvdXJjZV9saW1pdHMYECABKAsyGi5zaGVhZi5hcGkudjEuUmVzb3VyY2VTcGVjEjIKDmRhdHVtX3NldF9zcGVjGBEgASgLMhouc2hlYWYuYXBpLnYxLkRhdHVtU2V0U3BlYxI1Cg9zY2hlZHVsaW5nX3NwZWMYEiABKAsyHC5zaGVhZi5hcGkudjEuU2NoZWR1bGluZ1NwZWMSMwoOZmFpbHVyZV9wb2xpY3kYEyABKAsyGy5zaGVhZi5hcGkudjEuRmFpbHVyZVBvbGljeRIYCgtzcGVjdWxhdGlvbhgUIAEoCEgAiAEBEigKCG1ldGFkYXRhGBUgASgLMhYuc2hlYWYuYXBpLnYxLk1ldGFkYXRhQg4KDF9zcGVjdWxhdGlvbiIsCgtQaXBlbGluZVJlZhIMCgRuYW1lGAEgASgJEg8KB3Byb2plY3QYAiABKAkigwMKCVRyYW5zZm9ybRINCgVpbWFnZRgBIAEoCRILCgNjbWQYAiADKAkSDQoFc3RkaW4YAyADKAkSDwoHZXJyX2NtZBgEIAMoCRIRCgllcnJfc3RkaW4YBSADKAkSLQoDZW52GAYgAygLMiAuc2hlYWYuYXBpLnYxLlRyYW5zZm9ybS5FbnZFbnRyeRIaChJhY2NlcHRfcmV0dXJuX2NvZGUYByADKA0SEwoLd29ya2luZ19kaXIYCCABKAkSDAoEdXNlchgJIAEoCRIqCgdzZWNyZXRzGAogAygLMhkuc2hlYWYuYXBpLnYxLlNlY3JldE1vdW50EhoKEmltYWdlX3B1bGxfc2VjcmV0cxgLIAMoCRIWCg5kYXR1bV9iYXRjaGluZxgMIAEoCBIPCgdoYW5kbGVyGA0gASgJEg0KBWRlYnVnGA4gASgIEg0KBXNsb3RzGA8gASgNGioKCEVudkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiTQoLU2VjcmV0TW91bnQSDAoEbmFtZRgBIAEoCRILCgNrZXkYAiABKAkSEgoKbW91bnRfcGF0aBgDIAEoCRIPCgdlbnZfdmFyGAQgASgJIjgKD1BhcmFsbGVsaXNtU3BlYxIQCghjb25zdGFudBgBIAEoBBITCgtjb2VmZmljaWVudBgCIAEoASLiAQoFSW5wdXQSIwoDcGZzGAEgASgLMhYuc2hlYWYuYXBpLnYxLlBmc0lucHV0EiIKBWNyb3NzGAIgAygLMhMuc2hlYWYuYXBpLnYxLklucHV0EiIKBXVuaW9uGAMgAygLMhMuc2hlYWYuYXBpLnYxLklucHV0EiEKBGpvaW4YBCADKAsyEy5zaGVhZi5hcGkudjEuSW5wdXQSIgoFZ3JvdXAYBSADKAsyEy5zaGVhZi5hcGkudjEuSW5wdXQSJQoEY3JvbhgGIAEoCzIXLnNoZWFmLmFwaS52MS5Dcm9uSW5wdXQingEKCFBmc0lucHV0EgwKBG5hbWUYASABKAkSDAoEcmVwbxgCIAEoCRIOCgZicmFuY2gYAyABKAkSDAoEZ2xvYhgEIAEoCRIPCgdqb2luX29uGAUgASgJEhIKCm91dGVyX2pvaW4YBiABKAgSEAoIZ3JvdXBfYnkYByABKAkSDAoEbGF6eRgIIAEoCBITCgtlbXB0eV9maWxlcxgJIAEoCCI6CglDcm9uSW5wdXQSDAoEbmFtZRgBIAEoCRIMCgRzcGVjGAIgASgJEhEKCW92ZXJ3cml0ZRgDIAEoCCJiCglNZXJnZVNwZWMSLQoIc3RyYXRlZ3kYASABKA4yGy5zaGVhZi5hcGkudjEuTWVyZ2VTdHJhdGVneRImCgVydWxlcxgCIAMoCzIXLnNoZWFmLmFwaS52MS5NZXJnZVJ1bGUiSAoJTWVyZ2VSdWxlEgwKBGdsb2IYASABKAkSLQoIc3RyYXRlZ3kYAiABKA4yGy5zaGVhZi5hcGkudjEuTWVyZ2VTdHJhdGVneSJHCgxSZXNvdXJjZVNwZWMSCwoDY3B1GAEgASgBEg4KBm1lbW9yeRgCIAEoCRIMCgRkaXNrGAMgASgJEgwKBHBpZHMYBCABKA0iRgoMRGF0dW1TZXRTcGVjEg4KBm51bWJlchgBIAEoBBISCgpzaXplX2J5dGVzGAIgASgEEhIKCnBlcl93b3JrZXIYAyABKAQiqQEKDlNjaGVkdWxpbmdTcGVjEkUKDW5vZGVfc2VsZWN0b3IYASADKAsyLi5zaGVhZi5hcGkudjEuU2NoZWR1bGluZ1NwZWMuTm9kZVNlbGVjdG9yRW50cnkSGwoTcHJpb3JpdHlfY2xhc3NfbmFtZRgCIAEoCRozChFOb2RlU2VsZWN0b3JFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIm0KDUZhaWx1cmVQb2xpY3kSFwoKbWF4X2ZhaWxlZBgBIAEoBEgAiAEBEh4KEW1pbl9zdWNjZXNzX3JhdGlvGAIgASgBSAGIAQFCDQoLX21heF9mYWlsZWRCFAoSX21pbl9zdWNjZXNzX3JhdGlvIt8BCghNZXRhZGF0YRIyCgZsYWJlbHMYASADKAsyIi5zaGVhZi5hcGkudjEuTWV0YWRhdGEuTGFiZWxzRW50cnkSPAoLYW5ub3RhdGlvbnMYAiADKAsyJy5zaGVhZi5hcGkudjEuTWV0YWRhdGEuQW5ub3RhdGlvbnNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjIKEEFubm90YXRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASqDAQoNUGlwZWxpbmVTdGF0ZRIeChpQSVBFTElORV9TVEFURV9VTlNQRUNJRklFRBAAEhoKFlBJUEVMSU5FX1NUQVRFX1JVTk5JTkcQARIaChZQSVBFTElORV9TVEFURV9TVE9QUEVEEAISGgoWUElQRUxJTkVfU1RBVEVfRkFJTElORxADKoECCghKb2JTdGF0ZRIZChVKT0JfU1RBVEVfVU5TUEVDSUZJRUQQABIVChFKT0JfU1RBVEVfQ1JFQVRFRBABEhYKEkpPQl9TVEFURV9QTEFOTklORxACEhgKFEpPQl9TVEFURV9QUk9DRVNTSU5HEAMSFQoRSk9CX1NUQVRFX01FUkdJTkcQBBIYChRKT0JfU1RBVEVfUFVCTElTSElORxAFEhcKE0pPQl9TVEFURV9TVUNDRUVERUQQBhIUChBKT0JfU1RBVEVfRkFJTEVEEAcSFQoRSk9CX1NUQVRFX1NUT1BQRUQQCBIaChZKT0JfU1RBVEVfSU5DT05TSVNURU5UEAkqtQEKDU1lcmdlU3RyYXRlZ3kSHgoaTUVSR0VfU1RSQVRFR1lfVU5TUEVDSUZJRUQQABIZChVNRVJHRV9TVFJBVEVHWV9DT05DQVQQARIcChhNRVJHRV9TVFJBVEVHWV9FWENMVVNJVkUQAhIXChNNRVJHRV9TVFJBVEVHWV9TT1JUEAMSFgoSTUVSR0VfU1RSQVRFR1lfU1VNEAQSGgoWTUVSR0VfU1RSQVRFR1lfQ09NTUFORBAFYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * What to run on which data. Its output repo has its name.
@@ -93,6 +93,14 @@ export type Pipeline = Message<"sheaf.api.v1.Pipeline"> & {
    * @generated from field: sheaf.api.v1.JobState last_job_state = 10;
    */
   lastJobState: JobState;
+
+  /**
+   * Its workers: how many there shall be, how many there are, and why. Absent when the master that answers does not own the
+   * pipeline.
+   *
+   * @generated from field: sheaf.api.v1.WorkerPool pool = 11;
+   */
+  pool?: WorkerPool | undefined;
 };
 
 /**
@@ -101,6 +109,69 @@ export type Pipeline = Message<"sheaf.api.v1.Pipeline"> & {
  */
 export const PipelineSchema: GenMessage<Pipeline> = /*@__PURE__*/
   messageDesc(file_sheaf_api_v1_pipeline, 0);
+
+/**
+ * The workers of a pipeline, as its owner sees them.
+ *
+ * @generated from message sheaf.api.v1.WorkerPool
+ */
+export type WorkerPool = Message<"sheaf.api.v1.WorkerPool"> & {
+  /**
+   * How many there shall be now.
+   *
+   * @generated from field: uint32 wanted = 1;
+   */
+  wanted: number;
+
+  /**
+   * Those that run or are being started, less those that were told to go.
+   *
+   * @generated from field: uint32 running = 2;
+   */
+  running: number;
+
+  /**
+   * Of these, those that are connected.
+   *
+   * @generated from field: uint32 ready = 3;
+   */
+  ready: number;
+
+  /**
+   * Those that were told to go and are still there: each finishes what it holds.
+   *
+   * @generated from field: uint32 draining = 4;
+   */
+  draining: number;
+
+  /**
+   * The most that the pipeline's spec allows; 0: the pipeline is stopped.
+   *
+   * @generated from field: uint32 limit = 5;
+   */
+  limit: number;
+
+  /**
+   * The most that the limit of the cluster leaves to it now.
+   *
+   * @generated from field: uint32 share = 6;
+   */
+  share: number;
+
+  /**
+   * Why there shall be so many, for people.
+   *
+   * @generated from field: string reason = 7;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message sheaf.api.v1.WorkerPool.
+ * Use `create(WorkerPoolSchema)` to create a new message.
+ */
+export const WorkerPoolSchema: GenMessage<WorkerPool> = /*@__PURE__*/
+  messageDesc(file_sheaf_api_v1_pipeline, 1);
 
 /**
  * A pipeline as its author writes it (YAML or JSON with these field names). A field that this version does not run yet is
@@ -180,14 +251,15 @@ export type PipelineSpec = Message<"sheaf.api.v1.PipelineSpec"> & {
   jobTimeout?: Duration | undefined;
 
   /**
-   * No workers while there is nothing to do. Not implemented yet.
+   * No workers while there is nothing to do; then one that plans, then as many as there is work for, up to `parallelism_spec`.
+   * A worker that finds nothing to do for some seconds goes, also in the middle of a job. Default: false, all of them stay.
    *
    * @generated from field: bool autoscaling = 11;
    */
   autoscaling: boolean;
 
   /**
-   * Alias of autoscaling. Not implemented yet.
+   * Alias of autoscaling: what is read back has `autoscaling`.
    *
    * @generated from field: bool standby = 12;
    */
@@ -219,8 +291,9 @@ export type PipelineSpec = Message<"sheaf.api.v1.PipelineSpec"> & {
 
   /**
    * Limits of each slot of a worker. `memory`, `cpu` and `pids` are enforced by cgroups where the worker may make them; elsewhere its
-   * log says once that they are not. Default: 4,096 processes, nothing else. `disk` is what one datum may put out, looked at when
-   * the command has ended: above it the datum fails, OUTPUT_TOO_LARGE. Default: no limit but 1 GiB of holes.
+   * log says once that they are not. Default: 4,096 processes, nothing else. `disk` is what one datum may put out, and
+   * what a command may have in its folder beside inputs while it runs, looked at every second or less often, when there are very many
+   * files: above it the datum fails, OUTPUT_TOO_LARGE. Default: no limit but 1 GiB of holes.
    *
    * @generated from field: sheaf.api.v1.ResourceSpec resource_limits = 16;
    */
@@ -268,7 +341,7 @@ export type PipelineSpec = Message<"sheaf.api.v1.PipelineSpec"> & {
  * Use `create(PipelineSpecSchema)` to create a new message.
  */
 export const PipelineSpecSchema: GenMessage<PipelineSpec> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_pipeline, 1);
+  messageDesc(file_sheaf_api_v1_pipeline, 2);
 
 /**
  * Names a pipeline.
@@ -296,7 +369,7 @@ export type PipelineRef = Message<"sheaf.api.v1.PipelineRef"> & {
  * Use `create(PipelineRefSchema)` to create a new message.
  */
 export const PipelineRefSchema: GenMessage<PipelineRef> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_pipeline, 2);
+  messageDesc(file_sheaf_api_v1_pipeline, 3);
 
 /**
  * The user's command.
@@ -363,7 +436,9 @@ export type Transform = Message<"sheaf.api.v1.Transform"> & {
   workingDir: string;
 
   /**
-   * User that the command runs as. Not implemented yet.
+   * User that the command, and err_cmd, run as: a name or a number, and after a colon a group of either kind. Default: the worker's own.
+   * It has no other groups, and no rights of root, not even by a setuid program. Needs workers that run as root and may mount, or
+   * that run as that user themselves; on others each datum fails with USER_DENIED, or with UNKNOWN_USER. Not for handlers.
    *
    * @generated from field: string user = 9;
    */
@@ -421,7 +496,7 @@ export type Transform = Message<"sheaf.api.v1.Transform"> & {
  * Use `create(TransformSchema)` to create a new message.
  */
 export const TransformSchema: GenMessage<Transform> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_pipeline, 3);
+  messageDesc(file_sheaf_api_v1_pipeline, 4);
 
 /**
  * A secret, given to the command as a file or a variable.
@@ -463,10 +538,10 @@ export type SecretMount = Message<"sheaf.api.v1.SecretMount"> & {
  * Use `create(SecretMountSchema)` to create a new message.
  */
 export const SecretMountSchema: GenMessage<SecretMount> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_pipeline, 4);
+  messageDesc(file_sheaf_api_v1_pipeline, 5);
 
 /**
- * How many workers a pipeline has. At most one of the two.
+ * How many workers a pipeline has; with `autoscaling`, at most. Exactly one of the two.
  *
  * @generated from message sheaf.api.v1.ParallelismSpec
  */
@@ -479,7 +554,7 @@ export type ParallelismSpec = Message<"sheaf.api.v1.ParallelismSpec"> & {
   constant: bigint;
 
   /**
-   * This many per node of the cluster, rounded down, at least 1. Not implemented yet.
+   * This many per node of the cluster, rounded down, at least 1, at most 10,000; followed when nodes come and go. Above 0, to 10,000.
    *
    * @generated from field: double coefficient = 2;
    */
@@ -491,7 +566,7 @@ export type ParallelismSpec = Message<"sheaf.api.v1.ParallelismSpec"> & {
  * Use `create(ParallelismSpecSchema)` to create a new message.
  */
 export const ParallelismSpecSchema: GenMessage<ParallelismSpec> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_pipeline, 5);
+  messageDesc(file_sheaf_api_v1_pipeline, 6);
 
 /**
  * The data. Exactly one kind.
@@ -547,7 +622,7 @@ export type Input = Message<"sheaf.api.v1.Input"> & {
  * Use `create(InputSchema)` to create a new message.
  */
 export const InputSchema: GenMessage<Input> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_pipeline, 6);
+  messageDesc(file_sheaf_api_v1_pipeline, 7);
 
 /**
  * Files of a repo, split into datums by a glob.
@@ -628,7 +703,7 @@ export type PfsInput = Message<"sheaf.api.v1.PfsInput"> & {
  * Use `create(PfsInputSchema)` to create a new message.
  */
 export const PfsInputSchema: GenMessage<PfsInput> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_pipeline, 7);
+  messageDesc(file_sheaf_api_v1_pipeline, 8);
 
 /**
  * Ticks of a clock as an input.
@@ -663,7 +738,7 @@ export type CronInput = Message<"sheaf.api.v1.CronInput"> & {
  * Use `create(CronInputSchema)` to create a new message.
  */
 export const CronInputSchema: GenMessage<CronInput> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_pipeline, 8);
+  messageDesc(file_sheaf_api_v1_pipeline, 9);
 
 /**
  * How outputs become one tree.
@@ -691,7 +766,7 @@ export type MergeSpec = Message<"sheaf.api.v1.MergeSpec"> & {
  * Use `create(MergeSpecSchema)` to create a new message.
  */
 export const MergeSpecSchema: GenMessage<MergeSpec> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_pipeline, 9);
+  messageDesc(file_sheaf_api_v1_pipeline, 10);
 
 /**
  * A strategy for some paths.
@@ -719,7 +794,7 @@ export type MergeRule = Message<"sheaf.api.v1.MergeRule"> & {
  * Use `create(MergeRuleSchema)` to create a new message.
  */
 export const MergeRuleSchema: GenMessage<MergeRule> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_pipeline, 10);
+  messageDesc(file_sheaf_api_v1_pipeline, 11);
 
 /**
  * Resources of a container.
@@ -761,7 +836,7 @@ export type ResourceSpec = Message<"sheaf.api.v1.ResourceSpec"> & {
  * Use `create(ResourceSpecSchema)` to create a new message.
  */
 export const ResourceSpecSchema: GenMessage<ResourceSpec> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_pipeline, 11);
+  messageDesc(file_sheaf_api_v1_pipeline, 12);
 
 /**
  * Pachyderm's size of a unit of hand-out.
@@ -796,7 +871,7 @@ export type DatumSetSpec = Message<"sheaf.api.v1.DatumSetSpec"> & {
  * Use `create(DatumSetSpecSchema)` to create a new message.
  */
 export const DatumSetSpecSchema: GenMessage<DatumSetSpec> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_pipeline, 12);
+  messageDesc(file_sheaf_api_v1_pipeline, 13);
 
 /**
  * Where workers may run.
@@ -824,7 +899,7 @@ export type SchedulingSpec = Message<"sheaf.api.v1.SchedulingSpec"> & {
  * Use `create(SchedulingSpecSchema)` to create a new message.
  */
 export const SchedulingSpecSchema: GenMessage<SchedulingSpec> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_pipeline, 13);
+  messageDesc(file_sheaf_api_v1_pipeline, 14);
 
 /**
  * How many datums may fail in a job that succeeds: it publishes what the others wrote, and both the job (reason DATUMS_MISSING) and
@@ -853,7 +928,7 @@ export type FailurePolicy = Message<"sheaf.api.v1.FailurePolicy"> & {
  * Use `create(FailurePolicySchema)` to create a new message.
  */
 export const FailurePolicySchema: GenMessage<FailurePolicy> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_pipeline, 14);
+  messageDesc(file_sheaf_api_v1_pipeline, 15);
 
 /**
  * Labels and annotations of what runs.
@@ -881,7 +956,7 @@ export type Metadata = Message<"sheaf.api.v1.Metadata"> & {
  * Use `create(MetadataSchema)` to create a new message.
  */
 export const MetadataSchema: GenMessage<Metadata> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_pipeline, 15);
+  messageDesc(file_sheaf_api_v1_pipeline, 16);
 
 /**
  * State of a pipeline.

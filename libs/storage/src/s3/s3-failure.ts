@@ -1,0 +1,151 @@
+/** What an error of an S3 server, of the network, or of the SDK means for a store, and what its owner can do about it. */
+import {
+  dataLoss,
+  type ErrorOptions,
+  failedPrecondition,
+  invalidArgument,
+  messageOf,
+  notFound,
+  permissionDenied,
+  resourceExhausted,
+  SheafError,
+  toSheafError,
+  unauthenticated,
+  unavailable,
+  unimplemented,
+} from "@sheaf/runtime";
+import { placeOf, type S3Address } from "./s3-address.ts";
+
+/** As much as the SDK says of what went wrong. */
+interface Said {
+  /** S3's error code, or the name of an exception: `NoSuchBucket`, `TimeoutError`. */
+  readonly name: string;
+  readonly message: string;
+  readonly status: number | undefined;
+  /** Of the system: `ECONNREFUSED`. */
+  readonly errno: string | undefined;
+  /** An answer came and made no sense. */
+  readonly garbled: boolean;
+  readonly region: string | undefined;
+}
+
+/** Whose words were not believed. Never the secret. */
+export interface Identity {
+  readonly keyId: string;
+  /** `the environment (AWS_ACCESS_KEY_ID)`. */
+  readonly from: string;
+}
+
+const DENIED = new Set([
+  ...["AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "AccountProblem", "AllAccessDisabled"],
+  ...["ExpiredToken", "InvalidToken", "TokenRefreshRequired", "NotSignedUp", "UnauthorizedAccess"],
+  "XAdminUserNotFound", // versitygw, of a key that it does not know
+]);
+const WRONG_REGION = new Set([
+  "PermanentRedirect",
+  "AuthorizationHeaderMalformed",
+  "IllegalLocationConstraintException",
+]);
+const FULL = new Set(["QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "XMinioStorageQuotaExceeded"]);
+/** Answers below 500 that another try may not get. */
+const PASSING = new Set([
+  ...["RequestTimeout", "RequestTimeTooSkewed", "SlowDown", "TooManyRequests", "Throttling", "InternalError"],
+  ...["ServiceUnavailable", "IncompleteBody", "BadDigest", "XAmzContentSHA256Mismatch", "TimeoutError"],
+  ...["ConditionalRequestConflict", "OperationAborted"],
+]);
+
+const CUT_OFF = new Set(["ECONNRESET", "EPIPE"]);
+
+/** Turns what was thrown into the SheafError of the seam. `doing` completes "cannot ...". */
+export function s3Failure(thrown: unknown, address: S3Address, doing: string, who?: Identity): SheafError {
+  if (thrown instanceof SheafError) return thrown;
+  const said = whatIsSaid(thrown);
+  const { name, status, errno } = said;
+  const at = placeOf(address);
+  const answer = `${[status, name].filter(Boolean).join(" ")}: ${said.message}`;
+  const options: ErrorOptions = {
+    cause: thrown,
+    metadata: {
+      bucket: address.bucket,
+      error: name,
+      ...(status && { status: String(status) }),
+      ...(errno && { errno }),
+    },
+  };
+  if (name === "CredentialsProviderError")
+    return unauthenticated(
+      "STORE_ACCESS_DENIED",
+      `no credentials for ${at} (${said.message}): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE`,
+      options,
+    );
+  if (name === "NoSuchBucket")
+    return notFound(
+      "STORE_NOT_FOUND",
+      `cannot ${doing}: ${at}: there is no bucket "${address.bucket}"; create it, or correct SHEAF_STORE`,
+      options,
+    );
+  if (/region is missing/i.test(said.message))
+    return invalidArgument(
+      "STORE_URL",
+      `${at}: which region? Give region=... in the address, or set AWS_REGION`,
+      options,
+    );
+  if (WRONG_REGION.has(name) || status === 301 || status === 307)
+    return invalidArgument(
+      "STORE_URL",
+      `cannot ${doing}: ${at}: the bucket is in another region${said.region ? ` (${said.region})` : ""}: give it as region=... in the address (${answer})`,
+      options,
+    );
+  if (FULL.has(name) || status === 507)
+    return resourceExhausted("STORE_FULL", `${at} is full: cannot ${doing} (${answer}); free space there`, options);
+  if (status === undefined && errno !== undefined)
+    return unavailable("STORE_UNAVAILABLE", `cannot ${doing}: no connection to ${at} (${errno})`, options);
+  if (PASSING.has(name) || said.garbled || (status !== undefined && (status >= 500 || status === 429))) {
+    if (status === 501)
+      return unimplemented("STORE_KIND", `cannot ${doing}: the server of ${at} does not know how (${answer})`, options);
+    return unavailable("STORE_UNAVAILABLE", `cannot ${doing}: ${at} does not work now (${answer})`, options);
+  }
+  if (DENIED.has(name) || status === 401 || status === 403)
+    return permissionDenied(
+      "STORE_ACCESS_DENIED",
+      `cannot ${doing}: ${at} refuses ${who ? `the access key ${who.keyId} from ${who.from}` : "these credentials"} (${answer}); see to the key and its rights`,
+      options,
+    );
+  if (status !== undefined)
+    return failedPrecondition("STORE_REFUSED", `cannot ${doing}: ${at} refuses it (${answer})`, options);
+  return toSheafError(thrown); // a bug
+}
+
+/** Whether the server ended the connection before it had taken all of the request, perhaps because it had answered already. */
+export function wasCutOff(failure: unknown): boolean {
+  return failure instanceof SheafError && CUT_OFF.has(failure.metadata["errno"] ?? "");
+}
+
+/** No such object, where one must be. */
+export function objectMissing(address: S3Address, key: string): SheafError {
+  return dataLoss("OBJECT_MISSING", `the object ${key} is not in ${placeOf(address)}`, {
+    metadata: { bucket: address.bucket, key },
+  });
+}
+
+/** S3's code of the error that the SDK threw: `NoSuchKey`, `PreconditionFailed`. */
+export function s3Code(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.name : "";
+}
+
+/** The SDK has no type for all that it may throw. */
+function whatIsSaid(thrown: unknown): Said {
+  const error = (typeof thrown === "object" && thrown !== null ? thrown : {}) as Partial<Record<string, unknown>>;
+  const metadata = error["$metadata"] as { httpStatusCode?: number } | undefined;
+  const text = (value: unknown): string | undefined => (typeof value === "string" && value !== "" ? value : undefined);
+  const name = text(error["name"]) ?? "";
+  return {
+    // An answer without a body, or with one that is no XML, has no code.
+    name: name === "Error" || name === "Unknown" || name === "UnknownError" || name === "SyntaxError" ? "" : name,
+    message: messageOf(thrown).slice(0, 300),
+    status: metadata?.httpStatusCode,
+    errno: text(error["code"]) ?? text((error["cause"] as { code?: unknown } | undefined)?.code),
+    garbled: "$response" in error && !(metadata?.httpStatusCode !== undefined && metadata.httpStatusCode >= 300),
+    region: text(error["Region"]),
+  };
+}

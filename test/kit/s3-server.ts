@@ -1,0 +1,124 @@
+/**
+ * An S3 server for tests: a process of versitygw over a folder of its own, on a loopback port. It can be killed and started
+ * again. Its objects are plain files, `<folder>/data/<bucket>/<key>`.
+ */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { createWriteStream, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { promisify } from "node:util";
+import { eventually, freePorts } from "./cluster.ts";
+
+const FINDER = join(import.meta.dirname, "..", "..", "deploy", "local", "versitygw", "find.js");
+const KEY_ID = "sheaf-test-key";
+const SECRET = "sheaf-test-secret";
+
+/**
+ * The program of the server, built when it is not in the cache; `undefined`, and a line that says why, where that cannot be: a
+ * developer without Go shall have the other tests. Not where everything must be tested (CI): there it throws.
+ */
+export async function s3Program(): Promise<string | undefined> {
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [FINDER]);
+  process.stderr.write(stderr);
+  const { file, cannot } = JSON.parse(stdout) as { file?: string; cannot?: string };
+  if (file === undefined && process.env["CI"]) throw new Error(`the tests of stores in S3 need versitygw: ${cannot}`);
+  if (file === undefined) process.stderr.write(`sheaf: the tests of stores in S3 are left out: ${cannot}\n`);
+  return file;
+}
+
+/** Describes what needs such a server, or counts as one test that was left out. */
+export async function describeWithS3(name: string, body: (program: string) => void): Promise<void> {
+  const program = await s3Program();
+  if (program === undefined) test(name, { skip: "no S3 server" }, () => {});
+  else describe(name, () => body(program));
+}
+
+export class S3Server {
+  /** What a process needs to reach it, and no more: no file of the user and no network is asked for credentials. */
+  readonly env: Readonly<Record<string, string>> = {
+    AWS_ACCESS_KEY_ID: KEY_ID,
+    AWS_SECRET_ACCESS_KEY: SECRET,
+    AWS_EC2_METADATA_DISABLED: "true",
+  };
+  readonly folder = mkdtempSync(join(tmpdir(), "sheaf-s3-"));
+  readonly port: number;
+  readonly #program: string;
+  #child: ChildProcess | undefined;
+  #buckets = 0;
+
+  private constructor(program: string, port: number) {
+    this.#program = program;
+    this.port = port;
+    mkdirSync(join(this.folder, "data"));
+  }
+
+  static async start(program: string): Promise<S3Server> {
+    const [port = 0] = await freePorts(1);
+    const server = new S3Server(program, port);
+    await server.run();
+    return server;
+  }
+
+  get endpoint(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** A new bucket: its name. The server takes a folder for one. */
+  bucket(): string {
+    const name = `bucket-${++this.#buckets}`;
+    mkdirSync(join(this.folder, "data", name));
+    return name;
+  }
+
+  /** The address of a store in a new bucket. */
+  url(endpoint: string = this.endpoint): string {
+    return `s3://${this.bucket()}/some/prefix?endpoint=${endpoint}`;
+  }
+
+  /** Everything that lies in a bucket, parts of unfinished uploads included. */
+  filesOf(bucket: string): string[] {
+    const entries = readdirSync(join(this.folder, "data", bucket), { recursive: true, withFileTypes: true });
+    return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  }
+
+  /** Starts it, on the port that it had before; resolves when it answers. */
+  async run(): Promise<void> {
+    const args = [
+      "--port",
+      `127.0.0.1:${this.port}`,
+      "--access",
+      KEY_ID,
+      "--secret",
+      SECRET,
+      "--quiet",
+      "--keep-alive",
+    ];
+    const child = spawn(this.#program, [...args, "posix", join(this.folder, "data")], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { PATH: process.env["PATH"] ?? "", HOME: this.folder },
+    });
+    this.#child = child;
+    const log = createWriteStream(join(this.folder, "log"), { flags: "a" });
+    child.stdout?.pipe(log, { end: false });
+    child.stderr?.pipe(log, { end: false });
+    await eventually(async () => {
+      if (child.exitCode !== null) throw new Error(`versitygw ended with ${child.exitCode}; see ${this.folder}/log`);
+      return (await fetch(this.endpoint).catch(() => undefined)) !== undefined;
+    }, "the S3 server answers");
+  }
+
+  async end(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const over = new Promise((resolve) => child.once("exit", resolve));
+    child.kill(signal);
+    await over;
+  }
+
+  async stop(): Promise<void> {
+    await this.end();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
