@@ -44,7 +44,8 @@ export interface CollectorLimits {
 }
 
 const DEPTH_MAX = 100;
-const ENTRIES_MAX = 1_000_000;
+/** What the engine's heap holds (new-thread.ts): a file takes some 1 KiB of it until its run is written. */
+const ENTRIES_MAX = 500_000;
 const HOLE_BYTES_MAX = 1024 * 1024 * 1024;
 const BLOCK_BYTES = 512;
 /** A folder of so many bytes (some thousand entries) is read at once, which costs a quarter of what streaming does. */
@@ -220,7 +221,7 @@ function special(path: string, type: Typed): Failure {
   return { reason: "SPECIAL_FILE", message: `the output ${show(path)} is no regular file but ${what}` };
 }
 
-/** Text where text will do: a Buffer for each of a million files would cost more than all the rest. */
+/** Text where text will do: a Buffer for each of so many files would cost more than all the rest. */
 function below(folder: string | Buffer, name: string): string | Buffer {
   return typeof folder === "string" ? `${folder}/${name}` : Buffer.concat([folder, SLASH, Buffer.from(name)]);
 }
