@@ -22,10 +22,10 @@ test("a connection that is closed before it stood is not tried again", async () 
     await once(server, "connection");
     await once(server, "connection");
     close();
-    await new Promise((resolve) => setTimeout(resolve, 100)); // one may be under way
     const before = tries;
+    // That nothing comes has no signal.
     await new Promise((resolve) => setTimeout(resolve, LONG_MS));
-    assert.equal(tries, before);
+    assert.ok(tries <= before + 1, "one may have been under way");
   } finally {
     server.close();
   }

@@ -7,24 +7,18 @@
  * P3. Of a datum that an earlier job has done it gets the result in the place of the inputs. Such a datum keeps its place in the line,
  *     because one that has ended cannot be given back, nor can those before it (C1).
  */
-import { type HashThreads, type SegmentReader, segmentReader } from "@sheaf/files";
 import type { store } from "@sheaf/proto";
-import { type Clock, type Logger, messageOf, SheafError, type Timer } from "@sheaf/runtime";
-import type { Store } from "@sheaf/storage";
+import { messageOf, type Timer } from "@sheaf/runtime";
 import type { ClaimBook } from "../claims/book.ts";
 import type { Claim } from "../claims/claim.ts";
-import { type Downloaded, download, whatWentWrong } from "../datum/download.ts";
+import type { Downloaded } from "../datum/download.ts";
 import { type InputFile, inputFiles } from "../datum/input-modes.ts";
-import { type FifoPool, LazyFiles } from "../datum/lazy-files.ts";
 import type { Failure } from "../datum/outcome.ts";
 import { Bell } from "../engine/bell.ts";
-import { Serial } from "../engine/serial.ts";
-import { canBeHeld, hold } from "../handler/held.ts";
-import { DatumFolder, type DatumFolders } from "../scratch/datum-folders.ts";
-import type { GivenFolders } from "../scratch/given-folders.ts";
 import { type Item, isQuarantined, isWanted, newItem, removeFolder } from "./item.ts";
 import type { ProcessJob } from "./job.ts";
-import { EarlierResults, type Skipped } from "./skipped.ts";
+import { Preparing, type PreparingOptions } from "./preparing.ts";
+import type { Skipped } from "./skipped.ts";
 
 /** Datums that are downloaded ahead. */
 const AHEAD_COUNT = 64;
@@ -34,16 +28,8 @@ const AWAY_WAIT_MS = 500;
 /** Skipped datums need no real wait: others of this thread get their turn at least so often. */
 const BREATH_MS = 10;
 
-export interface PrefetchOptions {
-  readonly store: Store;
+export interface PrefetchOptions extends PreparingOptions {
   readonly book: ClaimBook;
-  readonly folders: DatumFolders;
-  readonly given: GivenFolders;
-  readonly fifos: FifoPool;
-  /** For large inputs. */
-  readonly threads: HashThreads;
-  readonly clock: Clock;
-  readonly log: Logger;
   readonly openJob: (input: store.ObjectRef) => Promise<ProcessJob>;
   /** There is something to `shift`. */
   readonly onReady: () => void;
@@ -53,8 +39,6 @@ export interface PrefetchOptions {
   readonly onImpossible: (item: Item, failure: Failure) => void;
   /** Too many workers were lost with the datum: it is not to be run. */
   readonly onQuarantined: (item: Item) => void;
-  /** The command waits for the bytes of a lazy file that cannot be had: it must be killed. */
-  readonly onUnfed: (item: Item) => void;
   /** A datum that was not started cannot be prepared here, for want of room or of the plan. It was logged. */
   readonly onCannotGoOn: (claim: Claim) => void;
 }
@@ -70,9 +54,7 @@ interface Entry {
 
 export class Prefetch {
   readonly #options: PrefetchOptions;
-  readonly #reader: SegmentReader;
-  readonly #earlier: EarlierResults;
-  readonly #findings = new Serial();
+  readonly #preparing: Preparing;
   readonly #bell = new Bell();
   /** In the order in which they leave (P1). */
   readonly #line: Entry[] = [];
@@ -80,16 +62,13 @@ export class Prefetch {
   readonly #again: Entry[] = [];
   /** Those whose wait is not over. */
   readonly #pausing = new Map<Item, Timer>();
-  /** Jobs whose handlers ask where files are. */
-  readonly #wantFiles = new WeakSet<ProcessJob>();
   #loads = 0;
   #resting: Timer | undefined;
   #closed = false;
 
   constructor(options: PrefetchOptions) {
     this.#options = options;
-    this.#reader = segmentReader(options.store, options);
-    this.#earlier = new EarlierResults(options.store, this.#reader, options.log);
+    this.#preparing = new Preparing(options);
   }
 
   /** Downloads until it is closed. */
@@ -136,9 +115,9 @@ export class Prefetch {
     this.#bell.ring();
   }
 
-  /** The handler of the job has asked where files are: it will again, and folders of ours can be used again. */
+  /** See Preparing. */
   wantsFiles(job: ProcessJob): void {
-    this.#wantFiles.add(job);
+    this.#preparing.wantsFiles(job);
   }
 
   /** The next datum to run. It may not be wanted any more. */
@@ -182,12 +161,6 @@ export class Prefetch {
     }
   }
 
-  /** Results are read from one place after another: one at a time keeps to that. */
-  async #findEarlier({ job, datum }: Item): Promise<Skipped | undefined> {
-    if (datum.earlier === undefined) return undefined;
-    return this.#findings.run(() => this.#earlier.find(job, datum));
-  }
-
   #mayLoad(): boolean {
     return this.#resting === undefined && this.#loads < LOADS_MAX;
   }
@@ -229,7 +202,7 @@ export class Prefetch {
     entry.state = "loading";
     this.#loads++;
     const began = clock.now();
-    const done = await this.#download(entry);
+    const done = await this.#preparing.prepare(item, entry.files);
     this.#loads--;
     item.cost.downloadMs = clock.now() - began;
     this.#bell.ring();
@@ -244,63 +217,6 @@ export class Prefetch {
     entry.state = "waiting";
     removeFolder(item, folders);
     this.#cannotDownload(entry, done);
-  }
-
-  async #download({ item, files }: Entry): Promise<Downloaded> {
-    const { fifos } = this.#options;
-    const { user, refused } = item.job;
-    try {
-      item.skipped = await this.#findEarlier(item);
-      if (item.skipped !== undefined) return { kind: "ready", bytes: 0 };
-    } catch (error) {
-      if (!(error instanceof SheafError)) throw error;
-      return { kind: "store-away", detail: messageOf(error) };
-    }
-    if (refused !== undefined) return { kind: "impossible", failure: refused };
-    try {
-      if (this.#mayHold(item, files)) return await this.#hold(item, files);
-      const folder = this.#newFolder(item.job);
-      item.folder = folder;
-      item.lazy = this.#lazyFiles(item, folder, files);
-      const done = await download(files, folder, this.#reader, fifos);
-      if (user !== undefined && done.kind === "ready") folder.giveTo(user);
-      return done;
-    } catch (error) {
-      return { kind: "scratch-full", detail: messageOf(error) };
-    }
-  }
-
-  #newFolder({ user }: ProcessJob): DatumFolder {
-    const { folders, given } = this.#options;
-    if (user === undefined) return folders.take();
-    const { path, seen } = given.reserve();
-    return new DatumFolder(path, true, seen);
-  }
-
-  #mayHold({ job, spent }: Item, files: readonly InputFile[]): boolean {
-    return job.mode.t === "handler" && spent === undefined && !this.#wantFiles.has(job) && canBeHeld(files);
-  }
-
-  async #hold(item: Item, files: readonly InputFile[]): Promise<Downloaded> {
-    try {
-      item.held = await hold(files, this.#options.folders.reserve(), this.#reader);
-      return { kind: "ready", bytes: item.held.files.reduce((sum, { bytes }) => sum + bytes.length, 0) };
-    } catch (error) {
-      return whatWentWrong(error);
-    }
-  }
-
-  #lazyFiles(item: Item, folder: DatumFolder, files: readonly InputFile[]): LazyFiles | undefined {
-    const lazy = files.filter(({ mode }) => mode === "lazy");
-    if (lazy.length === 0) return undefined;
-    const { clock, fifos, onUnfed } = this.#options;
-    return new LazyFiles({
-      files: lazy.map(({ path, entry }) => ({ path: `${folder.pfs}/${path}`, entry })),
-      reader: this.#reader,
-      fifos,
-      clock,
-      onTrouble: () => onUnfed(item),
-    });
   }
 
   #cannotDownload(entry: Entry, why: Exclude<Downloaded, { kind: "ready" }>): void {
