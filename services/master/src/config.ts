@@ -23,6 +23,12 @@ export const settings = defineSettings({
     default: "127.0.0.1:7450",
     help: "Where the public API listens; port 0 takes any free one.",
   },
+  advertise: {
+    flag: "advertise",
+    env: "SHEAF_ADVERTISE",
+    type: "address",
+    help: "Where other masters reach the public API of this one, when that is not where it listens (0.0.0.0 in a pod).",
+  },
   dispatchListen: {
     flag: "dispatch-listen",
     env: "SHEAF_DISPATCH_LISTEN",

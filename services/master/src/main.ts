@@ -109,7 +109,7 @@ await runService({
       }),
     });
 
-    const apiAddress = () => formatAddress(apiServer.address);
+    const apiAddress = () => formatAddress(config.advertise ?? apiServer.address);
     const dispatchAddress = () => formatAddress(config.dispatchAdvertise ?? dispatchServer.address);
     const closing: Component = {
       start: async () => {},
