@@ -1,8 +1,8 @@
 /** The layer that changes least: Node with the libraries that it is linked with, busybox, and the few files that programs look for. */
 import { execFileSync } from "node:child_process";
 import { realpathSync } from "node:fs";
-import { copy, type Entry, folder, link, text } from "./entry.ts";
 import { loader } from "./elf.ts";
+import { copy, type Entry, folder, link, text } from "./entry.ts";
 
 /** Who the image's programs are unless a pod says otherwise. Not root: nothing in the image is written. */
 export const USER = 65532;

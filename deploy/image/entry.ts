@@ -25,7 +25,7 @@ export function tree(path: string, source: string, wanted: (name: string, source
     const [to, from] = [join(path, name), join(source, name)];
     if (!wanted(name, from)) return [];
     const stat = lstatSync(from);
-    if (stat.isDirectory()) return tree(to, from, wanted);
+    if (stat.isDirectory()) return [folder(to, stat.mode & 0o1000 ? 0o1777 : 0o755), ...tree(to, from, wanted)];
     if (stat.isSymbolicLink()) return [link(to, readlinkSync(from))];
     return [copy(to, from, stat.mode & 0o100 ? 0o755 : 0o644)];
   });

@@ -46,7 +46,13 @@ function header(entry: Entry, size: number): Buffer {
   block.write(target, 157);
   block.write("ustar\x0000", 257);
   block.write(prefix, 345);
-  block.write(`${octal(block.reduce((sum, byte) => sum + byte, 0), 6)} `, 148);
+  block.write(
+    `${octal(
+      block.reduce((sum, byte) => sum + byte, 0),
+      6,
+    )} `,
+    148,
+  );
   return block;
 }
 
@@ -55,6 +61,7 @@ function split(path: string): [prefix: string, name: string] {
   const bytes = Buffer.byteLength(path);
   if (bytes <= NAME_MAX) return ["", path];
   for (let cut = path.indexOf("/"); cut > 0; cut = path.indexOf("/", cut + 1))
-    if (Buffer.byteLength(path.slice(cut + 1)) <= NAME_MAX && cut <= 155) return [path.slice(0, cut), path.slice(cut + 1)];
+    if (Buffer.byteLength(path.slice(cut + 1)) <= NAME_MAX && cut <= 155)
+      return [path.slice(0, cut), path.slice(cut + 1)];
   throw new Error(`the path is too long for tar: ${path}`);
 }

@@ -19,7 +19,9 @@ export async function goProgram({ program, version, cwd, source, variables, doin
     finish?.(folder);
   };
   const done = (file) => `${program} ${version} is at ${file}`;
-  return { file: await timed(`building ${program} ${version} with Go, ${doing}`, done, () => obtain(name, program, make)) };
+  return {
+    file: await timed(`building ${program} ${version} with Go, ${doing}`, done, () => obtain(name, program, make)),
+  };
 }
 
 /** Prints what was found, or why it could not be had. */
