@@ -1,9 +1,13 @@
-/** The images of tests: Sheaf's own, the pause image that every pod needs, and two of users, one with a shell and one without. */
+/**
+ * The images of tests: Sheaf's own, the pause image that every pod needs, two of users, one with a shell and one without, and what
+ * the overlay `try` takes from elsewhere, by the names that it has there.
+ */
 import { execFile } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, renameSync, symlinkSync } from "node:fs";
 import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { find } from "../cluster/index.ts";
 
 const run = promisify(execFile);
 const IMAGE = join(import.meta.dirname, "..", "..", "..", "deploy", "image");
@@ -17,6 +21,9 @@ export const NAMES = {
   shell: "sheaf.test/shell:1",
   /** A single program, `/count`: no shell, no other file. */
   bare: "sheaf.test/bare:1",
+  coredns: "sheaf.test/coredns:1",
+  etcd: "gcr.io/etcd-development/etcd:v3.6.15",
+  versitygw: "ghcr.io/versity/versitygw:v1.8.0",
 } as const;
 
 export type ImageName = keyof typeof NAMES;
@@ -37,6 +44,9 @@ const MAKERS: Readonly<Record<ImageName, (file: string) => Promise<void>>> = {
   sheaf: (file) => node("main.ts", "--name", NAMES.sheaf, "--out", file),
   pause: (file) => ofProgram("pause", file, NAMES.pause),
   bare: (file) => ofProgram("count", file, NAMES.bare),
+  coredns: (file) => ofBuilt("coredns", file),
+  versitygw: (file) => ofBuilt("versitygw", file),
+  etcd: (file) => ofFile("etcd", process.env["SHEAF_ETCD_BIN"] ?? "", file),
   shell: async (file) => {
     const root = rootOf(file);
     const { stdout } = await run("busybox", ["--list"]);
@@ -58,6 +68,21 @@ async function ofProgram(program: string, file: string, name: string): Promise<v
   const args = ["build", "-trimpath", "-ldflags=-s -w", "-o", join(root, program), `./${program}`];
   await run("go", args, { cwd: PROGRAMS, env });
   await pack(root, file, name, "--entrypoint", `/${program}`);
+}
+
+async function ofBuilt(name: "coredns" | "versitygw", file: string): Promise<void> {
+  const found = await find(name);
+  if ("cannot" in found) throw new Error(`no image of ${name}: ${found.cannot}`);
+  await ofFile(name, found.file, file);
+}
+
+/** An image of one static program that is there already, as /usr/local/bin/NAME. */
+async function ofFile(name: ImageName, program: string, file: string): Promise<void> {
+  const folder = join(rootOf(file), "usr", "local", "bin");
+  mkdirSync(folder, { recursive: true });
+  await copyFile(program, join(folder, name));
+  chmodSync(join(folder, name), 0o755);
+  await pack(rootOf(file), file, NAMES[name]);
 }
 
 const rootOf = (file: string) => `${file.slice(0, -".tar".length)}.root`;
