@@ -248,10 +248,14 @@ function read(path: string): string {
 }
 
 /** Waits until it is so, by looking every 20 ms: for what gives no signal (other processes, files). At most 20 s. */
-export async function eventually(isSo: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const end = performance.now() + 20_000;
+export async function eventually(
+  isSo: () => boolean | Promise<boolean>,
+  what: string,
+  limitMs = 20_000,
+): Promise<void> {
+  const end = performance.now() + limitMs;
   while (!(await isSo())) {
-    if (performance.now() > end) throw new Error(`not so after 20 s: ${what}`);
+    if (performance.now() > end) throw new Error(`not so after ${limitMs / 1_000} s: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

@@ -41,7 +41,9 @@ export async function findPrograms({ forNodes }: { forNodes: boolean }): Promise
 }
 
 /** A program that is built from its sources on first use. */
-export async function find(name: "kubernetes" | "kwok" | "coredns" | "versitygw"): Promise<{ file: string } | { cannot: string }> {
+export async function find(
+  name: "kubernetes" | "kwok" | "coredns" | "versitygw",
+): Promise<{ file: string } | { cannot: string }> {
   const { stdout, stderr } = await run(process.execPath, [join(LOCAL, name, "find.js")]);
   process.stderr.write(stderr);
   return JSON.parse(stdout);

@@ -1,0 +1,377 @@
+// Sheaf on a real Kubernetes, installed as a user installs it: the same jobs as on a laptop, in pods that come, go and die.
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { after, afterEach, before, beforeEach, it } from "node:test";
+import { api } from "@sheaf/proto";
+import { eventually } from "../kit/cluster.ts";
+import {
+  assertSucceeded,
+  createPipeline,
+  jobOf,
+  newestJob,
+  type PipelineOptions,
+  putFiles,
+  readFiles,
+  runPipeline,
+  waitJob,
+} from "../kit/pipelines.ts";
+import { COUNT_WORDS, wordCounts, wordFiles } from "../kit/tree.ts";
+import { NAMES } from "./images/index.ts";
+import { Gate } from "./installed/gate.ts";
+import { Installation, type Pod, SERVICES, WORKERS } from "./installed/installation.ts";
+import { describeWithKubernetes } from "./kit.ts";
+
+/** From the kubelet's kill of a worker to its datums in other hands. */
+const ELSEWHERE_MS = 3_000;
+/** From the commit to the first command, with the image on the node; and how much of it is not the kubelet's. */
+const FIRST_DATUM_MS = 4_000;
+const ASKED_MS = 500;
+const ALL_ASKED_MS = 1_500;
+const IDLE_GONE_MS = 10_000;
+const BAD_IMAGE_MS = 10_000;
+/** No pod takes longer to come or to go, unless something is wrong. */
+const POD_MS = 60_000;
+
+const shell = { image: NAMES.shell };
+
+await describeWithKubernetes("Sheaf on Kubernetes", { forNodes: true }, (programs) => {
+  let sheaf: Installation;
+  let gate: Gate;
+  before(
+    async () => {
+      sheaf = await Installation.start(programs);
+    },
+    { timeout: 300_000 },
+  );
+  after(() => sheaf.stop());
+  beforeEach(async () => {
+    gate = await Gate.open(sheaf.cluster.hostAddress);
+  });
+  afterEach(() => {
+    gate.letGo();
+    gate.close();
+  });
+
+  /** Files f0, f1, ... with a content each. */
+  const files = (count: number, salt = "") =>
+    new Map(Array.from({ length: count }, (_, i): [string, string] => [`/f${i}`, `${salt}${i}\n`]));
+
+  /** A pipeline whose command passes the gate and copies its input. */
+  const gated = (name: string, more: Partial<PipelineOptions> = {}): PipelineOptions => ({
+    name,
+    repo: `${name}-in`,
+    glob: "/*",
+    script: `${gate.line} && cp "$SHEAF_INPUT" "$SHEAF_OUT"`,
+    ...more,
+    transform: { ...shell, ...more.transform },
+  });
+
+  const scaled = (limit: number, more: PipelineOptions["spec"] = {}) => ({
+    spec: { autoscaling: true, parallelismSpec: { constant: BigInt(limit) }, ...more },
+  });
+
+  const kubectl = (...args: string[]) => sheaf.cluster.kubectl(args);
+
+  async function whenGone(pipeline: string): Promise<void> {
+    await eventually(
+      async () => (await sheaf.workerPods(pipeline)).length === 0,
+      `the pods of ${pipeline} are gone`,
+      POD_MS,
+    );
+  }
+
+  async function remove(pipeline: string): Promise<void> {
+    await sheaf.connection.client(api.PipelineService).deletePipeline({ name: pipeline });
+    await whenGone(pipeline);
+  }
+
+  it("counts words with three pods, byte for byte as one machine does", async () => {
+    const words = wordFiles(300, 200);
+    await putFiles(sheaf.connection, "docs", words);
+    const merge = api.MergeStrategy.SUM;
+    const options = { name: "words", repo: "docs", glob: "/docs/*", script: COUNT_WORDS, workers: 3, merge };
+    const job = await runPipeline(sheaf.connection, { ...options, transform: shell });
+    assertSucceeded(job);
+    assert.equal((await sheaf.workers("words")).length, 3);
+    const result = await readFiles(sheaf.connection, "words");
+    assert.deepEqual([...result.keys()], ["/counts"]);
+    assert.equal(result.get("/counts")?.toString(), wordCounts(words));
+    await remove("words");
+  });
+
+  it("runs a command of an image that has no shell", async () => {
+    await putFiles(sheaf.connection, "bare-in", files(20));
+    const options = { name: "bare", repo: "bare-in", glob: "/*", script: "", cmd: ["/count"] };
+    const job = await runPipeline(sheaf.connection, { ...options, transform: { image: NAMES.bare } });
+    assertSucceeded(job);
+    assert.equal(job.dataTotal, 20n);
+    await remove("bare");
+  });
+
+  it("goes on elsewhere when a pod dies in mid-job, and runs nothing again but what it had not committed", async (t) => {
+    await putFiles(sheaf.connection, "dies-in", files(60));
+    await createPipeline(
+      sheaf.connection,
+      gated("dies", { workers: 2, script: `${gate.line}; sleep 0.3; cp "$SHEAF_INPUT" "$SHEAF_OUT"` }),
+    );
+    gate.letGo();
+    await eventually(
+      () => new Set(gate.begun.map(({ pod }) => pod)).size === 2 && gate.begun.length >= 20,
+      "both work",
+      POD_MS,
+    );
+    const [victim] = (await sheaf.workers("dies")) as [Pod];
+    const worker = victim.metadata.labels["sheaf.dev/worker"] ?? "";
+    const before = gate.begun.length;
+    await kubectl("delete", "pod", "-n", WORKERS, victim.metadata.name, "--grace-period=0", "--force", "--wait=false");
+    await eventually(() => !isAgentAlive(worker), "the kubelet has killed it", POD_MS);
+    const killedMs = Date.now();
+    const lost = lastOf(gate, victim, before);
+    await eventually(
+      () => lost.every((datum) => gate.begun.some((each) => each.datum === datum && each.pod !== victim.metadata.name)),
+      "elsewhere",
+      POD_MS,
+    );
+    const tookMs = Math.max(
+      0,
+      ...lost.map((datum) => (gate.begun.findLast((each) => each.datum === datum)?.atMs ?? 0) - killedMs),
+    );
+    t.diagnostic(`its last datum began elsewhere ${tookMs} ms after its agent was dead`);
+    assert.ok(tookMs <= ELSEWHERE_MS, `${tookMs} ms`);
+    const job = await waitJob(sheaf.connection, "dies");
+    assertSucceeded(job);
+    const again = [...gate.counts().values()].filter((count) => count > 1).length;
+    t.diagnostic(`${again} of 60 datums ran twice`);
+    // A second of work that was not cut yet, and what was in the stages.
+    assert.ok(again <= 8, `${again} datums ran again`);
+    assert.equal((await readFiles(sheaf.connection, "dies")).size, 60);
+    await remove("dies");
+  });
+
+  it("runs nothing again when a pod is told to go", async () => {
+    await putFiles(sheaf.connection, "drained-in", files(40));
+    await createPipeline(
+      sheaf.connection,
+      gated("drained", { workers: 2, script: `${gate.line}; sleep 0.2; cp "$SHEAF_INPUT" "$SHEAF_OUT"` }),
+    );
+    gate.letGo();
+    await eventually(
+      () => new Set(gate.begun.map(({ pod }) => pod)).size === 2 && gate.begun.length >= 10,
+      "both work",
+      POD_MS,
+    );
+    const [victim] = (await sheaf.workers("drained")) as [Pod];
+    await kubectl("delete", "pod", "-n", WORKERS, victim.metadata.name, "--wait=false");
+    assertSucceeded(await waitJob(sheaf.connection, "drained"));
+    assert.deepEqual(
+      [...gate.counts().values()].filter((count) => count > 1),
+      [],
+    );
+    await remove("drained");
+  });
+
+  it("goes from no pod to one, to four and back to none, as the data want it", async (t) => {
+    await createRepo("scaled-in");
+    await createPipeline(sheaf.connection, gated("scaled", scaled(4)));
+    await eventually(async () => (await newestJobOf("scaled")) === undefined, "no job", POD_MS);
+    assert.deepEqual(await sheaf.workerPods("scaled"), []);
+    const begunMs = Date.now();
+    const commit = await putFiles(sheaf.connection, "scaled-in", files(8));
+    await eventually(async () => (await sheaf.workerPods("scaled")).length > 0, "one is asked for", POD_MS);
+    const askedMs = Date.now() - begunMs;
+    await eventually(async () => (await sheaf.workerPods("scaled")).length === 4, "four are asked for", POD_MS);
+    const allMs = Date.now() - begunMs;
+    await eventually(() => gate.begun.length > 0, "the first datum has begun", POD_MS);
+    const firstMs = (gate.begun[0]?.atMs ?? 0) - begunMs;
+    t.diagnostic(`first pod asked for after ${askedMs} ms, first datum ${firstMs} ms, all four asked for ${allMs} ms`);
+    await eventually(() => gate.waiting.length === 4, "four datums run, each in a pod", POD_MS);
+    gate.letGo();
+    assertSucceeded(await jobOf(sheaf.connection, "scaled", commit));
+    const overMs = Date.now();
+    await whenGone("scaled");
+    t.diagnostic(`all gone ${Date.now() - overMs} ms after the job`);
+    assert.deepEqual([...gate.counts().values()], Array(8).fill(1));
+    assert.ok(firstMs <= FIRST_DATUM_MS, `first datum after ${firstMs} ms`);
+    assert.ok(askedMs <= ASKED_MS + 300, `first pod asked for after ${askedMs} ms`);
+    assert.ok(allMs - firstMs <= ALL_ASKED_MS, `all asked for ${allMs - firstMs} ms after the first datum`);
+    await remove("scaled");
+  });
+
+  it("has two jobs share the limit", async () => {
+    await createRepo("shared-in");
+    await createPipeline(sheaf.connection, gated("shared", scaled(3)));
+    const first = await putFiles(
+      sheaf.connection,
+      "shared-in",
+      new Map([
+        ["/a0", "0"],
+        ["/a1", "1"],
+      ]),
+    );
+    await eventually(() => gate.waiting.length === 2, "the first job runs", POD_MS);
+    const second = await putFiles(
+      sheaf.connection,
+      "shared-in",
+      new Map([
+        ["/b0", "0"],
+        ["/b1", "1"],
+        ["/b2", "2"],
+      ]),
+    );
+    await eventually(
+      () => gate.waiting.some((datum) => datum.startsWith("b")),
+      "the second job runs beside it",
+      POD_MS,
+    );
+    assert.ok((await sheaf.workers("shared")).length <= 3);
+    gate.letGo();
+    assertSucceeded(await jobOf(sheaf.connection, "shared", first));
+    assertSucceeded(await jobOf(sheaf.connection, "shared", second));
+    await remove("shared");
+  });
+
+  it("lets idle pods go while a straggler runs", async (t) => {
+    await createRepo("straggler-in");
+    await createPipeline(sheaf.connection, gated("straggler", scaled(3, { speculation: false })));
+    const commit = await putFiles(sheaf.connection, "straggler-in", files(3));
+    await eventually(() => gate.waiting.length === 3, "three run", POD_MS);
+    gate.letGo("f0", "f1");
+    const idleMs = Date.now();
+    await eventually(async () => (await sheaf.workers("straggler")).length === 1, "two were told to go", POD_MS);
+    const tookMs = Date.now() - idleMs;
+    t.diagnostic(`idle pods were told to go within ${tookMs} ms`);
+    assert.ok(tookMs <= IDLE_GONE_MS, `${tookMs} ms`);
+    assert.deepEqual(gate.waiting, ["f2"]);
+    gate.letGo();
+    assertSucceeded(await jobOf(sheaf.connection, "straggler", commit));
+    assert.deepEqual([...gate.counts().values()], [1, 1, 1]);
+    await remove("straggler");
+  });
+
+  it("goes on when master pods die", async () => {
+    await putFiles(sheaf.connection, "masters-in", files(30));
+    await createPipeline(
+      sheaf.connection,
+      gated("masters", { workers: 2, script: `${gate.line}; sleep 0.3; cp "$SHEAF_INPUT" "$SHEAF_OUT"` }),
+    );
+    gate.letGo();
+    await eventually(() => gate.begun.length >= 4, "it runs", POD_MS);
+    const all = await kubectl("get", "pods", "-n", SERVICES, "-l", "app.kubernetes.io/name=sheaf-master", "-o", "name");
+    const [first = ""] = all.trim().split("\n");
+    await kubectl("delete", "-n", SERVICES, first, "--grace-period=0", "--force", "--wait=false");
+    assertSucceeded(await waitJob(sheaf.connection, "masters"));
+    assert.deepEqual(
+      [...gate.counts().values()].filter((count) => count > 1),
+      [],
+    );
+    await kubectl("rollout", "status", "-n", SERVICES, "deployment/sheaf-master", "--timeout=60s");
+    await remove("masters");
+  });
+
+  it("says within seconds that an image does not exist", async (t) => {
+    await putFiles(sheaf.connection, "no-image-in", files(1));
+    const begunMs = Date.now();
+    await createPipeline(sheaf.connection, gated("no-image", { transform: { image: "sheaf.invalid/nothing:1" } }));
+    const reason = async () => {
+      const { pipeline } = await sheaf.connection.client(api.PipelineService).inspectPipeline({ name: "no-image" });
+      return pipeline?.reason ?? "";
+    };
+    await eventually(
+      async () => (await reason()).includes("sheaf.invalid/nothing:1"),
+      "the reason names the image",
+      POD_MS,
+    );
+    const tookMs = Date.now() - begunMs;
+    t.diagnostic(`after ${tookMs} ms: ${await reason()}`);
+    assert.ok(tookMs <= BAD_IMAGE_MS, `${tookMs} ms`);
+    await remove("no-image");
+  });
+
+  it("gives the user's container no credential", async () => {
+    const script = `{ env; cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline; cat /proc/self/mounts; ls -laR /var/run /run /sheaf /etc 2>&1
+      find / -xdev -type f -size -64k ! -path '/proc/*' ! -path '/sys/*' -exec cat {} + 2>/dev/null
+      echo "api: $(wget -q -O - --no-check-certificate https://10.96.0.1/api/v1/namespaces/sheaf/secrets 2>&1)"
+      echo "store: $(wget -q -O - http://s3.sheaf.svc.cluster.local:9000/sheaf?list-type=2 2>&1)"; } > "$SHEAF_OUT/seen"`;
+    await putFiles(sheaf.connection, "spy-in", files(1));
+    assertSucceeded(await runPipeline(sheaf.connection, { ...gated("spy"), script }));
+    const seen = (await readFiles(sheaf.connection, "spy")).get("/seen")?.toString("latin1") ?? "";
+    assert.match(seen, /SHEAF_DATUM_ID=/);
+    assert.match(seen, /api: .*40[13]/);
+    assert.match(seen, /store: .*403/);
+    for (const secret of await secrets()) assert.ok(!seen.includes(secret), "a secret was seen");
+    assert.doesNotMatch(seen, /PRIVATE KEY|AWS_|SHEAF_TLS|SHEAF_TOKEN|serviceaccount\/token/);
+    await remove("spy");
+  });
+
+  it("may do no more than it has to", async () => {
+    const list = async (account: string, namespace: string) => {
+      const text = await kubectl("auth", "can-i", "--list", `--as=system:serviceaccount:${account}`, "-n", namespace);
+      // What every account has: to ask about itself and to read the API's own pages.
+      const lines = text
+        .split("\n")
+        .slice(1)
+        .filter((line) => !/^selfsubject|^ +\[|^$/.test(line));
+      return lines.map((line) => line.replaceAll(/ +/g, " ").trim()).sort();
+    };
+    const nodes = "nodes [] [] [get list watch]";
+    assert.deepEqual(await list("sheaf:sheaf-master", WORKERS), [
+      "configmaps [] [sheaf-installation] [get]",
+      nodes,
+      "pods [] [] [create list watch delete]",
+    ]);
+    assert.deepEqual(await list("sheaf:sheaf-master", SERVICES), [nodes]);
+    for (const account of ["sheaf:sheaf-merge", "sheaf-workers:default"]) {
+      for (const namespace of [WORKERS, SERVICES]) assert.deepEqual(await list(account, namespace), [], account);
+    }
+  });
+
+  it("is removed with all that it made", async () => {
+    await putFiles(sheaf.connection, "left-in", files(1));
+    assertSucceeded(await runPipeline(sheaf.connection, gated("left")).finally(() => gate.letGo()));
+    assert.equal((await sheaf.workers("left")).length, 1);
+    await kubectl("delete", "deployment", "-n", SERVICES, "sheaf-master");
+    await kubectl("delete", "configmap", "-n", WORKERS, "sheaf-installation");
+    await whenGone("left");
+  });
+
+  async function createRepo(name: string): Promise<void> {
+    await sheaf.connection.client(api.RepoService).createRepo({ name });
+  }
+
+  async function newestJobOf(pipeline: string): Promise<api.Job | undefined> {
+    return await newestJob(sheaf.connection, pipeline).catch((error: { code?: string }) => {
+      if (error.code === "NOT_FOUND") return undefined;
+      throw error;
+    });
+  }
+
+  /** All values of all Secrets, as they are and as they are stored. */
+  async function secrets(): Promise<string[]> {
+    const found = JSON.parse(await kubectl("get", "secrets", "-A", "-o", "json")) as {
+      items: { data?: Record<string, string> }[];
+    };
+    const stored = found.items.flatMap(({ data = {} }) => Object.values(data));
+    return stored
+      .flatMap((value) => [value, Buffer.from(value, "base64").toString("latin1")])
+      .filter(({ length }) => length > 12);
+  }
+});
+
+/** Whether the agent's process lives: those of containers are seen from outside. */
+function isAgentAlive(worker: string): boolean {
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return pids.some((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "latin1").includes(worker);
+    } catch {
+      return false; // it has just ended
+    }
+  });
+}
+
+/** What the victim had begun last: what it ran when it died. */
+function lastOf({ begun }: Gate, { metadata }: Pod, before: number): string[] {
+  const its = begun.slice(0, Math.max(before, 0)).filter(({ pod }) => pod === metadata.name);
+  return its.slice(-1).map(({ datum }) => datum);
+}
