@@ -15,7 +15,7 @@ export interface ClusterOptions {
   readonly nodes?: number;
   /** OCI archives that every node has from the start; the pause image is among them. */
   readonly images?: readonly string[];
-  /** More flags of the controller manager, as `--node-monitor-grace-period=10s`. */
+  /** More flags of the controller manager. A node that is lost is noticed after 10 s unless they say otherwise. */
   readonly controllerFlags?: readonly string[];
 }
 
