@@ -16,6 +16,8 @@ export interface PublicCaller {
   readonly timeoutMs: number;
   readonly retryMs: number;
   readonly open: OpenCalls;
+  /** Of every call. */
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 export async function callUnary(
@@ -31,7 +33,7 @@ export async function callUnary(
   const once = () =>
     guarded(options, caller, async (signal) => {
       const leftMs = whole(end - clock.now());
-      const { message } = await caller.transport.unary(method, signal, leftMs, options.headers, input);
+      const { message } = await caller.transport.unary(method, signal, leftMs, headersOf(options, caller), input);
       return message;
     });
   if (desc.idempotency !== MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS) return once();
@@ -55,7 +57,7 @@ export async function* callDownload(
       method,
       off.signal,
       whole(options.timeoutMs),
-      options.headers,
+      headersOf(options, caller),
       input,
     );
     yield* message;
@@ -83,7 +85,7 @@ export async function callUpload(
         method,
         signal,
         whole(options.timeoutMs),
-        options.headers,
+        headersOf(options, caller),
         source.messages,
       );
       for await (const answer of message) return answer;
@@ -111,6 +113,10 @@ async function guarded(
   } finally {
     tracked.forget();
   }
+}
+
+function headersOf({ headers }: CallOptions, caller: PublicCaller) {
+  return { ...caller.headers, ...headers };
 }
 
 /** Whether the server was not reached, or is going away. */
