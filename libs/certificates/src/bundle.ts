@@ -3,7 +3,7 @@
  * of the second only, so that a worker's certificate opens nothing there.
  */
 import { X509Certificate } from "node:crypto";
-import { type Peer, peerUri } from "@sheaf/identity";
+import { type Peer, peerOf, peerUri } from "@sheaf/identity";
 import { failedPrecondition, Secret } from "@sheaf/runtime";
 import { issue, type KeyPair, newAuthority } from "./authority.ts";
 
@@ -14,7 +14,7 @@ const AUTHORITY_DAYS_LEFT_MIN = 30;
 export const CERTIFICATE_DAYS = 365;
 
 const ROLES = ["master", "merge", "worker"] as const;
-const HERE = ["localhost", "127.0.0.1", "::1"];
+const HERE = ["localhost", "127.0.0.1", "0:0:0:0:0:0:0:1"];
 
 /** "master.crt", "master.key", ... */
 export type Files = ReadonlyMap<string, Secret<string>>;
@@ -38,9 +38,27 @@ export async function newBundle(options: BundleOptions): Promise<Files> {
   return certificates(services, etcd, options);
 }
 
-/** The same authorities, and certificates and keys that are new. FAILED_PRECONDITION when an authority is missing or nearly over. */
+/** The same authorities, and certificates and keys that are new, for the hosts that they were for and those given. FAILED_PRECONDITION when an authority is missing or nearly over. */
 export function renewedBundle(files: Files, options: BundleOptions): Promise<Files> {
-  return certificates(authorityIn(files, "ca", options.now), authorityIn(files, "etcd-ca", options.now), options);
+  const hosts = [...hostsIn(files, "master"), ...(options.hosts ?? [])];
+  const etcdHosts = [...hostsIn(files, "etcd"), ...(options.etcdHosts ?? [])];
+  const authorities = [authorityIn(files, "ca", options.now), authorityIn(files, "etcd-ca", options.now)] as const;
+  return certificates(...authorities, { ...options, hosts, etcdHosts });
+}
+
+function hostsIn(files: Files, name: string): string[] {
+  const certificate = files.get(`${name}.crt`)?.reveal();
+  if (certificate === undefined) return [];
+  const names = new X509Certificate(certificate).subjectAltName ?? "";
+  return [...names.matchAll(/(?:^|, )(?:DNS|IP Address):([^,"]+)/g)].map(([, host]) => host ?? "");
+}
+
+/** Which cluster they are for; undefined: there are none. */
+export function clusterOf(files: Files): string | undefined {
+  const master = files.get("master.crt")?.reveal();
+  if (master === undefined) return undefined;
+  const peer = peerOf(new X509Certificate(master).subjectAltName);
+  return "value" in peer ? peer.value.cluster : undefined;
 }
 
 async function certificates(services: KeyPair, etcd: KeyPair, options: BundleOptions): Promise<Files> {
@@ -53,16 +71,21 @@ async function certificates(services: KeyPair, etcd: KeyPair, options: BundleOpt
   };
   add("ca", services);
   add("etcd-ca", etcd);
-  for (const role of ROLES) add(role, await issue(services, { ...life, ...namesOf({ cluster, role }, hosts) }));
-  add("etcd", await issue(etcd, { ...life, name: "etcd", hosts: [...HERE, ...etcdHosts] }));
+  for (const role of ROLES) add(role, await issue(services, { ...life, ...namesOf({ cluster, role }, unique(hosts)) }));
+  add("etcd", await issue(etcd, { ...life, name: "etcd", hosts: unique(etcdHosts) }));
   add("etcd-client", await issue(etcd, { ...life, name: "sheaf" }));
   return files;
+}
+
+/** This machine's own names first; IPv6 as Node writes it, so that a renewal finds it again. */
+function unique(hosts: readonly string[]): string[] {
+  return [...new Set([...HERE, ...hosts])];
 }
 
 /** Only a master is called by those who look at host names. */
 function namesOf(peer: Peer, hosts: readonly string[]) {
   const uris = [peerUri(peer)];
-  return { name: `sheaf-${peer.role}`, uris, hosts: peer.role === "master" ? [...HERE, ...hosts] : [] };
+  return { name: `sheaf-${peer.role}`, uris, hosts: peer.role === "master" ? hosts : [] };
 }
 
 function authorityIn(files: Files, name: string, now: number): KeyPair {

@@ -71,5 +71,5 @@ export function kubernetesHosts(namespace: string): { hosts: string[]; etcdHosts
     `${name}.${namespace}.svc.cluster.local`,
   ];
   const etcd = ["etcd", "sheaf-etcd"].flatMap(under);
-  return { hosts: under("sheaf-master"), etcdHosts: [...etcd, ...etcd.map((name) => `*.${name}`)] };
+  return { hosts: ["sheaf", "sheaf-master"].flatMap(under), etcdHosts: [...etcd, ...etcd.map((name) => `*.${name}`)] };
 }

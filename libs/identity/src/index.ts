@@ -1,12 +1,12 @@
 /** @sheaf/identity: who calls. Certificates of services, tokens of users. */
 export { PEER_ROLES, type Peer, type PeerRole, peerOf, peerUri } from "./peer.ts";
-export { etcdTlsPaths, etcdTlsSettings, healthSettings, tlsPaths, tlsSettings } from "./settings.ts";
+export { openEtcdIdentity, openIdentity, watched } from "./service-identity.ts";
+export { etcdTlsSettings, healthSettings, tlsSettings, tokenSettings } from "./settings.ts";
 export {
   contextOptions,
   type KeptTls,
   type Material,
   openTls,
-  readMaterial,
   TLS_1_3,
   type Tls,
   type TlsPaths,

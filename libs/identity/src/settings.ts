@@ -53,6 +53,15 @@ export const healthSettings = defineSettings({
   },
 });
 
+export const tokenSettings = defineSettings({
+  tokens: {
+    flag: "tokens",
+    env: "SHEAF_TOKENS",
+    type: "string",
+    help: "File with the tokens of the public API, hashed; a line each, as `sheaf token create` prints it. With it every call needs one.",
+  },
+});
+
 export function tlsPaths(config: SettingsOf<typeof tlsSettings>): TlsPaths | undefined {
   const { tlsCert: cert, tlsKey: key, tlsCa: ca } = config;
   return pathsOf({ cert, key, ca }, ["--tls-cert", "--tls-key", "--tls-ca"]);

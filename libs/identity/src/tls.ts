@@ -71,10 +71,16 @@ export function openTls(paths: TlsPaths, expected: Expected, { log, clock }: Tls
   });
 }
 
+/** The same for those who are known there by something else than a role: etcd's clients. */
+export function openMaterial(paths: TlsPaths, what: string, { log, clock }: TlsDeps): Promise<KeptFiles<Material>> {
+  const parse = ([cert, key, ca]: readonly (Buffer | undefined)[]) => readMaterial(paths, { cert, key, ca });
+  return KeptFiles.open({ what, paths: [paths.cert, paths.key, paths.ca], parse, log, clock });
+}
+
 /** Certificate, key and authority, checked to belong together. */
 export type Material = Pick<Tls, "cert" | "key" | "ca">;
 
-export function readMaterial(
+function readMaterial(
   paths: TlsPaths,
   files: { readonly cert: Buffer | undefined; readonly key: Buffer | undefined; readonly ca: Buffer | undefined },
 ): Material {

@@ -1,5 +1,5 @@
 /**
- * The tokens that hold now. Each has a signal that is aborted when it holds no more: its time is over, or its line has gone from the file
+ * The tokens that hold now, read again when the file changes (from `start` on). Each has a signal that is aborted when it holds no more: its time is over, or its line has gone from the file
  * or changed. Whoever answers a call by it ends that call then.
  */
 import {
@@ -34,6 +34,7 @@ export class Tokens implements Component {
   readonly #files: KeptFiles<TokenLines>;
   readonly #clock: Clock;
   #held = new Map<string, Held>();
+  #started = false;
 
   private constructor(files: KeptFiles<TokenLines>, clock: Clock) {
     this.#files = files;
@@ -67,6 +68,8 @@ export class Tokens implements Component {
   }
 
   start(): Promise<void> {
+    this.#started = true;
+    for (const held of this.#held.values()) this.#wait(held);
     return this.#files.start();
   }
 
@@ -83,7 +86,7 @@ export class Tokens implements Component {
       const held = before.get(key) ?? { ...line, end: new AbortController(), timer: undefined };
       before.delete(key);
       this.#held.set(key, held);
-      if (held.timer === undefined && Number.isFinite(held.expires)) this.#wait(held);
+      if (this.#started && held.timer === undefined) this.#wait(held);
     }
     for (const gone of before.values()) {
       gone.timer?.cancel();
@@ -92,6 +95,7 @@ export class Tokens implements Component {
   }
 
   #wait(held: Held): void {
+    if (!Number.isFinite(held.expires)) return;
     const ms = Math.min(held.expires - this.#clock.wall(), LOOK_AGAIN_MS);
     held.timer = this.#clock.timer(ms, () => (this.#isOver(held) ? this.#expire(held) : this.#wait(held)));
   }

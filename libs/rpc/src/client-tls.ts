@@ -8,7 +8,8 @@
 import type { SecureClientSessionOptions } from "node:http2";
 import { createSecureContext, checkServerIdentity as ofHost, type PeerCertificate, type SecureContext } from "node:tls";
 import { type ChannelCredentials, experimental } from "@grpc/grpc-js";
-import { type KeptTls, type PeerRole, peerOf, TLS_1_3 } from "@sheaf/identity";
+import { type KeptTls, type Material, type PeerRole, peerOf, TLS_1_3 } from "@sheaf/identity";
+import type { KeptFiles } from "@sheaf/runtime";
 
 export type ClientTls =
   /** One of our services calls another, each with its certificate. */
@@ -52,9 +53,11 @@ export function http2Options(tls: ClientTls, host: string): SecureClientSessionO
   return secure;
 }
 
-/** For grpc-js, between services: with each connection that begins it asks for the certificate of that moment. */
-export function channelCredentials(tls: ClientTls & { readonly kind: "service" }, host: string): ChannelCredentials {
-  const { own } = tls;
+/** For grpc-js: with each connection that begins it asks for the certificate of that moment. `wrong`: see wrongServer. */
+export function reloadingCredentials(
+  own: Pick<KeptFiles<Material>, "value" | "onChange">,
+  wrong: (certificate: PeerCertificate) => Error | undefined,
+): ChannelCredentials {
   const listeners = new Map<unknown, () => void>();
   const listen = (listener: unknown, tell: () => void) => {
     listeners.set(listener, own.onChange(tell));
@@ -73,6 +76,6 @@ export function channelCredentials(tls: ClientTls & { readonly kind: "service" }
   };
   return experimental.createCertificateProviderChannelCredentials(provider, provider, {
     rejectUnauthorized: true,
-    checkServerIdentity: (_, certificate) => wrongServer(tls, host, certificate as PeerCertificate),
+    checkServerIdentity: (_, certificate) => wrong(certificate as PeerCertificate),
   });
 }

@@ -8,7 +8,7 @@ import {
   Client as GrpcChannel,
 } from "@grpc/grpc-js";
 import { internal, systemClock } from "@sheaf/runtime";
-import { type ClientTls, channelCredentials } from "./client-tls.ts";
+import { type ClientTls, reloadingCredentials, wrongServer } from "./client-tls.ts";
 import { type Connection, type ConnectionOptions, OpenCalls, oneService, type ServiceClient } from "./connection.ts";
 import { callBidi, callDownload, callUnary, callUpload, type GrpcCaller } from "./grpc-call.ts";
 import type { Fields } from "./mount.ts";
@@ -68,7 +68,10 @@ function secured(address: string, tls: ClientTls | undefined): [ChannelCredentia
   if (tls === undefined) return [credentials.createInsecure(), OPTIONS];
   if (tls.kind === "user") throw internal("TLS_OF_A_USER", "users call the public port, by publicConnection");
   // TLS allows no IP address as a server's name, and nobody looks at the name.
-  return [channelCredentials(tls, address), { ...OPTIONS, "grpc.ssl_target_name_override": "sheaf" }];
+  return [
+    reloadingCredentials(tls.own, (certificate) => wrongServer(tls, address, certificate)),
+    { ...OPTIONS, "grpc.ssl_target_name_override": "sheaf" },
+  ];
 }
 
 /** Not by the channel's `waitForReady`: that has a channel which is closed meanwhile connect again and again, for ever. */

@@ -6,7 +6,7 @@
 import type { Socket } from "node:net";
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from "@grpc/grpc-js";
 import { type Address, failedPrecondition } from "@sheaf/runtime";
-import { everybody, servicesOnly } from "./access.ts";
+import { type Access, everybody, servicesOnly } from "./access.ts";
 import { mountGrpc } from "./grpc-mount.ts";
 import { HealthBoard } from "./health.ts";
 import { Listener } from "./listener.ts";
@@ -32,23 +32,35 @@ const OPTIONS = {
 
 /** With `tls`, services of the same cluster alone may call, as the contract says. FAILED_PRECONDITION from `start`: PORT_IN_USE, LISTEN_NOT_LOOPBACK. */
 export function serveGrpc(options: RpcServerOptions): RpcServer {
-  return keepingContract(new GrpcServer(options));
+  const access = options.tls === undefined ? everybody : servicesOnly(options.tls.value.self.cluster);
+  const board = new HealthBoard(options.services.map(({ service }) => service.typeName));
+  return keepingContract(new GrpcServer(options, { access, board, anywhere: false }));
 }
 
-class GrpcServer implements RpcServer {
+interface Guard {
+  readonly access: Access;
+  readonly board: HealthBoard;
+  /** Whether it may listen beyond loopback in plain text. */
+  readonly anywhere: boolean;
+}
+
+/** Within this package: who makes one says who may call it. */
+export class GrpcServer implements RpcServer {
   readonly health: HealthBoard;
   readonly #options: RpcServerOptions;
   readonly #rules: ServerRules;
   readonly #listener: Listener;
+  readonly #anywhere: boolean;
   #server: Server | undefined;
   #inject: ((socket: Socket) => void) | undefined;
   #address: Address | undefined;
   #shutdown: Promise<unknown> | undefined;
 
-  constructor(options: RpcServerOptions) {
+  constructor(options: RpcServerOptions, { access, board, anywhere }: Guard) {
     this.#options = options;
+    this.#anywhere = anywhere;
     const { tls } = options;
-    this.#rules = serverRules(options, tls === undefined ? everybody : servicesOnly(tls.value.self.cluster));
+    this.#rules = serverRules(options, access);
     this.#listener = new Listener({
       ...options,
       tls,
@@ -60,7 +72,7 @@ class GrpcServer implements RpcServer {
         else socket.destroy();
       },
     });
-    this.health = new HealthBoard(options.services.map(({ service }) => service.typeName));
+    this.health = board;
   }
 
   get address(): Address {
@@ -71,7 +83,7 @@ class GrpcServer implements RpcServer {
   async start(): Promise<void> {
     const { host, services } = this.#options;
     // Its callers need certificates: no tokens.
-    refuseBeyondLoopback(host, { tls: this.#options.tls !== undefined, tokens: true });
+    if (!this.#anywhere) refuseBeyondLoopback(host, { tls: this.#options.tls !== undefined, tokens: true });
     setLogVerbosity(logVerbosity.NONE); // it writes to standard error what it also throws
     const server = new Server(OPTIONS);
     for (const service of [...services, this.health.mounted()]) mountGrpc(server, service, this.#rules);
@@ -80,17 +92,17 @@ class GrpcServer implements RpcServer {
     this.#inject = (socket) => injector.injectConnection(socket);
     this.#server = server;
     this.#address = { host, port: await this.#listener.start() };
-    this.health.setAll(true);
+    this.#serving(true);
   }
 
   async drain(deadline: number): Promise<void> {
-    this.health.setAll(false);
+    this.#serving(false);
     this.#rules.drain();
     await this.#wait(deadline - this.#rules.clock.now());
   }
 
   async stop(): Promise<void> {
-    this.health.setAll(false);
+    this.#serving(false);
     this.#rules.drain();
     this.#rules.end();
     await this.#wait(LAST_WORDS_MS);
@@ -99,6 +111,11 @@ class GrpcServer implements RpcServer {
     this.#server = undefined;
     this.#listener.cut();
     await this.#listener.close();
+  }
+
+  /** A port for probes tells what others say of themselves. */
+  #serving(yes: boolean): void {
+    if (!this.#anywhere) this.health.setAll(yes);
   }
 
   /** Takes no more calls and waits for the open ones, but no longer than this. */

@@ -1,9 +1,10 @@
 /** @sheaf/rpc: calls between services (grpc-js) and the public API (connect-node). Handlers fit both. */
-export type { ClientTls } from "./client-tls.ts";
+export { type ClientTls, reloadingCredentials } from "./client-tls.ts";
 export type { Connection, ConnectionOptions, ServiceClient } from "./connection.ts";
 export { grpcClient, grpcConnection } from "./grpc-client.ts";
 export { serveGrpc } from "./grpc-server.ts";
 export { HealthBoard } from "./health.ts";
+export { serveHealth } from "./health-server.ts";
 export { implement, type MountedService } from "./mount.ts";
 export { type PublicConnectionOptions, publicClient, publicConnection } from "./public-client.ts";
 export { type PublicServerOptions, servePublic } from "./public-server.ts";

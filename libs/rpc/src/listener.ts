@@ -88,6 +88,7 @@ export class Listener {
     server.on("connection", (socket: Socket) => this.#keep(socket));
     server.on("tlsClientError", (error, socket) => {
       this.#options.log.debug({ err: error, from: socket.remoteAddress }, "a TLS handshake failed");
+      socket.destroy(); // P1: of a handshake that took too long Node only tells
     });
     this.#forget = tls.onChange((changed) => server.setSecureContext({ ...contextOptions(changed), ...TLS_1_3 })); // P3
     return server;

@@ -18,6 +18,9 @@ export interface PublicCaller {
   readonly open: OpenCalls;
   /** Of every call. */
   readonly headers: Readonly<Record<string, string>>;
+  readonly secure: boolean;
+  /** Whether any call was ever answered. */
+  answered: boolean;
 }
 
 export async function callUnary(
@@ -62,7 +65,7 @@ export async function* callDownload(
     );
     yield* message;
   } catch (error) {
-    throw tracked.calledOff() ? calledOffError(options) : fromConnectError(error, caller.address);
+    throw tracked.calledOff() ? calledOffError(options) : failure(error, caller);
   } finally {
     tracked.forget();
     off.abort(); // a caller that breaks out of its loop wants no more
@@ -106,13 +109,22 @@ async function guarded(
   const cancel = () => off.abort();
   const tracked = caller.open.track(cancel, options);
   try {
-    return await fn(off.signal, cancel);
+    const answer = await fn(off.signal, cancel);
+    caller.answered = true;
+    return answer;
   } catch (error) {
     if (tracked.calledOff()) throw calledOffError(options);
-    throw error instanceof SourceError ? error.cause : fromConnectError(error, caller.address);
+    throw error instanceof SourceError ? error.cause : failure(error, caller);
   } finally {
     tracked.forget();
   }
+}
+
+function failure(thrown: unknown, { address, secure, answered }: PublicCaller): SheafError {
+  // A port that speaks TLS only hangs up on plain text. One that has answered speaks plain text.
+  const hint =
+    secure || answered ? "" : "; if it speaks TLS, the address begins with https:// and SHEAF_CA names its CA file";
+  return fromConnectError(thrown, address, hint);
 }
 
 function headersOf({ headers }: CallOptions, caller: PublicCaller) {

@@ -39,7 +39,17 @@ export function publicConnection(address: string, options: PublicConnectionOptio
   });
   const open = new OpenCalls();
   const headers = token === undefined ? {} : { authorization: `Bearer ${token.reveal()}` };
-  const caller: PublicCaller = { transport, address, clock, timeoutMs, retryMs, open, headers };
+  const caller: PublicCaller = {
+    transport,
+    address,
+    clock,
+    timeoutMs,
+    retryMs,
+    open,
+    headers,
+    secure: tls !== undefined,
+    answered: false,
+  };
   return {
     address,
     client: (service) => clientOf(service, caller),

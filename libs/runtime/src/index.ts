@@ -60,3 +60,4 @@ export {
   parseDuration,
 } from "./setting-types.ts";
 export { Signal } from "./signal.ts";
+export { refuseWildcard } from "./wildcard.ts";
