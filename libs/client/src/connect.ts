@@ -2,15 +2,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { api } from "@sheaf/proto";
 import { publicConnection } from "@sheaf/rpc";
-import {
-  type Clock,
-  type Environment,
-  invalidArgument,
-  parseAddress,
-  type Random,
-  systemClock,
-  systemRandom,
-} from "@sheaf/runtime";
+import { type Clock, type Random, systemClock, systemRandom } from "@sheaf/runtime";
 import { type FollowLogsOptions, followLogs } from "./follow-logs.ts";
 import { type GetFolderOptions, type GetOptions, type GotFolder, getFile, getFolder, readFile } from "./get-folder.ts";
 import { type Lists, listsOf } from "./lists.ts";
@@ -18,11 +10,10 @@ import type { LocalFile } from "./local-files.ts";
 import { type PutFolderOptions, type PutFolderResult, type PutOptions, putFiles, putFolder } from "./put-folder.ts";
 import { type CommitName, type SheafRpc, servicesOf } from "./services.ts";
 import { submit } from "./submit.ts";
+import { type TargetOptions, target } from "./target.ts";
 import { type WaitJobOptions, type WatchJobOptions, waitJob, watchJob } from "./watch-job.ts";
 
-export interface ConnectOptions {
-  /** Where SHEAF_ADDRESS is read. Default: the process's own environment. */
-  readonly env?: Environment;
+export interface ConnectOptions extends TargetOptions {
   readonly clock?: Clock;
   readonly random?: Random;
   /** Milliseconds for a call of one question and one answer. Default 30,000. */
@@ -89,12 +80,13 @@ export interface SheafClient extends Lists {
 }
 
 /**
- * A client of the cluster at `address` ("host:port"; default: SHEAF_ADDRESS). It connects with the first call.
+ * A client of the cluster at `address` ("host:port", "https://host:port"; default: SHEAF_ADDRESS). It connects with the first call.
  * INVALID_ARGUMENT when there is no address, or when it is none.
  */
 export function connect(address?: string, options: ConnectOptions = {}): SheafClient {
   const { clock = systemClock, random = systemRandom } = options;
-  const connection = publicConnection(readAddress(address, options.env ?? process.env), options);
+  const { address: at, ...security } = target(address, options);
+  const connection = publicConnection(at, { ...options, ...security });
   const rpc = servicesOf(connection);
   const caller = { rpc, clock, random };
   return {
@@ -112,20 +104,4 @@ export function connect(address?: string, options: ConnectOptions = {}): SheafCl
     followLogs: (request, more) => followLogs(caller, request, more),
     close: () => connection.close(),
   };
-}
-
-function readAddress(given: string | undefined, env: Environment): string {
-  const address = given || env["SHEAF_ADDRESS"];
-  if (!address) {
-    throw invalidArgument(
-      "NO_ADDRESS",
-      "no cluster is named: set SHEAF_ADDRESS or give --address; `sheaf dev` starts a cluster and prints its address",
-    );
-  }
-  const parsed = parseAddress(address);
-  if ("value" in parsed) return address;
-  const field = given ? "address" : "SHEAF_ADDRESS";
-  throw invalidArgument("ADDRESS_INVALID", `${field} ${JSON.stringify(address)} ${parsed.wrong}`, {
-    details: [{ field, description: parsed.wrong }],
-  });
 }

@@ -6,19 +6,25 @@
  * circuit breaker stops lease renewals for 5 s, its pool cuts streams: channel.ts); gRPC's retries are off, and every
  * unary call has a deadline.
  */
-import { type CallOptions, type ChannelOptions, credentials, InterceptingCall, type Interceptor } from "@grpc/grpc-js";
-import type { Clock } from "@sheaf/runtime";
+import { isIP } from "node:net";
+import { checkServerIdentity } from "node:tls";
+import {
+  type CallOptions,
+  type ChannelCredentials,
+  type ChannelOptions,
+  credentials,
+  InterceptingCall,
+  type Interceptor,
+} from "@grpc/grpc-js";
+import type { Material } from "@sheaf/identity";
+import { reloadingCredentials } from "@sheaf/rpc";
+import { type Clock, type KeptFiles, parseAddress } from "@sheaf/runtime";
 import { KVClient, LeaseClient, MaintenanceClient, WatchClient } from "etcd3";
 import { MemberChannel } from "./channel.ts";
 import { Trouble } from "./trouble.ts";
 
-export interface EtcdTls {
-  /** PEM: the authority that signed etcd's certificates. */
-  readonly ca: Buffer;
-  /** PEM: our own certificate and key, when etcd asks for them (it knows us by the name in it). */
-  readonly cert?: Buffer;
-  readonly key?: Buffer;
-}
+/** Who signed etcd's certificates, and who we are to it. Read again when the files change: a connection that begins uses the new ones. */
+export type EtcdTls = KeptFiles<Material>;
 
 export interface Member {
   readonly address: string;
@@ -103,9 +109,7 @@ export const REQUIRE_LEADER: CallOptions = {
 };
 
 function memberAt(address: string, tls: EtcdTls | undefined): Member {
-  const secrets =
-    tls === undefined ? credentials.createInsecure() : credentials.createSsl(tls.ca, tls.key ?? null, tls.cert ?? null);
-  const channel = new MemberChannel(address, secrets, CHANNEL_OPTIONS);
+  const channel = new MemberChannel(address, ...secured(address, tls));
   const raw = {
     kv: new KVClient(channel),
     leaseClient: new LeaseClient(channel),
@@ -113,4 +117,17 @@ function memberAt(address: string, tls: EtcdTls | undefined): Member {
     maintenance: new MaintenanceClient(channel),
   };
   return { address, channel, raw };
+}
+
+/** etcd's members are known by their host names, as etcd itself does it among them. */
+function secured(address: string, tls: EtcdTls | undefined): [ChannelCredentials, ChannelOptions] {
+  if (tls === undefined) return [credentials.createInsecure(), CHANNEL_OPTIONS];
+  const parsed = parseAddress(address);
+  const host = "value" in parsed ? parsed.value.host : address;
+  // TLS allows no IP address as the name that the server is asked for; the certificate is checked for the address all the same.
+  const named = isIP(host) === 0 ? {} : { "grpc.ssl_target_name_override": "etcd" };
+  return [
+    reloadingCredentials(tls, (certificate) => checkServerIdentity(host, certificate)),
+    { ...CHANNEL_OPTIONS, ...named },
+  ];
 }

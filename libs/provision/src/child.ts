@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { type Clock, failedPrecondition, messageOf } from "@sheaf/runtime";
 import { logTail, openLog } from "./log-file.ts";
+import { withoutPrivate } from "./private-variables.ts";
 import { recording } from "./process-record.ts";
 
 export interface ChildOptions {
@@ -12,6 +13,7 @@ export interface ChildOptions {
   readonly name: string;
   readonly dataDir: string;
   readonly argv: readonly string[];
+  /** It gets these less what is private to this process. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
 }
@@ -47,7 +49,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     const child = spawn(command, args, {
       detached: true,
       stdio: ["ignore", "pipe", handle.fd],
-      env: options.env,
+      env: withoutPrivate(options.env),
     });
     child.once("exit", (code, signal) => exited.resolve({ code: code ?? undefined, signal: signal ?? undefined }));
     const pid = await new Promise<number>((resolve, reject) => {

@@ -6,6 +6,7 @@
 import { spawn } from "node:child_process";
 import { type Clock, failedPrecondition, type Logger, messageOf, resourceExhausted, type Timer } from "@sheaf/runtime";
 import { capLog, logTail, openLog } from "./log-file.ts";
+import { withoutPrivate } from "./private-variables.ts";
 import { isAlive, type ProcessRecord, readRecord, recording, signal } from "./process-record.ts";
 import type { Provisioner, WorkerExit, WorkerHandle, WorkerSpec } from "./provisioner.ts";
 import { type KnownWorker, WorkerFiles } from "./worker-files.ts";
@@ -17,7 +18,7 @@ const GOING_LOOK_MS = 25;
 const RECORD_LOOK_MS = 2;
 const LOG_BYTES_MAX = 8 * 1024 * 1024;
 /** A worker holds no credential of etcd or of the API, and is no child of the one that started us. */
-const NOT_FOR_WORKERS = ["SHEAF_ETCD", "SHEAF_ETCD_BIN", "SHEAF_ADDRESS", "SHEAF_TOKEN", "SHEAF_PARENT_PID"];
+const NOT_FOR_WORKERS = ["SHEAF_ETCD_BIN", "SHEAF_PARENT_PID"];
 
 export interface LocalProvisionerOptions {
   /** Records in `workers/`, logs in `logs/`, what workers work on in `work/<id>/`. Made when missing. */
@@ -26,8 +27,10 @@ export interface LocalProvisionerOptions {
   readonly nodes?: number;
   /** `["/usr/bin/node", "/repo/services/worker/src/main.ts"]`; flags follow. */
   readonly workerProgram: { readonly argv: readonly string[] };
-  /** Environment of the workers, less what is not for them. Default: none. */
+  /** Environment of the workers, less what is not for them. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** What is theirs alone: their certificate. */
+  readonly workerEnv?: Readonly<Record<string, string>>;
   readonly log: Logger;
   readonly clock: Clock;
 }
@@ -124,13 +127,15 @@ class LocalProvisioner implements Provisioner {
     const { handle, size: logFrom } = await openLog(this.#files.logFile(id));
     const argv = [...workerProgram.argv, ...flags(pool, spec, this.#files.workDir(id))];
     const [command, args] = recording(this.#files.stat(id), argv);
-    const clean = Object.fromEntries(Object.entries(env).filter(([name]) => !NOT_FOR_WORKERS.includes(name)));
+    const clean = Object.fromEntries(
+      Object.entries(withoutPrivate(env)).filter(([name]) => !NOT_FOR_WORKERS.includes(name)),
+    );
     try {
       // A session of its own: Ctrl-C in the terminal is for those who stop it in order, and V5.
       const child = spawn(command, args, {
         detached: true,
         stdio: ["ignore", handle.fd, handle.fd],
-        env: clean,
+        env: { ...clean, ...this.#options.workerEnv },
       });
       await new Promise<void>((resolve, reject) => {
         child.once("spawn", resolve);

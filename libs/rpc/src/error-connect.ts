@@ -2,7 +2,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { deadlineExceeded, resourceExhausted, type SheafError } from "@sheaf/runtime";
 import { codeNumber, isOurs, packDetails, unpackError, type WireDetail, wireMessage } from "./error-details.ts";
-import { unreachable } from "./unreachable.ts";
+import { isTlsTrouble, unreachable } from "./unreachable.ts";
 
 /** What connect puts on the wire for this error, in whichever of its protocols. */
 export function toConnectError(error: SheafError): ConnectError {
@@ -16,14 +16,14 @@ export function fromRequestError(thrown: unknown): SheafError | undefined {
   return unpackError(thrown.code, thrown.rawMessage, [], thrown.cause);
 }
 
-/** The error of a call. What broke on the way is UNAVAILABLE and names the address. */
-export function fromConnectError(thrown: unknown, address: string): SheafError {
+/** The error of a call. What broke on the way is UNAVAILABLE and names the address; `hint`: what else to say then. */
+export function fromConnectError(thrown: unknown, address: string, hint = ""): SheafError {
   const error = ConnectError.from(thrown);
   const details = wireDetails(error);
   if (!isOurs(details) && isCut(error)) {
     return resourceExhausted("NOT_READ", `${address} ended the call: its answers were not read`, { cause: error });
   }
-  if (!isOurs(details) && isBroken(error)) return unreachable(address, describe(error), error);
+  if (!isOurs(details) && isBroken(error)) return unreachable(address, describe(error), error, hint);
   if (!error.isWireError && error.code === Code.DeadlineExceeded) {
     return deadlineExceeded("DEADLINE_EXCEEDED", `no answer from ${address} in the time given for the call`);
   }
@@ -37,6 +37,7 @@ export function fromConnectError(thrown: unknown, address: string): SheafError {
 function isBroken(error: ConnectError): boolean {
   if (error.code === Code.Unavailable) return true;
   if (error.isWireError) return false;
+  if (isTlsTrouble(describe(error))) return true;
   if (error.code === Code.Aborted || error.code === Code.Canceled) return true;
   return error.code === Code.Internal && /http\/2|HTTP2|missing|protocol error|premature/i.test(describe(error));
 }

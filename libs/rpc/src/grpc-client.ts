@@ -1,7 +1,14 @@
 /** Calls between services: protobuf-es services over grpc-js. */
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
-import { connectivityState, credentials, Client as GrpcChannel } from "@grpc/grpc-js";
-import { systemClock } from "@sheaf/runtime";
+import {
+  type ChannelCredentials,
+  type ChannelOptions,
+  connectivityState,
+  credentials,
+  Client as GrpcChannel,
+} from "@grpc/grpc-js";
+import { internal, systemClock } from "@sheaf/runtime";
+import { type ClientTls, reloadingCredentials, wrongServer } from "./client-tls.ts";
 import { type Connection, type ConnectionOptions, OpenCalls, oneService, type ServiceClient } from "./connection.ts";
 import { callBidi, callDownload, callUnary, callUpload, type GrpcCaller } from "./grpc-call.ts";
 import type { Fields } from "./mount.ts";
@@ -40,7 +47,7 @@ interface GrpcConnection extends Connection {
 
 /** `address`: "host:port", or "[v6]:port". */
 export function grpcConnection(address: string, options: ConnectionOptions = {}): GrpcConnection {
-  const channel = new GrpcChannel(address, credentials.createInsecure(), OPTIONS);
+  const channel = new GrpcChannel(address, ...secured(address, options.tls));
   const { clock = systemClock, timeoutMs = UNARY_TIMEOUT_MS } = options;
   const open = new OpenCalls();
   let isClosed = false;
@@ -55,6 +62,16 @@ export function grpcConnection(address: string, options: ConnectionOptions = {})
       channel.close();
     },
   };
+}
+
+function secured(address: string, tls: ClientTls | undefined): [ChannelCredentials, ChannelOptions] {
+  if (tls === undefined) return [credentials.createInsecure(), OPTIONS];
+  if (tls.kind === "user") throw internal("TLS_OF_A_USER", "users call the public port, by publicConnection");
+  // TLS allows no IP address as a server's name, and nobody looks at the name.
+  return [
+    reloadingCredentials(tls.own, (certificate) => wrongServer(tls, address, certificate)),
+    { ...OPTIONS, "grpc.ssl_target_name_override": "sheaf" },
+  ];
 }
 
 /** Not by the channel's `waitForReady`: that has a channel which is closed meanwhile connect again and again, for ever. */

@@ -9,6 +9,7 @@ import type {
   ServiceDefinition,
   UntypedHandleCall,
 } from "@grpc/grpc-js";
+import { type Peer, peerOf } from "@sheaf/identity";
 import { cancelled, internal, SheafError } from "@sheaf/runtime";
 import { toGrpcStatus } from "./error-grpc.ts";
 import { outgoing } from "./errors.ts";
@@ -128,6 +129,7 @@ function withMessages(stream: MessageStream<Message, Fields>, { desc }: MountedM
 }
 
 interface AnyCall {
+  getAuthContext(): { readonly sslPeerCertificate?: { readonly subjectaltname?: string } };
   readonly metadata: { get(name: string): (string | Buffer)[] };
   getDeadline(): Date | number;
   on(event: "cancelled", fn: () => void): unknown;
@@ -146,8 +148,14 @@ function originOf(call: AnyCall, rules: CallRules, end?: StreamEnd): Origin {
     gone: gone.signal,
     timeoutMs: Number.isFinite(deadline) ? Math.max(0, deadline - rules.clock.wall()) : undefined,
     header: (name) => call.metadata.get(name)[0]?.toString(),
+    peer: peerOfCall(call),
     cut: () => gone.abort(cancelled("CALLER_CUT", "the caller does not read")),
   };
+}
+
+function peerOfCall(call: AnyCall): Peer | undefined {
+  const parsed = peerOf(call.getAuthContext().sslPeerCertificate?.subjectaltname);
+  return "value" in parsed ? parsed.value : undefined;
 }
 
 function statusOf(error: unknown, { path }: MountedMethod, rules: CallRules): ServerErrorResponse {

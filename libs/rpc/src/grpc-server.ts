@@ -3,15 +3,20 @@
  * open: the handlers of streams see `draining` and return; `tryShutdown` waits for the other calls
  * until the deadline; `stop` ends what is left with UNAVAILABLE and, half a second later, cuts the connections.
  */
+import type { Socket } from "node:net";
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from "@grpc/grpc-js";
-import { type Address, failedPrecondition, formatAddress } from "@sheaf/runtime";
+import { type Address, failedPrecondition } from "@sheaf/runtime";
+import { type Access, everybody, servicesOnly } from "./access.ts";
 import { mountGrpc } from "./grpc-mount.ts";
 import { HealthBoard } from "./health.ts";
+import { Listener } from "./listener.ts";
 import { keepingContract, type RpcServer, type RpcServerOptions } from "./rpc-server.ts";
-import { MESSAGE_BYTES_MAX, portInUse, refuseBeyondLoopback, type ServerRules, serverRules } from "./rules.ts";
+import { MESSAGE_BYTES_MAX, refuseBeyondLoopback, type ServerRules, serverRules } from "./rules.ts";
 
 /** How long ended calls may take to reach their callers before the connections are cut. */
 const LAST_WORDS_MS = 500;
+/** Each worker has one. */
+const CONNECTIONS_MAX = 10_000;
 
 const OPTIONS = {
   "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
@@ -25,23 +30,49 @@ const OPTIONS = {
   "grpc.enable_channelz": 0,
 } as const;
 
-/** FAILED_PRECONDITION from `start`: PORT_IN_USE, LISTEN_NOT_LOOPBACK. */
+/** With `tls`, services of the same cluster alone may call, as the contract says. FAILED_PRECONDITION from `start`: PORT_IN_USE, LISTEN_NOT_LOOPBACK. */
 export function serveGrpc(options: RpcServerOptions): RpcServer {
-  return keepingContract(new GrpcServer(options));
+  const access = options.tls === undefined ? everybody : servicesOnly(options.tls.value.self.cluster);
+  const board = new HealthBoard(options.services.map(({ service }) => service.typeName));
+  return keepingContract(new GrpcServer(options, { access, board, anywhere: false }));
 }
 
-class GrpcServer implements RpcServer {
+interface Guard {
+  readonly access: Access;
+  readonly board: HealthBoard;
+  /** Whether it may listen beyond loopback in plain text. */
+  readonly anywhere: boolean;
+}
+
+/** Within this package: who makes one says who may call it. */
+export class GrpcServer implements RpcServer {
   readonly health: HealthBoard;
   readonly #options: RpcServerOptions;
   readonly #rules: ServerRules;
+  readonly #listener: Listener;
+  readonly #anywhere: boolean;
   #server: Server | undefined;
+  #inject: ((socket: Socket) => void) | undefined;
   #address: Address | undefined;
-  #shutdown: Promise<void> | undefined;
+  #shutdown: Promise<unknown> | undefined;
 
-  constructor(options: RpcServerOptions) {
+  constructor(options: RpcServerOptions, { access, board, anywhere }: Guard) {
     this.#options = options;
-    this.#rules = serverRules(options);
-    this.health = new HealthBoard(options.services.map(({ service }) => service.typeName));
+    this.#anywhere = anywhere;
+    const { tls } = options;
+    this.#rules = serverRules(options, access);
+    this.#listener = new Listener({
+      ...options,
+      tls,
+      certificate: "required",
+      connectionsMax: options.connectionsMax ?? CONNECTIONS_MAX,
+      clock: this.#rules.clock,
+      onConnection: (socket, protocol) => {
+        if (protocol === "http2" && this.#inject !== undefined) this.#inject(socket);
+        else socket.destroy();
+      },
+    });
+    this.health = board;
   }
 
   get address(): Address {
@@ -50,56 +81,53 @@ class GrpcServer implements RpcServer {
   }
 
   async start(): Promise<void> {
-    const { host, port, services } = this.#options;
-    refuseBeyondLoopback(host);
+    const { host, services } = this.#options;
+    // Its callers need certificates: no tokens.
+    if (!this.#anywhere) refuseBeyondLoopback(host, { tls: this.#options.tls !== undefined, tokens: true });
     setLogVerbosity(logVerbosity.NONE); // it writes to standard error what it also throws
     const server = new Server(OPTIONS);
     for (const service of [...services, this.health.mounted()]) mountGrpc(server, service, this.#rules);
-    this.#address = { host, port: await bind(server, host, port) };
+    // The port is ours and not grpc-js's, which knows neither a limit of connections nor certificates that change.
+    const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+    this.#inject = (socket) => injector.injectConnection(socket);
     this.#server = server;
-    this.health.setAll(true);
+    this.#address = { host, port: await this.#listener.start() };
+    this.#serving(true);
   }
 
   async drain(deadline: number): Promise<void> {
-    this.health.setAll(false);
+    this.#serving(false);
     this.#rules.drain();
     await this.#wait(deadline - this.#rules.clock.now());
   }
 
   async stop(): Promise<void> {
-    this.health.setAll(false);
+    this.#serving(false);
     this.#rules.drain();
     this.#rules.end();
     await this.#wait(LAST_WORDS_MS);
+    this.#inject = undefined;
     this.#server?.forceShutdown();
     this.#server = undefined;
+    this.#listener.cut();
+    await this.#listener.close();
+  }
+
+  /** A port for probes tells what others say of themselves. */
+  #serving(yes: boolean): void {
+    if (!this.#anywhere) this.health.setAll(yes);
   }
 
   /** Takes no more calls and waits for the open ones, but no longer than this. */
   async #wait(ms: number): Promise<void> {
     const server = this.#server;
     if (server === undefined) return;
-    this.#shutdown ??= new Promise((resolve) => server.tryShutdown(() => resolve()));
+    this.#shutdown ??= Promise.all([
+      this.#listener.close(),
+      new Promise<void>((resolve) => server.tryShutdown(() => resolve())),
+    ]);
     const over = Promise.withResolvers<void>();
     using _timer = this.#rules.clock.timer(Math.max(0, ms), over.resolve);
     await Promise.race([this.#shutdown, over.promise]);
-  }
-}
-
-async function bind(server: Server, host: string, port: number): Promise<number> {
-  try {
-    return await new Promise((resolve, reject) => {
-      const address = formatAddress({ host, port });
-      server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
-        if (error === null) resolve(bound);
-        else reject(error);
-      });
-    });
-  } catch (error) {
-    server.forceShutdown();
-    if (error instanceof Error && /EADDRINUSE/.test(error.message)) throw portInUse(host, port, error);
-    throw failedPrecondition("LISTEN_FAILED", `cannot listen on ${formatAddress({ host, port })}`, {
-      cause: error,
-    });
   }
 }

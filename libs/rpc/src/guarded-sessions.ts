@@ -5,6 +5,7 @@ import {
   type ClientSessionRequestOptions,
   constants,
   type OutgoingHttpHeaders,
+  type SecureClientSessionOptions,
 } from "node:http2";
 import { Http2SessionManager } from "@connectrpc/connect-node";
 
@@ -23,12 +24,16 @@ const WINDOW_BYTES = 1024 * 1024;
 export class GuardedSessions extends Http2SessionManager {
   readonly #guarded = new WeakSet<ClientHttp2Session>();
 
-  constructor(url: string) {
+  /** `secure`: as tls.connect takes it; read with each connection. */
+  constructor(url: string, secure: SecureClientSessionOptions = {}) {
     super(
       url,
       // A connection that died silently is noticed before a call is made on it, and during a long watch.
       { pingIntervalMs: 30_000, pingTimeoutMs: 10_000, idleConnectionTimeoutMs: 300_000 },
-      { settings: { initialWindowSize: WINDOW_BYTES } },
+      Object.defineProperties(
+        { settings: { initialWindowSize: WINDOW_BYTES } },
+        Object.getOwnPropertyDescriptors(secure), // a getter stays one
+      ),
     );
   }
 

@@ -1,11 +1,13 @@
 /** @sheaf/rpc: calls between services (grpc-js) and the public API (connect-node). Handlers fit both. */
+export { type ClientTls, reloadingCredentials } from "./client-tls.ts";
 export type { Connection, ConnectionOptions, ServiceClient } from "./connection.ts";
 export { grpcClient, grpcConnection } from "./grpc-client.ts";
 export { serveGrpc } from "./grpc-server.ts";
 export { HealthBoard } from "./health.ts";
+export { serveHealth } from "./health-server.ts";
 export { implement, type MountedService } from "./mount.ts";
 export { type PublicConnectionOptions, publicClient, publicConnection } from "./public-client.ts";
-export { servePublic } from "./public-server.ts";
+export { type PublicServerOptions, servePublic } from "./public-server.ts";
 export type { RpcServer, RpcServerOptions } from "./rpc-server.ts";
 export { MESSAGE_BYTES_MAX } from "./rules.ts";
 export type {

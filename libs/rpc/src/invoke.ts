@@ -6,9 +6,11 @@
  * R3. What a handler throws leaves through the error door.
  * R4. A drain ends streams of answers with UNAVAILABLE; unary calls and uploads finish. Handlers of bidirectional streams
  *     see `draining` and return by themselves.
+ * R5. Whether the caller may call is decided before the handler (access.ts); a call whose caller may no longer ends.
  */
 import { create, type DescMethod, type Message } from "@bufbuild/protobuf";
 import { type Clock, deadlineExceeded, orAborted, type Timer, unavailable } from "@sheaf/runtime";
+import type { Access, Claimant } from "./access.ts";
 import { type ErrorDoor, outgoing } from "./errors.ts";
 import type { AnyHandler, Fields, MountedMethod } from "./mount.ts";
 import type { CallContext, MessageStream } from "./types.ts";
@@ -21,15 +23,15 @@ export interface CallRules extends ErrorDoor {
   readonly draining: AbortSignal;
   /** Aborted when the server stops, with the error that its open calls end with. */
   readonly stopping: AbortSignal;
+  readonly access: Access;
 }
 
 /** What the transport knows of a call. */
-export interface Origin {
+export interface Origin extends Claimant {
   /** Aborted with a SheafError when the caller is gone. */
   readonly gone: AbortSignal;
   /** As the caller set it. */
   readonly timeoutMs: number | undefined;
-  readonly header: (name: string) => string | undefined;
   /** Breaks the transport's stream off. */
   readonly cut: () => void;
 }
@@ -124,14 +126,17 @@ interface Scope extends Disposable {
 }
 
 /** The time in which a handler works. Leaving it aborts the signal, so that nothing it began goes on. */
-function openScope({ path }: MountedMethod, origin: Origin, rules: CallRules): Scope {
+function openScope({ desc, path }: MountedMethod, origin: Origin, rules: CallRules): Scope {
   const { clock } = rules;
+  const allowed = rules.access(desc, origin); // R5
   const { timeoutMs } = origin;
   const over = new AbortController();
   const onGone = () => over.abort(origin.gone.reason);
   const onStop = () => over.abort(rules.stopping.reason);
+  const onRefused = () => over.abort(allowed?.reason);
   origin.gone.addEventListener("abort", onGone, { once: true });
   rules.stopping.addEventListener("abort", onStop, { once: true });
+  allowed?.addEventListener("abort", onRefused, { once: true });
   if (origin.gone.aborted) onGone();
   if (rules.stopping.aborted) onStop();
   const end = timeoutMs === undefined ? undefined : clock.now() + timeoutMs;
@@ -143,12 +148,14 @@ function openScope({ path }: MountedMethod, origin: Origin, rules: CallRules): S
     draining: rules.draining,
     timeLeftMs: () => (end === undefined ? undefined : Math.max(0, end - clock.now())),
     header: origin.header,
+    peer: origin.peer,
     cut: origin.cut,
   };
   const leave = () => {
     timer?.cancel();
     origin.gone.removeEventListener("abort", onGone);
     rules.stopping.removeEventListener("abort", onStop);
+    allowed?.removeEventListener("abort", onRefused);
     over.abort(goingAway());
   };
   return { context, [Symbol.dispose]: leave };

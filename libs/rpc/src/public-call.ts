@@ -16,6 +16,11 @@ export interface PublicCaller {
   readonly timeoutMs: number;
   readonly retryMs: number;
   readonly open: OpenCalls;
+  /** Of every call. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly secure: boolean;
+  /** Whether any call was ever answered. */
+  answered: boolean;
 }
 
 export async function callUnary(
@@ -31,7 +36,7 @@ export async function callUnary(
   const once = () =>
     guarded(options, caller, async (signal) => {
       const leftMs = whole(end - clock.now());
-      const { message } = await caller.transport.unary(method, signal, leftMs, options.headers, input);
+      const { message } = await caller.transport.unary(method, signal, leftMs, headersOf(options, caller), input);
       return message;
     });
   if (desc.idempotency !== MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS) return once();
@@ -55,12 +60,12 @@ export async function* callDownload(
       method,
       off.signal,
       whole(options.timeoutMs),
-      options.headers,
+      headersOf(options, caller),
       input,
     );
     yield* message;
   } catch (error) {
-    throw tracked.calledOff() ? calledOffError(options) : fromConnectError(error, caller.address);
+    throw tracked.calledOff() ? calledOffError(options) : failure(error, caller);
   } finally {
     tracked.forget();
     off.abort(); // a caller that breaks out of its loop wants no more
@@ -83,7 +88,7 @@ export async function callUpload(
         method,
         signal,
         whole(options.timeoutMs),
-        options.headers,
+        headersOf(options, caller),
         source.messages,
       );
       for await (const answer of message) return answer;
@@ -104,13 +109,26 @@ async function guarded(
   const cancel = () => off.abort();
   const tracked = caller.open.track(cancel, options);
   try {
-    return await fn(off.signal, cancel);
+    const answer = await fn(off.signal, cancel);
+    caller.answered = true;
+    return answer;
   } catch (error) {
     if (tracked.calledOff()) throw calledOffError(options);
-    throw error instanceof SourceError ? error.cause : fromConnectError(error, caller.address);
+    throw error instanceof SourceError ? error.cause : failure(error, caller);
   } finally {
     tracked.forget();
   }
+}
+
+function failure(thrown: unknown, { address, secure, answered }: PublicCaller): SheafError {
+  // A port that speaks TLS only hangs up on plain text. One that has answered speaks plain text.
+  const hint =
+    secure || answered ? "" : "; if it speaks TLS, the address begins with https:// and SHEAF_CA names its CA file";
+  return fromConnectError(thrown, address, hint);
+}
+
+function headersOf({ headers }: CallOptions, caller: PublicCaller) {
+  return { ...caller.headers, ...headers };
 }
 
 /** Whether the server was not reached, or is going away. */

@@ -1,7 +1,8 @@
 /** Calls of the public API: connect-node over gRPC (HTTP/2). */
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { systemClock, unimplemented } from "@sheaf/runtime";
+import { type Secret, systemClock, unimplemented } from "@sheaf/runtime";
+import { http2Options } from "./client-tls.ts";
 import { type Connection, type ConnectionOptions, OpenCalls, oneService, type ServiceClient } from "./connection.ts";
 import { GuardedSessions } from "./guarded-sessions.ts";
 import type { Fields } from "./mount.ts";
@@ -18,13 +19,17 @@ export interface PublicConnectionOptions extends ConnectionOptions {
    * reached; inside its deadline. Others never are. Default 5,000; 0: not at all.
    */
   readonly retryMs?: number;
+  /** Says who calls. In plain text only to this machine. */
+  readonly token?: Secret<string>;
 }
 
 /** `address`: "host:port", or "[v6]:port". */
 export function publicConnection(address: string, options: PublicConnectionOptions = {}): Connection {
   const { clock = systemClock, timeoutMs = UNARY_TIMEOUT_MS, retryMs = RETRY_MS } = options;
-  const baseUrl = `http://${address}`;
-  const sessions = new GuardedSessions(baseUrl);
+  const { tls, token } = options;
+  const baseUrl = `${tls === undefined ? "http" : "https"}://${address}`;
+  const hostname = new URL(baseUrl).hostname.replace(/^\[(.*)\]$/, "$1");
+  const sessions = new GuardedSessions(baseUrl, tls === undefined ? {} : http2Options(tls, hostname));
   const transport = createGrpcTransport({
     baseUrl,
     sessionManager: sessions,
@@ -33,7 +38,18 @@ export function publicConnection(address: string, options: PublicConnectionOptio
     acceptCompression: [],
   });
   const open = new OpenCalls();
-  const caller: PublicCaller = { transport, address, clock, timeoutMs, retryMs, open };
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token.reveal()}` };
+  const caller: PublicCaller = {
+    transport,
+    address,
+    clock,
+    timeoutMs,
+    retryMs,
+    open,
+    headers,
+    secure: tls !== undefined,
+    answered: false,
+  };
   return {
     address,
     client: (service) => clientOf(service, caller),

@@ -12,10 +12,12 @@ import {
 } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import type { Peer } from "@sheaf/identity";
 import { cancelled, isLoopback, SheafError } from "@sheaf/runtime";
 import { fromRequestError, toConnectError } from "./error-connect.ts";
 import { outgoing } from "./errors.ts";
 import { type CallRules, type Origin, runDownload, runUnary, runUpload } from "./invoke.ts";
+import { peerOfSocket } from "./listener.ts";
 import type { MountedMethod, MountedService } from "./mount.ts";
 import { connectBidi } from "./public-bidi.ts";
 import { MESSAGE_BYTES_MAX } from "./rules.ts";
@@ -28,11 +30,17 @@ const RESPONSE = createContextKey<Response | undefined>(undefined);
 
 export type HttpListener = (request: Request, response: Response) => void;
 
+export interface PublicRules extends CallRules {
+  /** Whether it speaks TLS. */
+  readonly secure: boolean;
+}
+
 /** A request listener for both of Node's HTTP servers. Connect's own adapter writes to standard error; this one logs. */
-export function publicListener(services: readonly MountedService[], rules: CallRules): HttpListener {
+export function publicListener(services: readonly MountedService[], rules: PublicRules): HttpListener {
   const handlers = handlersByPath(services, rules);
   return (request, response) => {
-    if (!isLocalName(request)) return refuse(response, 421, "this server answers under 127.0.0.1 and localhost only");
+    if (!rules.secure && !isLocalName(request))
+      return refuse(response, 421, "this server answers under 127.0.0.1 and localhost only");
     const path = request.url?.split("?", 1)[0] ?? "";
     const handler = handlers.get(path);
     if (handler === undefined) return refuse(response, 404, "no such RPC");
@@ -64,7 +72,7 @@ async function serve(handler: UniversalHandler, request: Request, response: Resp
 
 /**
  * A web page can make a browser call this machine under a name of its own that resolves to 127.0.0.1 (DNS
- * rebinding); the name shows in the Host header.
+ * rebinding); the name shows in the Host header. With TLS a browser refuses that itself: the certificate is for another name.
  */
 function isLocalName(request: Request): boolean {
   const authority = request.headers[":authority"] ?? request.headers.host;
@@ -148,6 +156,7 @@ function originOf(context: HandlerContext): Origin {
     gone: gone.signal,
     timeoutMs: context.timeoutMs(),
     header: (name) => context.requestHeader.get(name) ?? undefined,
+    peer: peerOfRequest(context.values.get(REQUEST)),
     cut: () => {
       const response = context.values.get(RESPONSE);
       if (response === undefined) return;
@@ -156,4 +165,18 @@ function originOf(context: HandlerContext): Origin {
       onAbort();
     },
   };
+}
+
+/** By connection: to read a certificate costs more than most calls. */
+const PEERS = new WeakMap<object, { readonly peer: Peer | undefined }>();
+
+function peerOfRequest(request: Request | undefined): Peer | undefined {
+  const connection = request === undefined ? undefined : "stream" in request ? request.stream.session : request.socket;
+  if (request === undefined || connection === undefined) return undefined;
+  let known = PEERS.get(connection);
+  if (known === undefined) {
+    known = { peer: peerOfSocket(request.socket) };
+    PEERS.set(connection, known);
+  }
+  return known.peer;
 }

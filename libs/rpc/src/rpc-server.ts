@@ -1,16 +1,21 @@
 /** What both servers of this package are to those who start and stop them. */
+import type { KeptTls } from "@sheaf/identity";
 import { type Address, type Component, Lifecycle } from "@sheaf/runtime";
 import type { HealthBoard } from "./health.ts";
 import type { MountedService } from "./mount.ts";
 import type { RuleOptions } from "./rules.ts";
 
 export interface RpcServerOptions extends RuleOptions {
-  /** Loopback only, as long as there is no TLS. */
+  /** Beyond loopback only with `tls`. */
   readonly host: string;
   /** 0: any free one; `address` tells which. */
   readonly port: number;
   /** Made by `implement`. grpc.health.v1 is added. */
   readonly services: readonly MountedService[];
+  /** Speaks TLS, as the service of this certificate. */
+  readonly tls?: KeptTls;
+  /** Connections at a time, at most. */
+  readonly connectionsMax?: number;
 }
 
 export interface RpcServer extends Component {

@@ -8,6 +8,7 @@ import {
   systemClock,
   systemRandom,
 } from "@sheaf/runtime";
+import type { Access } from "./access.ts";
 import { type CallRules, goingAway } from "./invoke.ts";
 
 /** Largest message, either way. Bigger things are objects of the store or chunks of a stream. */
@@ -31,13 +32,14 @@ export interface ServerRules extends CallRules {
   end(): void;
 }
 
-export function serverRules(options: RuleOptions): ServerRules {
+export function serverRules(options: RuleOptions, access: Access): ServerRules {
   const draining = new AbortController();
   const stopping = new AbortController();
   return {
     log: options.log,
     random: options.random ?? systemRandom,
     clock: options.clock ?? systemClock,
+    access,
     unaryTimeoutMs: options.unaryTimeoutMs ?? UNARY_TIMEOUT_MS,
     draining: draining.signal,
     stopping: stopping.signal,
@@ -46,13 +48,19 @@ export function serverRules(options: RuleOptions): ServerRules {
   };
 }
 
-/** Who can reach the port can do everything: without TLS and tokens only this machine may. */
-export function refuseBeyondLoopback(host: string): void {
-  if (isLoopback(host)) return;
-  throw failedPrecondition(
-    "LISTEN_NOT_LOOPBACK",
-    `refused to listen on ${host}: without TLS and tokens, which this version does not have, only this machine may connect; listen on 127.0.0.1`,
-  );
+/**
+ * Who can reach a port beyond this machine has to say who it is: a service by its certificate, a user, on the public port, by a token.
+ * Tokens in plain text would be everybody's.
+ */
+export function refuseBeyondLoopback(
+  host: string,
+  { tls, tokens }: { readonly tls: boolean; readonly tokens: boolean },
+): void {
+  if (isLoopback(host) || (tls && tokens)) return;
+  const missing = tls
+    ? "without tokens everybody could call the API: give --tokens, a file with lines that `sheaf token create` prints"
+    : "without TLS only this machine may connect: give --tls-cert, --tls-key and --tls-ca, which `sheaf certificates` makes";
+  throw failedPrecondition("LISTEN_NOT_LOOPBACK", `refused to listen on ${host}: ${missing}; or listen on 127.0.0.1`);
 }
 
 export function portInUse(host: string, port: number, cause: unknown) {

@@ -12,6 +12,7 @@ import type {
   MessageInitShape,
   MessageShape,
 } from "@bufbuild/protobuf";
+import type { Peer } from "@sheaf/identity";
 import type { SheafError } from "@sheaf/runtime";
 
 /** What a handler knows of the call that it answers. */
@@ -31,6 +32,8 @@ export interface CallContext {
   readonly cut: () => void;
   /** A header of the request (any case); undefined when it was not sent. */
   readonly header: (name: string) => string | undefined;
+  /** The service that calls, by its certificate; undefined: none, or not known. */
+  readonly peer: Peer | undefined;
 }
 
 /**

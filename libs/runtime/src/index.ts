@@ -32,6 +32,8 @@ export {
 export type { Program } from "./help.ts";
 export { helpText } from "./help.ts";
 export { isId, newId } from "./id.ts";
+export type { KeptFilesOptions } from "./kept-files.ts";
+export { KeptFiles } from "./kept-files.ts";
 export { stressLifecycle } from "./lifecycle.suite.ts";
 export type { Component } from "./lifecycle.ts";
 export { Lifecycle } from "./lifecycle.ts";
@@ -58,3 +60,4 @@ export {
   parseDuration,
 } from "./setting-types.ts";
 export { Signal } from "./signal.ts";
+export { refuseWildcard } from "./wildcard.ts";

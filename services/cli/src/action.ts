@@ -21,8 +21,8 @@ export interface Call {
   readonly signal: AbortSignal;
   /** The cluster of --address or SHEAF_ADDRESS. */
   readonly connect: () => Promise<SheafClient>;
-  /** The same, of another address. */
-  readonly connectTo: (address: string) => Promise<SheafClient>;
+  /** A cluster that this process started. */
+  readonly connectToOwn: (address: string) => Promise<SheafClient>;
 }
 
 export interface Leaf {
@@ -40,7 +40,7 @@ export function leaf(parent: Command, { usage, summary, examples }: Leaf): Comma
     .command(usage)
     .description(summary)
     .option("--json", "print the API's own messages, one a line")
-    .option("--address <host:port>", "the cluster (default: $SHEAF_ADDRESS)")
+    .option("--address <address>", "the cluster: host:port or https://host:port (default: $SHEAF_ADDRESS)")
     .helpOption("-h, --help", "show this text")
     .addHelpText("after", `\n${title}:\n${examples.map((line) => `  ${line}`).join("\n")}`);
 }
@@ -71,7 +71,7 @@ export function action<Flags extends object, Args extends readonly unknown[]>(
       address,
       signal: session.signal,
       connect: () => session.connect(address),
-      connectTo: (other) => session.connect(other),
+      connectToOwn: (own) => session.connectToOwn(own),
     };
     const code = await fn(call, flags, ...args);
     if (typeof code === "number") session.exitCode = code;

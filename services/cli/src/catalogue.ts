@@ -65,4 +65,14 @@ export const catalogue: readonly Entry[] = [
     summary: "The cluster and its services.",
     load: async () => (await import("./commands/cluster.ts")).defineCluster,
   },
+  {
+    name: "token",
+    summary: "Tokens of the public API.",
+    load: async () => (await import("./commands/token.ts")).defineToken,
+  },
+  {
+    name: "certificates",
+    summary: "Make the certificates of a cluster that speaks TLS.",
+    load: async () => (await import("./commands/certificates.ts")).defineCertificates,
+  },
 ];

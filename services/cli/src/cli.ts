@@ -16,7 +16,8 @@ Examples:
   sheaf dev --data ./sheaf-data
   sheaf <command> --help
 
-Environment: SHEAF_ADDRESS is the cluster that commands speak to. SHEAF_LOG_LEVEL=debug tells more about errors.
+Environment: SHEAF_ADDRESS is the cluster that commands speak to, SHEAF_TOKEN says who calls, SHEAF_CA is the file with the authority
+of a cluster that speaks TLS. SHEAF_LOG_LEVEL=debug tells more about errors.
 Exit codes: 0 done, 1 job failed or not done, 2 bad usage, 3 cannot reach, 130 Ctrl-C.`;
 
 /** Runs one command. Never throws. */
@@ -46,7 +47,7 @@ async function buildProgram(session: Session): Promise<Command> {
     .description("Runs one command over very many files, on many workers, and merges the results.")
     .version(VERSION)
     .usage("<command> [arguments]")
-    .option("--address <host:port>", "the cluster (default: $SHEAF_ADDRESS)")
+    .option("--address <address>", "the cluster: host:port or https://host:port (default: $SHEAF_ADDRESS)")
     .option("--json", "print the API's own messages, one a line")
     .helpOption("-h, --help", "show this text")
     .helpCommand("help [command]", "show the help of a command")

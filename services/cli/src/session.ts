@@ -32,9 +32,18 @@ export class Session {
   }
 
   /** A client of this address, or of SHEAF_ADDRESS; closed at the end. */
-  async connect(address: string | undefined): Promise<SheafClient> {
+  connect(address: string | undefined): Promise<SheafClient> {
+    return this.#client(address, this.host.env);
+  }
+
+  /** A client of a cluster of our own: the token and the CA of the environment are another's. */
+  connectToOwn(address: string): Promise<SheafClient> {
+    return this.#client(address, {});
+  }
+
+  async #client(address: string | undefined, env: Host["env"]): Promise<SheafClient> {
     const { connect } = await import("@sheaf/client");
-    const client = connect(address, { env: this.host.env, retryMs: RETRY_MS });
+    const client = connect(address, { env, retryMs: RETRY_MS });
     this.#clients.push(client);
     return client;
   }

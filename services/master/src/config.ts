@@ -1,3 +1,4 @@
+import { etcdTlsSettings, healthSettings, tlsSettings, tokenSettings } from "@sheaf/identity";
 import { defineSettings } from "@sheaf/runtime";
 
 /** What a master is told, by flags or by the environment. */
@@ -41,6 +42,24 @@ export const settings = defineSettings({
     env: "SHEAF_DISPATCH_ADVERTISE",
     type: "address",
     help: "What workers are told instead of where it listens, when they reach it by another address (a proxy, a pod's name).",
+  },
+  advertise: {
+    flag: "advertise",
+    env: "SHEAF_ADVERTISE",
+    type: "address",
+    help: "What other masters are told instead of where the API listens (0.0.0.0 reaches nobody).",
+  },
+  workerTlsCert: {
+    flag: "worker-tls-cert",
+    env: "SHEAF_WORKER_TLS_CERT",
+    type: "string",
+    help: "File (PEM) with the certificate of workers that this master starts on this machine.",
+  },
+  workerTlsKey: {
+    flag: "worker-tls-key",
+    env: "SHEAF_WORKER_TLS_KEY",
+    type: "string",
+    help: "File (PEM) with the key of that certificate.",
   },
   mergeDispatch: {
     flag: "merge-dispatch",
@@ -95,4 +114,8 @@ export const settings = defineSettings({
     type: "string",
     help: "The program of a worker, run by this Node. Default: the worker beside this master.",
   },
+  ...etcdTlsSettings,
+  ...healthSettings,
+  ...tlsSettings,
+  ...tokenSettings,
 });

@@ -4,11 +4,12 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { connectEtcd, keysOf } from "@sheaf/etcd";
+import { openEtcdIdentity, openIdentity, Tokens, watched } from "@sheaf/identity";
 import { createDispatcher, dispatchHandlers, resultVerifier } from "@sheaf/ledger";
 import { type api, dispatch } from "@sheaf/proto";
 import { localProvisioner } from "@sheaf/provision";
-import { implement, serveGrpc, servePublic } from "@sheaf/rpc";
-import { type Component, formatAddress, newId, runService, systemRandom } from "@sheaf/runtime";
+import { implement, serveGrpc, serveHealth, servePublic } from "@sheaf/rpc";
+import { type Component, formatAddress, newId, refuseWildcard, runService, systemRandom } from "@sheaf/runtime";
 import { openStore } from "@sheaf/storage";
 import { JobViews } from "./api/job-views.ts";
 import { OwnerCalls } from "./api/owner-calls.ts";
@@ -21,6 +22,7 @@ import { Owners } from "./pipelines/owners.ts";
 import { limitOf } from "./pools/limit.ts";
 import { Pools } from "./pools/pools.ts";
 import { Topic } from "./topic.ts";
+import { workerIdentity } from "./worker-identity.ts";
 
 const VERSION = "0.1.0";
 /** Where the worker stands in the repository and in the image; it is started, never imported. */
@@ -33,8 +35,13 @@ await runService({
   settings,
   build: async (config, { log, clock }) => {
     const random = systemRandom;
+    refuseWildcard(config.listen, config.advertise, "--advertise");
+    refuseWildcard(config.dispatchListen, config.dispatchAdvertise, "--dispatch-advertise");
+    const tls = await openIdentity(config, { role: "master", cluster: config.cluster }, { log, clock });
+    const etcdTls = await openEtcdIdentity(config, { log, clock });
+    const tokens = config.tokens === undefined ? undefined : await Tokens.open(config.tokens, { log, clock });
     const store = await openStore(config.store);
-    const etcd = await connectEtcd({ addresses: config.etcd, clock, log });
+    const etcd = await connectEtcd({ addresses: config.etcd, clock, log, ...(etcdTls && { tls: etcdTls }) });
     const keys = keysOf(config.cluster);
     const world: World = { etcd, keys, store, clock, random, log };
     const replica = newId(random, clock);
@@ -54,6 +61,7 @@ await runService({
       ...config.dispatchListen,
       services: [implement(dispatch.DispatchService, dispatchHandlers(dispatcher))],
       log,
+      ...(tls && { tls }),
     });
     const limit = (spec: api.ParallelismSpec | undefined) =>
       Math.min(config.workersMax, limitOf(spec, provisioner.nodes()));
@@ -64,6 +72,7 @@ await runService({
       nodes: config.nodes,
       workerProgram: { argv: [process.execPath, config.workerProgram ?? WORKER_PROGRAM] },
       env: process.env,
+      workerEnv: workerIdentity(config),
       log,
       clock,
     });
@@ -92,11 +101,14 @@ await runService({
     const ownerCalls = new OwnerCalls({
       clock,
       dispatcher,
+      tls,
       exists: async (pipeline) => pipeline !== "" && (await etcd.get(keys.pipeline(pipeline))) !== null,
     });
     const apiServer = servePublic({
       ...config.listen,
       log,
+      ...(tls && { tls }),
+      ...(tokens && { tokens }),
       services: apiServices({
         ...{ world, pipelines, heads, masters, mergers, jobs, live, owners, dispatcher, ownerCalls },
         requests: new Requests(world),
@@ -135,6 +147,10 @@ await runService({
       },
       stop: () => dispatcher.withdraw(),
     };
-    return [...[closing, mirrors, dispatchServer, apiServer], ...[dispatcher, owners, pools, handOver]];
+    const probes = serveHealth(config.healthListen, apiServer.health, log);
+    return [
+      ...[closing, ...watched(tls, etcdTls, tokens), probes, mirrors, dispatchServer, apiServer],
+      ...[dispatcher, owners, pools, handOver],
+    ];
   },
 });

@@ -48,6 +48,7 @@ export function context(fields: Partial<CallContext> = {}): CallContext {
     signal: never,
     draining: never,
     timeLeftMs: () => undefined,
+    peer: undefined,
     header: () => undefined,
     cut: () => {},
     ...fields,

@@ -1,3 +1,4 @@
+import { etcdTlsSettings, healthSettings, tlsSettings } from "@sheaf/identity";
 import { defineSettings } from "@sheaf/runtime";
 
 /** What a merge replica is told, by flags or by the environment. */
@@ -50,4 +51,7 @@ export const settings = defineSettings({
     default: "64MiB",
     help: "Output is cut into shards of about this size where there are workers for them.",
   },
+  ...etcdTlsSettings,
+  ...healthSettings,
+  ...tlsSettings,
 });

@@ -2,11 +2,12 @@
 // sheaf-merge: cuts the output of jobs into shards, has them merged by the workers, and publishes the result.
 
 import { connectEtcd, keysOf } from "@sheaf/etcd";
+import { openEtcdIdentity, openIdentity, watched } from "@sheaf/identity";
 import { createDispatcher, dispatchHandlers, resultVerifier } from "@sheaf/ledger";
 
 import { dispatch } from "@sheaf/proto";
-import { implement, serveGrpc } from "@sheaf/rpc";
-import { type Component, formatAddress, newId, runService, systemRandom } from "@sheaf/runtime";
+import { implement, serveGrpc, serveHealth } from "@sheaf/rpc";
+import { type Component, formatAddress, newId, refuseWildcard, runService, systemRandom } from "@sheaf/runtime";
 import { openStore } from "@sheaf/storage";
 import { settings } from "./config.ts";
 import { Merges } from "./merges.ts";
@@ -20,8 +21,11 @@ await runService({
   settings,
   build: async (config, { log, clock }) => {
     const random = systemRandom;
+    refuseWildcard(config.dispatchListen, config.dispatchAdvertise, "--dispatch-advertise");
+    const tls = await openIdentity(config, { role: "merge", cluster: config.cluster }, { log, clock });
+    const etcdTls = await openEtcdIdentity(config, { log, clock });
     const store = await openStore(config.store);
-    const etcd = await connectEtcd({ addresses: [...config.etcd], clock, log });
+    const etcd = await connectEtcd({ addresses: [...config.etcd], clock, log, ...(etcdTls && { tls: etcdTls }) });
     const keys = keysOf(config.cluster);
     const replica = newId(random, clock);
     const dispatcher = createDispatcher({
@@ -38,7 +42,8 @@ await runService({
     });
     const { host, port } = config.dispatchListen;
     const services = [implement(dispatch.DispatchService, dispatchHandlers(dispatcher))];
-    const server = serveGrpc({ host, port, services, log });
+    const server = serveGrpc({ host, port, services, log, ...(tls && { tls }) });
+    const probes = serveHealth(config.healthListen, server.health, log);
     const address = () => formatAddress(config.dispatchAdvertise ?? server.address);
     const merges = new Merges({
       etcd,
@@ -67,6 +72,6 @@ await runService({
         await store.close();
       },
     };
-    return [closing, server, dispatcher, merges, tellReady];
+    return [closing, ...watched(tls, etcdTls), probes, server, dispatcher, merges, tellReady];
   },
 });

@@ -1,5 +1,6 @@
 // The worker's settings.
 
+import { healthSettings, tlsSettings } from "@sheaf/identity";
 import { defineSettings } from "@sheaf/runtime";
 
 export const settings = defineSettings({
@@ -58,4 +59,6 @@ export const settings = defineSettings({
     default: "5s",
     help: "Time between SIGTERM and SIGKILL for a command that is to be stopped.",
   },
+  ...healthSettings,
+  ...tlsSettings,
 });

@@ -1,17 +1,22 @@
 // The worker as a service: settings, parts, start and stop.
 
 import type { Worker as Thread } from "node:worker_threads";
+import { type KeptTls, openIdentity, watched } from "@sheaf/identity";
 import { dispatch } from "@sheaf/proto";
-import { grpcClient } from "@sheaf/rpc";
+import { grpcClient, HealthBoard, serveHealth } from "@sheaf/rpc";
 import { invalidArgument, runService, systemRandom } from "@sheaf/runtime";
 import { settings } from "./config.ts";
 import type { Connect } from "./session/session.ts";
 import { Worker } from "./worker.ts";
 
-const connect: Connect = (address) => {
-  const { rpc, connected, close } = grpcClient(address, dispatch.DispatchService);
-  return { stream: rpc.session(), connected: connected(), close };
-};
+/** Owners are masters and merge replicas of the worker's own cluster; no others are spoken to. */
+function connector(tls: KeptTls | undefined): Connect {
+  const secure = tls && { tls: { kind: "service", own: tls, servers: ["master", "merge"] } as const };
+  return (address) => {
+    const { rpc, connected, close } = grpcClient(address, dispatch.DispatchService, secure ?? {});
+    return { stream: rpc.session(), connected: connected(), close };
+  };
+}
 
 /** It names a folder, and stands in logs and listings. */
 const ID = /^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/;
@@ -30,10 +35,13 @@ export function runWorker(thread: Thread): Promise<void> {
     example:
       "--pool edges --masters 127.0.0.1:7071 --mergers 127.0.0.1:7072 --store file:///srv/sheaf/store --data /srv/sheaf/scratch",
     settings,
-    build: ({ id, pool, masters, mergers, store, data, slots, killGrace }, { log, clock, fail, finish }) => {
+    build: async (config, { log, clock, fail, finish }) => {
+      const { id, pool, masters, mergers, store, data, slots, killGrace } = config;
       if (masters.length + mergers.length === 0) {
         throw invalidArgument("SETTING_INVALID", "a worker needs an owner: give --masters, --mergers or both");
       }
+      const tls = await openIdentity(config, { role: "worker" }, { log, clock });
+      const health = new HealthBoard([]);
       const worker = new Worker({
         id: idOf(id),
         pool,
@@ -43,14 +51,15 @@ export function runWorker(thread: Thread): Promise<void> {
         slots,
         graceMs: killGrace,
         thread,
-        connect,
+        connect: connector(tls),
         clock,
         random: systemRandom,
         log,
         onDrained: finish,
         onFailed: fail,
       });
-      return [worker];
+      const serving = { start: async () => health.setAll(true), stop: async () => health.setAll(false) };
+      return [...watched(tls), serveHealth(config.healthListen, health, log), worker, serving];
     },
   });
 }

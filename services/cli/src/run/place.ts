@@ -35,7 +35,7 @@ export async function ownPlace(
   const cluster = await start(host, { signal, ...storeOf(store, host), onRestart: say });
   await client;
   return {
-    client: await call.connectTo(cluster.address),
+    client: await call.connectToOwn(cluster.address),
     names: { repo: "input", pipeline: "run" },
     workingDir: usable(host.cwd),
     leave: async (ending) => {

@@ -27,6 +27,7 @@ class Master {
   constructor(id: string) {
     this.id = id;
     this.calls = new OwnerCalls({
+      tls: undefined,
       clock: systemClock,
       dispatcher: {
         replica: id,

@@ -9,6 +9,7 @@
  *     to try again. One that acts is never sent twice.
  */
 
+import type { KeptTls } from "@sheaf/identity";
 import type { Dispatcher, Replica } from "@sheaf/ledger";
 import { type CallContext, type CallOptions, type Connection, type MountedService, publicConnection } from "@sheaf/rpc";
 import { type Clock, SheafError, unavailable } from "@sheaf/runtime";
@@ -24,6 +25,8 @@ const CONNECTIONS_MAX = 64;
 
 export interface OwnerCallsDeps {
   readonly clock: Clock;
+  /** Undefined: plain text. */
+  readonly tls: KeptTls | undefined;
   readonly dispatcher: Pick<Dispatcher, "owner" | "onOwners" | "replica">;
   /** Whether there is such a pipeline at all. */
   readonly exists: (pipeline: string) => Promise<boolean>;
@@ -56,7 +59,7 @@ export class OwnerCalls {
 
   /** The other master that is to answer; undefined: this one. */
   #elsewhere(pipeline: string, context: CallContext): Replica | undefined {
-    if (context.header(PASSED_ON) !== undefined) return undefined; // O1
+    if (this.#isPassedOn(context)) return undefined; // O1
     const owner = this.#deps.dispatcher.owner(pipeline);
     return owner === undefined || owner.id === this.#deps.dispatcher.replica ? undefined : owner;
   }
@@ -133,11 +136,16 @@ export class OwnerCalls {
     this.#connections.clear();
   }
 
+  /** O4. */
+  #isPassedOn({ header, peer }: CallContext): boolean {
+    return header(PASSED_ON) !== undefined && (this.#deps.tls === undefined || peer?.role === "master");
+  }
+
   /** Resolves when the pipeline is owned, by whomever; also when there is no such pipeline: the call itself says so. */
   async #owned(pipeline: string, context: CallContext): Promise<void> {
     const { dispatcher, clock, exists } = this.#deps;
     const isOwned = () => dispatcher.owner(pipeline) !== undefined;
-    if (context.header(PASSED_ON) !== undefined || isOwned() || !(await exists(pipeline))) return;
+    if (this.#isPassedOn(context) || isOwned() || !(await exists(pipeline))) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const forget = dispatcher.onOwners(() => isOwned() && resolve());
     using _limit = clock.timer(Math.min(OWNED_WITHIN_MS, context.timeLeftMs() ?? OWNED_WITHIN_MS), resolve);
@@ -173,10 +181,11 @@ export class OwnerCalls {
   }
 
   #options(context: CallContext, ends: { readonly until?: AbortSignal; readonly limitMs?: number }): CallOptions {
+    const token = context.header("authorization");
     const times = [context.timeLeftMs(), ends.limitMs].filter((ms) => ms !== undefined);
     return {
       signal: ends.until === undefined ? context.signal : AbortSignal.any([context.signal, ends.until]),
-      headers: { [PASSED_ON]: this.#deps.dispatcher.replica },
+      headers: { [PASSED_ON]: this.#deps.dispatcher.replica, ...(token && { authorization: token }) }, // O4
       ...(times.length === 0 ? {} : { timeoutMs: Math.min(...times) }),
     };
   }
@@ -191,12 +200,18 @@ export class OwnerCalls {
 
   #method({ apiAddress }: Replica, { service, name }: Rpc): unknown {
     const known = this.#connections.get(apiAddress);
-    const connection = known ?? publicConnection(apiAddress, { clock: this.#deps.clock, retryMs: 0 });
+    const connection = known ?? this.#connect(apiAddress);
     this.#connections.set(apiAddress, connection);
     const [oldest] = this.#connections.keys();
     // Idle connections close by themselves: this only bounds the list.
     if (this.#connections.size > CONNECTIONS_MAX && oldest !== undefined) this.#connections.delete(oldest);
     return (connection.client(service) as Readonly<Record<string, unknown>>)[name];
+  }
+
+  #connect(apiAddress: string): Connection {
+    const { clock, tls } = this.#deps;
+    const secure = tls && { tls: { kind: "service", own: tls, servers: ["master"] } as const };
+    return publicConnection(apiAddress, { clock, retryMs: 0, ...secure });
   }
 }
 

@@ -1,0 +1,72 @@
+/** Which cluster a client speaks to, how, and as whom: from what is given, else from the environment. */
+import { readFileSync } from "node:fs";
+import type { ClientTls } from "@sheaf/rpc";
+import { type Environment, invalidArgument, isLoopback, messageOf, parseAddress, Secret } from "@sheaf/runtime";
+
+export interface TargetOptions {
+  /** Where SHEAF_ADDRESS, SHEAF_TOKEN and SHEAF_CA are read. Default: the process's own environment. */
+  readonly env?: Environment;
+  /** Says who calls. Default: SHEAF_TOKEN. */
+  readonly token?: Secret<string>;
+  /** File (PEM) with the authority of the cluster; TLS is spoken then. Default: SHEAF_CA. */
+  readonly ca?: string;
+}
+
+export interface Target {
+  /** "host:port". */
+  readonly address: string;
+  readonly tls?: ClientTls;
+  readonly token?: Secret<string>;
+}
+
+/** TLS is spoken when the address begins with https://, or when there is a CA file and it does not begin with http://. */
+export function target(given: string | undefined, options: TargetOptions): Target {
+  const env = options.env ?? process.env;
+  const { scheme, address, host } = readAddress(given, env);
+  const ca = options.ca ?? env["SHEAF_CA"];
+  const token = options.token ?? fromEnvironment(env["SHEAF_TOKEN"]);
+  const isSecure = scheme === "https" || (scheme === undefined && Boolean(ca));
+  if (isSecure) return { address, tls: { kind: "user", ca: ca ? readCa(ca) : undefined }, ...(token && { token }) };
+  if (token !== undefined && !isLoopback(host)) {
+    throw invalidArgument(
+      "TOKEN_IN_PLAIN_TEXT",
+      `a token is not sent to ${address} in plain text: give the address as https://${address}, and the CA file in SHEAF_CA`,
+    );
+  }
+  return { address, ...(token && { token }) };
+}
+
+function readAddress(given: string | undefined, env: Environment) {
+  const text = given || env["SHEAF_ADDRESS"];
+  if (!text) {
+    throw invalidArgument(
+      "NO_ADDRESS",
+      "no cluster is named: set SHEAF_ADDRESS or give --address; `sheaf dev` starts a cluster and prints its address",
+    );
+  }
+  const [, scheme, address = ""] = /^(?:(https?):\/\/)?(.*?)\/?$/.exec(text) ?? [];
+  const parsed = parseAddress(address);
+  if ("value" in parsed) return { scheme, address, host: parsed.value.host };
+  const field = given ? "address" : "SHEAF_ADDRESS";
+  throw invalidArgument("ADDRESS_INVALID", `${field} ${JSON.stringify(text)} ${parsed.wrong}`, {
+    details: [{ field, description: parsed.wrong }],
+  });
+}
+
+/** It may come from a file, with the end of its line. */
+function fromEnvironment(text: string | undefined): Secret<string> | undefined {
+  const trimmed = text?.trim();
+  if (!trimmed) return undefined;
+  if (/^[\x21-\x7e]+$/.test(trimmed)) return new Secret(trimmed);
+  throw invalidArgument("TOKEN_INVALID", "SHEAF_TOKEN is no token: it has characters that none has");
+}
+
+function readCa(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw invalidArgument("CA_UNREADABLE", `the CA file (SHEAF_CA) cannot be read: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,1 @@
+export * from "./gen/sheaf/access/v1/access_pb.ts";

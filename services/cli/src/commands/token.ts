@@ -1,0 +1,49 @@
+/** `sheaf token`. */
+import { appendFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { formatLine, isTokenName, newToken, USER_ROLES, type UserRole } from "@sheaf/identity";
+import { invalidArgument, parseDuration } from "@sheaf/runtime";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { action, type Call, leaf, noun } from "../action.ts";
+import type { Session } from "../session.ts";
+
+interface CreateFlags {
+  readonly name: string;
+  readonly role: UserRole;
+  readonly expires: number;
+  readonly file?: string;
+}
+
+export function defineToken(program: Command, session: Session): void {
+  const token = noun(program, "token", "Tokens of the public API.");
+  leaf(token, {
+    usage: "create",
+    summary: "Makes a token: prints it, this once, and the line for the master's file of tokens.",
+    examples: [
+      "sheaf token create --name ci --role editor --expires 90d",
+      "sheaf token create --name ci --role viewer --expires never --file /etc/sheaf/tokens",
+    ],
+  })
+    .requiredOption("--name <name>", "whom it is for; a file has each name once")
+    .addOption(new Option("--role <role>", "what it may do").choices(USER_ROLES).makeOptionMandatory())
+    .option("--expires <duration>", "how long it holds: 12h, 90d, or never (default: 90d)", lifeMs, lifeMs("90d"))
+    .option("--file <file>", "appends the line there, and prints the token alone")
+    .action(action<CreateFlags, []>(session, create));
+}
+
+async function create({ host, json }: Call, { name, role, expires, file }: CreateFlags): Promise<void> {
+  if (!isTokenName(name)) throw invalidArgument("NAME_BAD", `--name is "${name}": use letters, digits, . _ -`);
+  const { token, line } = newToken({ name, role, expires: host.clock.wall() + expires }, host.random);
+  const text = formatLine(line);
+  if (file !== undefined) await appendFile(resolve(host.cwd, file), `${text}\n`, { mode: 0o600 });
+  const shown = token.reveal(); // the one time
+  if (json) host.stdout.write(`${JSON.stringify({ token: shown, line: text })}\n`);
+  else host.stdout.write(file === undefined ? `${shown}\n\nline for the file of tokens:\n${text}\n` : `${shown}\n`);
+}
+
+function lifeMs(text: string): number {
+  if (text === "never") return Number.POSITIVE_INFINITY;
+  const parsed = parseDuration(text);
+  if ("value" in parsed && parsed.value > 0) return parsed.value;
+  throw new InvalidArgumentError("It must be a duration like 12h or 90d, or never.");
+}
