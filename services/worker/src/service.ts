@@ -30,7 +30,10 @@ export function runWorker(thread: Thread): Promise<void> {
     example:
       "--pool edges --masters 127.0.0.1:7071 --mergers 127.0.0.1:7072 --store file:///srv/sheaf/store --data /srv/sheaf/scratch",
     settings,
-    build: ({ id, pool, masters, mergers, store, data, slots, killGrace }, { log, clock, fail, finish }) => {
+    build: (
+      { id, pool, masters, mergers, store, data, slots, userVolume, killGrace },
+      { log, clock, fail, finish },
+    ) => {
       if (masters.length + mergers.length === 0) {
         throw invalidArgument("SETTING_INVALID", "a worker needs an owner: give --masters, --mergers or both");
       }
@@ -41,6 +44,7 @@ export function runWorker(thread: Thread): Promise<void> {
         store,
         data,
         slots,
+        userVolume,
         graceMs: killGrace,
         thread,
         connect,
