@@ -52,6 +52,12 @@ export const settings = defineSettings({
     default: 1,
     help: "Commands that run at a time.",
   },
+  userVolume: {
+    flag: "user-volume",
+    env: "SHEAF_USER_VOLUME",
+    type: "string",
+    help: "Folder that containers beside this one mount at the same path, one for each slot: commands run in these, and not here.",
+  },
   killGrace: {
     flag: "kill-grace",
     env: "SHEAF_KILL_GRACE",

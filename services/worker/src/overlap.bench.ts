@@ -89,7 +89,9 @@ async function run(target: Store, scratch: string, input: store.ObjectRef): Prom
     done += interval.to - interval.from;
     if (done === datums) over.resolve();
   };
-  const data = { worker: "w", store: target.url, scratch, control: scratch, slots: 1, graceMs: 1_000 };
+  const [slots, batches] = [join(scratch, "slots"), join(scratch, "batches")];
+  const folders = { scratch, shared: scratch, slots, batches, own: [] };
+  const data = { worker: "w", store: target.url, folders, userVolume: undefined, slots: 1, graceMs: 1_000 };
   const parts = { clock: systemClock, log: testLogger(), env: process.env, send };
   const { engine, close } = await startEngine(data, slowed(target), parts);
   const claim = { owner: "master", id: "c", fence: 1n, job: JOB, kind: "process", from: 0, to: datums } as const;

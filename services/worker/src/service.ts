@@ -36,7 +36,7 @@ export function runWorker(thread: Thread): Promise<void> {
       "--pool edges --masters 127.0.0.1:7071 --mergers 127.0.0.1:7072 --store file:///srv/sheaf/store --data /srv/sheaf/scratch",
     settings,
     build: async (config, { log, clock, fail, finish }) => {
-      const { id, pool, masters, mergers, store, data, slots, killGrace } = config;
+      const { id, pool, masters, mergers, store, data, slots, userVolume, killGrace } = config;
       if (masters.length + mergers.length === 0) {
         throw invalidArgument("SETTING_INVALID", "a worker needs an owner: give --masters, --mergers or both");
       }
@@ -49,6 +49,7 @@ export function runWorker(thread: Thread): Promise<void> {
         store,
         data,
         slots,
+        userVolume,
         graceMs: killGrace,
         thread,
         connect: connector(tls),

@@ -6,7 +6,6 @@
  *                           +-- desk == engine
  *     merge   <-- session --+    (this thread | its own thread)
  */
-import { rmSync } from "node:fs";
 import type { Worker as Thread } from "node:worker_threads";
 import { create } from "@bufbuild/protobuf";
 import { dispatch } from "@sheaf/proto";
@@ -14,8 +13,8 @@ import { backoff, type Clock, type Component, internal, type Logger, type Random
 import type { Assigned, Owner } from "./claims/terms.ts";
 import type { EngineData, FromEngine, ToEngine } from "./engine/messages.ts";
 import { hasPfs } from "./launcher/isolation.ts";
-import { openControl } from "./scratch/control.ts";
-import { openScratch } from "./scratch/scratch.ts";
+import { removeFolder } from "./scratch/remove.ts";
+import { openWorkerFolders, type WorkerFolders } from "./scratch/worker-folders.ts";
 import { assignedOf, Desk, raceOf, standOf } from "./session/desk.ts";
 import { type Connect, Session } from "./session/session.ts";
 import { VERSION } from "./version.ts";
@@ -28,6 +27,8 @@ export interface WorkerOptions {
   readonly store: string;
   readonly data: string;
   readonly slots: number;
+  /** Commands run in containers that mount this folder; undefined: here. */
+  readonly userVolume: string | undefined;
   readonly graceMs: number;
   /** That of the engine (newEngineThread). */
   readonly thread: Thread;
@@ -59,7 +60,7 @@ export class Worker implements Component {
   readonly #ended = Promise.withResolvers<void>();
   /** What the engine was told of the master's OwnerBeat.follow. */
   #follow = 0;
-  readonly #folders: string[] = [];
+  #folders: WorkerFolders | undefined;
   #started = false;
   #stopping = false;
 
@@ -68,24 +69,42 @@ export class Worker implements Component {
   }
 
   async start(): Promise<void> {
-    const { id, store, slots, graceMs, data, log } = this.#options;
-    const scratch = await this.#openFolder(() => openScratch(data, id));
-    const control = await this.#openFolder(() => openControl(scratch));
-    const engine = this.#startEngine({ worker: id, store, scratch, control, slots, graceMs });
+    const { id, store, slots, graceMs, userVolume } = this.#options;
+    const folders = await this.#openFolders();
+    const engine = this.#startEngine({ worker: id, store, folders, userVolume, slots, graceMs });
+    if (userVolume !== undefined) return this.#startLater(engine);
     // The greetings need not wait for it: nothing is wanted before it speaks.
-    for (const owner of ["master", "merge"] as const) this.#startSession(owner);
+    this.#startSessions();
     try {
-      const isolation = await engine;
-      log.info({ worker: id, isolation }, "worker started");
-      if (!hasPfs(isolation))
-        log.info("there is no /pfs here, for want of rights to mount it: commands find their datum by the environment");
-      if (!isolation.startsWith("PID namespace")) {
-        log.warn({ isolation }, "no PID namespace can be made here: a daemon that a command leaves behind may live on");
-      }
+      this.#tellStarted(await engine);
     } catch (error) {
       await this.stop();
       throw error;
     }
+  }
+
+  /**
+   * Containers may take any time to start. Until they have, nobody is greeted: who is greeted counts as a worker that is ready, and
+   * goes when it has had nothing to do for a while. Meanwhile this worker can be told to stop like any other.
+   */
+  #startLater(engine: Promise<string>): void {
+    engine.then(
+      (isolation) => {
+        if (this.#stopping || this.#draining !== undefined) return;
+        this.#tellStarted(isolation);
+        this.#startSessions();
+      },
+      (error: unknown) => this.#options.onFailed(error),
+    );
+  }
+
+  #tellStarted(isolation: string): void {
+    const { id, log } = this.#options;
+    log.info({ worker: id, isolation }, "worker started");
+    if (!hasPfs(isolation))
+      log.info("there is no /pfs here, for want of rights to mount it: commands find their datum by the environment");
+    if (isolation.startsWith("process group"))
+      log.warn({ isolation }, "no PID namespace can be made here: a daemon that a command leaves behind may live on");
   }
 
   /** Takes nothing new, gives back what was not started, finishes and commits the rest, and says good-bye. */
@@ -95,6 +114,8 @@ export class Worker implements Component {
   }
 
   async #drain(): Promise<void> {
+    // Nobody has been greeted, or it was offered nothing yet: it holds nothing.
+    if (!this.#started) return this.#leave();
     this.#desk.drain();
     // First, or what is given back could come again.
     this.#offer();
@@ -111,7 +132,7 @@ export class Worker implements Component {
     await Promise.race([this.#ended.promise, this.#options.clock.sleep(STOP_LIMIT_MS, limit.signal).catch(() => {})]);
     limit.abort();
     await this.#options.thread.terminate();
-    for (const folder of this.#folders) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+    for (const folder of this.#folders?.own ?? []) removeFolder(folder);
   }
 
   async #leave(): Promise<void> {
@@ -119,11 +140,11 @@ export class Worker implements Component {
     this.#sessions.clear();
   }
 
-  async #openFolder(open: () => string): Promise<string> {
+  async #openFolders(): Promise<WorkerFolders> {
+    const { data, id, userVolume, random } = this.#options;
     try {
-      const folder = open();
-      this.#folders.push(folder);
-      return folder;
+      this.#folders = openWorkerFolders(data, id, userVolume, random);
+      return this.#folders;
     } catch (error) {
       await this.#options.thread.terminate();
       throw error;
@@ -192,6 +213,10 @@ export class Worker implements Component {
   }
 
   // ---- sessions
+
+  #startSessions(): void {
+    for (const owner of ["master", "merge"] as const) this.#startSession(owner);
+  }
 
   #startSession(owner: Owner): void {
     const { addresses, connect, clock, random, log, id, pool, slots } = this.#options;

@@ -1,8 +1,9 @@
 /** What lies between a worker and one life of a long-lived command: a folder with two FIFOs and the file of the variables. */
-import { chownSync, closeSync, openSync, rmSync, writeSync } from "node:fs";
+import { chownSync, closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "@sheaf/runtime";
 import { FifoReader, FifoWriter, makeFifos } from "../launcher/fifos.ts";
+import { removeFolder } from "../scratch/remove.ts";
 import type { User } from "../user/user.ts";
 import { datumLine, variablesFile } from "./line.ts";
 
@@ -82,7 +83,7 @@ export class Channel {
     this.end();
     this.#results.close();
     closeSync(this.#fd);
-    rmSync(this.#options.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 1 });
+    removeFolder(this.#options.folder);
   }
 
   #onBytes(bytes: Buffer): void {

@@ -82,7 +82,7 @@ function folders(at: string) {
   mkdirSync(datums);
   return {
     datum: new DatumFolders(datums, (folder, error) => assert.fail(`${folder}: ${error}`)).take(),
-    fifos: new FifoPool(join(at, "fifos")),
+    fifos: new FifoPool(join(at, "fifos"), join(at, "files")),
   };
 }
 

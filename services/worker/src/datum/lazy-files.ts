@@ -37,12 +37,15 @@ const POOL_COUNT = 256;
 /** FIFOs, made many at a time: one by one, each would cost the start of a process (L10). */
 export class FifoPool {
   readonly #folder: string;
+  readonly #own: string;
   readonly #free: string[] = [];
   #count = 0;
 
-  constructor(folder: string) {
+  /** `folder`: on the disk of the datums. `own`: where no command can get. */
+  constructor(folder: string, own: string) {
     this.#folder = folder;
-    mkdirSync(folder, { recursive: true });
+    this.#own = own;
+    for (const each of [folder, own]) mkdirSync(each, { recursive: true });
   }
 
   /** Puts a new FIFO at the path, in the place of what is there. */
@@ -53,7 +56,7 @@ export class FifoPool {
 
   /** A new file that has no name any more. */
   openNameless(): number {
-    const path = join(this.#folder, `file-${this.#count++}`);
+    const path = join(this.#own, `file-${this.#count++}`);
     const fd = openSync(path, "wx+", 0o600);
     unlinkSync(path);
     return fd;

@@ -13,8 +13,8 @@ export interface Failure {
 /** What the messages name. */
 export interface Attempted {
   readonly argv: readonly string[];
-  /** The PATH that the command was searched in. */
-  readonly path: string;
+  /** The PATH that the command was searched in; undefined: that of its container. */
+  readonly path: string | undefined;
   readonly workingDir: string;
   readonly timeoutMs: number | undefined;
   /** Exit codes beside 0 that mean success. */
@@ -113,5 +113,5 @@ function failure(reason: string, what: string, { lastWords }: Attempted): Failur
 function whereSought({ argv, path, workingDir }: Attempted): string {
   if (argv[0]?.startsWith("/")) return "looked for at that path";
   if (argv[0]?.includes("/")) return `looked for in ${workingDir === "" ? "the datum's folder" : workingDir}`;
-  return `PATH is ${path}`;
+  return path === undefined ? "not in the PATH of its image" : `PATH is ${path}`;
 }

@@ -4,13 +4,15 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { HashThreads } from "@sheaf/files";
 import type { store } from "@sheaf/proto";
-import { type Clock, type Logger, systemRandom, toSheafError } from "@sheaf/runtime";
+import { type Clock, internal, type Logger, systemRandom, toSheafError } from "@sheaf/runtime";
 import type { Store } from "@sheaf/storage";
 import { ClaimBook } from "../claims/book.ts";
 import { launcherEnvironment } from "../datum/environment.ts";
 import { FifoPool } from "../datum/lazy-files.ts";
-import { findCgroups, missingControllers, removeLeftovers } from "../launcher/cgroups.ts";
+import { type CgroupPlace, findCgroups, missingControllers, removeLeftovers, SlotCgroup } from "../launcher/cgroups.ts";
+import { ContainerCarriers } from "../launcher/container-carrier.ts";
 import { hasPfs } from "../launcher/isolation.ts";
+import { LocalCarriers } from "../launcher/local-carrier.ts";
 import { MergeWork } from "../merge/merge-work.ts";
 import { PlanWork } from "../plan/plan-work.ts";
 import { Floor } from "../process/floor.ts";
@@ -18,7 +20,7 @@ import { openJob, type ProcessJob } from "../process/job.ts";
 import { Station } from "../process/station.ts";
 import { DatumFolders } from "../scratch/datum-folders.ts";
 import { GivenFolders } from "../scratch/given-folders.ts";
-import { type Grant, grantUser } from "../user/grant.ts";
+import { type Grant, grantOwn, grantUser } from "../user/grant.ts";
 import { Engine } from "./engine.ts";
 import type { EngineData, FromEngine } from "./messages.ts";
 import { patientStore } from "./patient-store.ts";
@@ -48,14 +50,16 @@ export async function startEngine(
   const env = launcherEnvironment(parts.env);
   const newAttempt = () => Buffer.from(systemRandom.bytes(16)).toString("hex");
   const book = new ClaimBook(newAttempt);
+  const { scratch, shared, slots, batches } = data.folders;
   const folders = {
-    datums: join(data.scratch, "datums"),
-    slots: join(data.control, "slots"),
-    batches: join(data.control, "batches"),
-    jobs: join(data.scratch, "jobs"),
+    datums: join(shared, "datums"),
+    slots,
+    batches,
+    stdin: join(shared, "stdin"),
+    handlers: join(scratch, "handlers"),
   };
   for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true });
-  const given = new GivenFolders(join(data.scratch, "given"), systemRandom);
+  const given = new GivenFolders(join(scratch, "given"), systemRandom);
   let isolations: readonly string[] = [];
   const floor = new Floor({
     store,
@@ -65,14 +69,14 @@ export async function startEngine(
       log.warn({ err: error }, `cannot remove the scratch folder ${folder}`),
     ),
     given,
-    fifos: new FifoPool(join(data.scratch, "fifos")),
+    fifos: new FifoPool(join(shared, "fifos"), join(scratch, "files")),
     threads: new HashThreads(),
-    path: env.PATH ?? "",
+    path: data.userVolume === undefined ? env.PATH : undefined,
     clock,
     random: systemRandom,
     log,
     newAttempt,
-    openJob: keepJobs((input) => openJob(store, input, folders.jobs, grant)),
+    openJob: keepJobs((input) => openJob(store, input, folders, grant)),
     onFinished: (claim) => engine.finished(claim),
     onTryFailed: (claim, index, tries) => engine.tryFailed(claim, index, tries),
     onLiveLog: (claim, live) => engine.liveLog(claim, live),
@@ -84,43 +88,47 @@ export async function startEngine(
     merge: new MergeWork(store, data.worker, clock, () => engine.changed()),
   };
   const engine = new Engine({ book, floor, solos, clock, log, send });
-  const cgroups = findCgroups();
-  const missing = missingControllers(cgroups);
-  if (missing.length > 0)
-    log.warn(
-      { missing },
-      `no cgroup can be made here for ${missing.join(", ")}: resource_limits of that are not enforced`,
-    );
-  if (cgroups !== undefined) removeLeftovers(cgroups, clock.wall());
-  const stations = Array.from({ length: data.slots }, (_, i) => newStation(String(i)));
+  // The limits of containers are set by who makes them.
+  const cgroups = data.userVolume === undefined ? openCgroups(clock, log) : undefined;
+  const stations = Array.from({ length: data.slots }, (_, i) => newStation(i));
   isolations = await Promise.all(stations.map((station) => station.start()));
   void floor.run(stations).catch((error: unknown) => send(failedWith(error)));
   engine.start();
   return { engine, isolation: isolations[0] ?? "none", close };
 
-  function newStation(name: string): Station {
+  function newStation(slot: number): Station {
+    const name = String(slot);
     const onTrouble = (detail: string) =>
       log.warn({ detail }, "the shell that runs the commands of a slot was lost; starting another");
     const onStray = (text: string) => log.warn({ text }, "a long-lived command wrote something while it had no datum");
+    const cgroup = cgroups && new SlotCgroup(cgroups, `${data.worker}-${process.pid}-${name}`);
+    const carriers =
+      data.userVolume === undefined
+        ? new LocalCarriers({ given: given.root, env, isRoot: process.getuid?.() === 0, cgroup })
+        : new ContainerCarriers({ volume: data.userVolume, slot, clock, log });
     return new Station({
       folder: join(folders.slots, name),
+      carriers,
+      cgroup,
       batches: join(folders.batches, name),
       given,
       env,
-      isRoot: process.getuid?.() === 0,
-      cgroups: cgroups && { place: cgroups, name: `${data.worker}-${process.pid}-${name}` },
       clock,
       log,
       graceMs: data.graceMs,
       waiting: floor,
       onTrouble,
+      onFailed: (detail) => send(failedWith(internal("SLOT_FAILED", detail))),
       onStray,
     });
   }
 
   function grant(user: string): Grant {
     const own = { uid: process.getuid?.(), gid: process.getgid?.() };
-    const granted = grantUser(user, { ...own, canMount: isolations.every(hasPfs), path: env.PATH ?? "" });
+    const granted =
+      data.userVolume === undefined
+        ? grantUser(user, { ...own, canMount: isolations.every(hasPfs), path: env.PATH ?? "" })
+        : grantOwn(user, own);
     if (!granted.ok) log.error(granted.failure.message);
     return granted;
   }
@@ -130,6 +138,18 @@ export async function startEngine(
     for (const station of stations) station.close();
     void store.close();
   }
+}
+
+function openCgroups(clock: Clock, log: Logger): CgroupPlace | undefined {
+  const cgroups = findCgroups();
+  const missing = missingControllers(cgroups);
+  if (missing.length > 0)
+    log.warn(
+      { missing },
+      `no cgroup can be made here for ${missing.join(", ")}: resource_limits of that are not enforced`,
+    );
+  if (cgroups !== undefined) removeLeftovers(cgroups, clock.wall());
+  return cgroups;
 }
 
 function keepJobs(

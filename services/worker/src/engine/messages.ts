@@ -3,6 +3,7 @@
 import type { dispatch, store } from "@sheaf/proto";
 import type { ErrorCode } from "@sheaf/runtime";
 import type { Assigned, Hold, Interval, Owner, Standing } from "../claims/terms.ts";
+import type { WorkerFolders } from "../scratch/worker-folders.ts";
 
 /** What a worker says. */
 export type Saying = dispatch.SessionRequest["message"];
@@ -11,10 +12,9 @@ export type Saying = dispatch.SessionRequest["message"];
 export interface EngineData {
   readonly worker: string;
   readonly store: string;
-  /** For datums; on a disk. */
-  readonly scratch: string;
-  /** For FIFOs and the like; in memory where that can be. */
-  readonly control: string;
+  readonly folders: WorkerFolders;
+  /** Commands run in containers that mount this folder; undefined: here. */
+  readonly userVolume: string | undefined;
   readonly slots: number;
   readonly graceMs: number;
 }

@@ -1,9 +1,9 @@
 // The FIFOs between a worker and one launcher: a folder that both can see, so that a launcher may run in another container.
 
 import { execFileSync } from "node:child_process";
-import { closeSync, constants, mkdirSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, mkdirSync, openSync, readSync, writeSync } from "node:fs";
 import { Socket } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Clock, Timer } from "@sheaf/runtime";
 
 /** Of a launcher. */
@@ -12,9 +12,10 @@ const NAMES = ["requests", "control", "events", "out0", "out1", "err0", "err1", 
 /** How long a writer waits before it tries again when the FIFO is full. */
 const FULL_WAIT_MS = 5;
 
-/** Makes the folder and its FIFOs. One process for all of them. */
+/** Makes the folder, which must not be there, and its FIFOs. One process for all of them. */
 export function makeFifos(box: string, names: readonly string[] = NAMES): void {
-  mkdirSync(box, { recursive: true, mode: 0o700 });
+  mkdirSync(dirname(box), { recursive: true, mode: 0o700 });
+  mkdirSync(box, { mode: 0o700 });
   execFileSync("mkfifo", ["-m", "600", ...names.map((name) => join(box, name))]);
 }
 
@@ -22,11 +23,13 @@ export function makeFifos(box: string, names: readonly string[] = NAMES): void {
 export class FifoReader {
   readonly #socket: Socket;
 
-  constructor(box: string, name: string, onBytes: (bytes: Buffer) => void) {
-    // Opened for both directions, so that it neither waits for a writer nor ends with one.
-    const fd = openSync(join(box, name), constants.O_RDWR | constants.O_NONBLOCK);
+  /** `onEnd`: called once, when there was a writer and the last one is gone. Without it the reader ends with no writer. */
+  constructor(box: string, name: string, onBytes: (bytes: Buffer) => void, onEnd?: () => void) {
+    // Opened for both directions it neither waits for a writer nor ends with one.
+    const fd = openFifo(join(box, name), onEnd === undefined ? constants.O_RDWR : constants.O_RDONLY);
     this.#socket = new Socket({ fd, readable: true, writable: false });
     this.#socket.on("data", onBytes);
+    if (onEnd !== undefined) this.#socket.on("end", onEnd);
     this.#socket.on("error", () => {});
   }
 
@@ -44,7 +47,7 @@ export class FifoWriter {
 
   constructor(box: string, name: string, clock: Clock) {
     this.#clock = clock;
-    this.#fd = openSync(join(box, name), constants.O_RDWR | constants.O_NONBLOCK);
+    this.#fd = openFifo(join(box, name), constants.O_RDWR);
   }
 
   write(text: string): void {
@@ -76,6 +79,14 @@ export class FifoWriter {
       return;
     }
   }
+}
+
+/** A command that shares the folder may have put anything in its place. */
+function openFifo(path: string, how: number): number {
+  const fd = openSync(path, how | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  if (fstatSync(fd).isFIFO()) return fd;
+  closeSync(fd);
+  throw new Error(`${path} is no FIFO`);
 }
 
 function unlessItWaits(io: () => number): number {

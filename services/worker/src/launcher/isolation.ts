@@ -31,7 +31,7 @@ const WITH_PFS = "PID namespace with /pfs";
 
 /** Whether it is the way of that name in which a command sees its datum at /pfs, and another user reaches it. */
 export function hasPfs(name: string): boolean {
-  return name === WITH_PFS;
+  return name.endsWith("with /pfs");
 }
 
 const ROOTED = readFileSync(join(import.meta.dirname, "rooted.sh"), "utf8");

@@ -1,8 +1,8 @@
 # The launcher: a POSIX shell that stays alive and runs the command of one datum after another (L10: a spawn from Node per
 # datum costs three times as much). It needs nothing but sh, so that the same program runs in a user's container.
 #
-# It reads its own standard input, the FIFO `requests`: shell commands that the worker wrote, so that the shell's parser is
-# the protocol and argv arrives untouched. Other FIFOs in the shared folder $box:
+# Its shell reads the FIFO `requests`: shell commands that the worker wrote, of which this file is the first, so that the shell's
+# parser is the protocol and argv arrives untouched. Other FIFOs in the shared folder $box:
 #   control   worker -> killer     "term <serial>", "kill <serial>"
 #   events    launcher -> worker   "ready <mode>", "exit <n> <status> <why>", "did <serial> <hit or missed>"
 #   out, err  command -> worker    its two streams

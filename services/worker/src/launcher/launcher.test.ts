@@ -19,7 +19,7 @@ function start(argv: readonly string[], path: string): ChildProcess {
 }
 
 function newBox(): string {
-  const box = mkdtempSync(join(root, "box-"));
+  const box = join(mkdtempSync(join(root, "box-")), "0");
   makeFifos(box);
   return box;
 }
@@ -59,13 +59,17 @@ describe("launcher.sh, whose worker was killed", () => {
     const launcher = start(argvOf(box), path);
     const command = {
       folder: box,
+      inputs: [],
       workingDir: "",
       argv: ["sleep", mark],
       env: new Map(),
       limits: {},
       stdin: "/dev/null",
     };
-    requests.write(`l_box='${box}'; . '${SCRIPT}'\n${seekLine("sleep", path)}${runLine(0, 0, command, "group")}`);
+    const shell = { isOwn: true, path };
+    requests.write(
+      `l_box='${box}'; . '${SCRIPT}'\n${seekLine(command, shell)}${runLine(0, 0, command, "group", shell)}`,
+    );
     await until(() => alive(mark) > 0);
     for (const end of [requests, control, ...readers]) end.close();
     await endOf(launcher);

@@ -1,28 +1,27 @@
 /**
- * One life of a launcher (launcher.sh): starts it, writes to it, reads what it says. It knows one command at a time and has
- * no opinion about it; timeouts, kills and new lives are the slot's (slot.ts).
+ * One life of a launcher (launcher.sh): writes to it, reads what it says. It knows one command at a time and has no opinion about
+ * it; timeouts, kills and new lives are the slot's (slot.ts). How it comes to life is its carrier's (carrier.ts).
+ *
+ * What comes from the box is not to be trusted: where the launcher is in a container, its commands can write to every FIFO of it.
+ * So lines are taken for what they are worth, and held to a length.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { chownSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { chownSync } from "node:fs";
 import { join } from "node:path";
 import { type Clock, messageOf } from "@sheaf/runtime";
+import { removeFolder } from "../scratch/remove.ts";
 import type { User } from "../user/user.ts";
+import type { Carrier } from "./carrier.ts";
 import type { SlotCgroup } from "./cgroups.ts";
 import { FifoReader, FifoWriter, makeFifos } from "./fifos.ts";
 import { inlineScript } from "./inline.ts";
-import { type Isolation, isolations } from "./isolation.ts";
-import { PFS_FOLDER, pointPfs } from "./pfs-link.ts";
-import { quote } from "./quote.ts";
 import { type Command, inlineLine, type Mode, pidsLine, runLine, seekLine, takeLine } from "./request.ts";
 
-const SCRIPT = join(import.meta.dirname, "launcher.sh");
-/** How long a launcher may take to say that it is ready. */
-const READY_LIMIT_MS = 10_000;
-/** What is kept of a launcher's own standard error, for the message about its death. */
-const STDERR_KEPT = 2_048;
+/** Longer lines are none of a launcher's. */
+const LINE_CHARS_MAX = 4_096;
 
 /** Why the shell could not start the command: nothing of that name, no right to run it, a folder is not there. */
-export type NotStarted = "" | "missing" | "denied" | "no-folder" | "no-working-dir";
+const NOT_STARTED = ["", "missing", "denied", "no-folder", "no-working-dir"] as const;
+export type NotStarted = (typeof NOT_STARTED)[number];
 
 export type Answer = "hit" | "missed";
 
@@ -34,34 +33,17 @@ export type LauncherEvent =
   /** The order was carried out. Missed: there was nobody to signal. */
   | { readonly kind: "did"; readonly serial: number; readonly answer: Answer }
   | { readonly kind: "output"; readonly pair: number; readonly stream: Stream; readonly bytes: Buffer }
-  | { readonly kind: "lost"; readonly detail: string };
+  /** `withAll`: what it ran was killed with it, by nobody here. Else nothing is known of that but that it is dead. */
+  | { readonly kind: "lost"; readonly detail: string; readonly withAll: boolean };
 
 export interface LauncherOptions {
-  /** A folder of its own for the FIFOs; removed by `close`. */
+  readonly carrier: Carrier;
+  /** A folder of its own for the FIFOs; made here, and removed by `close`. */
   readonly box: string;
-  /** The root of the folders of commands that run as another user. */
-  readonly given: string;
-  /** Its whole environment, and that of the commands. */
-  readonly env: Readonly<Record<string, string>>;
   /** Where it and its commands run; undefined: nothing limits them. */
   readonly cgroup: SlotCgroup | undefined;
   readonly clock: Clock;
   readonly onEvent: (event: LauncherEvent) => void;
-}
-
-/** Starts a launcher in the first way that works here. Throws when none does. */
-export async function startLauncher(options: LauncherOptions, isRoot: boolean, from = 0): Promise<Launcher> {
-  const ways = isolations(options.box, options.given, isRoot);
-  const problems: string[] = [];
-  for (let way = from; way < ways.length; way++) {
-    const isolation = ways[way] as Isolation;
-    const launcher = new Launcher(options, isolation, way);
-    const problem = await launcher.ready;
-    if (problem === undefined) return launcher;
-    launcher.close();
-    problems.push(`${isolation.name}: ${problem}`);
-  }
-  throw new Error(`no shell can be started to run commands (${problems.join("; ")})`);
 }
 
 /** The last script that the launcher was asked to evaluate itself. It depends on where `sh` is found as well. */
@@ -73,20 +55,16 @@ interface Offered {
 }
 
 export class Launcher {
-  readonly isolation: Isolation;
-  /** Its place among the ways to start one. */
-  readonly way: number;
   /** Resolves to undefined when it is ready, or to what keeps it from that. */
   readonly ready: Promise<string | undefined>;
   mode: Mode = "group";
   readonly #options: LauncherOptions;
-  readonly #child: ChildProcess;
   readonly #requests: FifoWriter;
   readonly #control: FifoWriter;
   readonly #readers: readonly FifoReader[];
   readonly #settleReady: (problem: string | undefined) => void;
+  readonly #ended = Promise.withResolvers<void>();
   #partial = "";
-  #stderr = "";
   #sought = "";
   #closed = false;
   #isReady = false;
@@ -97,34 +75,40 @@ export class Launcher {
   /** Whose each pair of streams is. */
   readonly #owners = [process.getuid?.(), process.getuid?.()];
 
-  constructor(options: LauncherOptions, isolation: Isolation, way: number) {
+  constructor(options: LauncherOptions) {
     this.#options = options;
-    this.isolation = isolation;
-    this.way = way;
-    makeFifos(options.box);
-    mkdirSync(join(options.box, PFS_FOLDER), { mode: 0o755 });
-    this.#requests = new FifoWriter(options.box, "requests", options.clock);
-    this.#control = new FifoWriter(options.box, "control", options.clock);
+    const { box, carrier, clock } = options;
+    makeFifos(box);
+    this.#requests = new FifoWriter(box, "requests", clock);
+    this.#control = new FifoWriter(box, "control", clock);
     this.#readers = this.#openReaders();
     const { promise, resolve } = Promise.withResolvers<string | undefined>();
     this.ready = promise;
     this.#settleReady = resolve;
-    this.#child = this.#spawn();
-    const limit = options.clock.timer(READY_LIMIT_MS, () => resolve(`not ready after ${READY_LIMIT_MS} ms`));
+    this.#requests.write(carrier.firstLines(box));
+    carrier.start(box, (detail) => this.#onGone(detail, false));
+    const ms = carrier.readyLimitMs;
+    if (ms === undefined) return;
+    const limit = clock.timer(ms, () => resolve(`not ready after ${ms} ms`));
     void promise.then(() => limit.cancel());
-    this.#requests.write(`l_box=${quote(options.box)}; . ${quote(SCRIPT)}\n`);
   }
 
-  get pid(): number | undefined {
-    return this.#child.pid;
+  /** How well it contains commands. */
+  get isolation(): string {
+    return this.#options.carrier.name;
+  }
+
+  /** Resolves when nothing of it is alive, where its events tell. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
   }
 
   /** Starts the command as number `n`; its streams arrive as those of `pair`. The one before it must have ended. */
   run(n: number, pair: number, command: Command): void {
-    const seek = seekLine(command.argv[0] ?? "", command.env.get("PATH") ?? this.#options.env.PATH ?? "");
+    const seek = seekLine(command, this.#options.carrier.shell);
     const before = seek === this.#sought ? "" : seek;
     this.#sought = seek;
-    this.point(command.datum ?? command.folder);
+    this.point(command.datum ?? command.folder, command.inputs);
     if (!this.#giveStreams(pair, command.user)) return;
     const limit = this.#limit(command);
     if (limit === undefined) return;
@@ -133,15 +117,15 @@ export class Launcher {
 
   /** A command may open its own streams again, by /dev/stderr. False: the user could not reach its datum here. */
   #giveStreams(pair: number, user: User | undefined): boolean {
-    if (user !== undefined && !this.isolation.hasPfs) {
-      const detail = `this launcher cannot run commands of another user: ${this.isolation.name}`;
-      setImmediate(() => this.#tell({ kind: "lost", detail }));
+    const { box, carrier } = this.#options;
+    if (user !== undefined && !carrier.canGive) {
+      this.#loseSoon(`this launcher cannot run commands of another user: ${carrier.name}`);
       return false;
     }
     const [uid, gid] = [user?.uid ?? process.getuid?.(), user?.gid ?? process.getgid?.()];
     if (uid === undefined || gid === undefined || this.#owners[pair] === uid) return true;
     this.#owners[pair] = uid;
-    for (const name of [`out${pair}`, `err${pair}`]) chownSync(join(this.#options.box, name), uid, gid);
+    for (const name of [`out${pair}`, `err${pair}`]) chownSync(join(box, name), uid, gid);
     return true;
   }
 
@@ -151,8 +135,7 @@ export class Launcher {
     try {
       cgroup?.apply(limits);
     } catch (error) {
-      const detail = `resource_limits cannot be set: ${messageOf(error)}`;
-      setImmediate(() => this.#tell({ kind: "lost", detail }));
+      this.#loseSoon(`resource_limits cannot be set: ${messageOf(error)}`);
       return undefined;
     }
     const pids = cgroup?.pidsLimit(limits);
@@ -164,20 +147,21 @@ export class Launcher {
 
   #line(n: number, pair: number, command: Command): string {
     const isOwn = this.#offered?.isTaken === true && this.#offered.script === inlineScript(command);
-    return isOwn ? inlineLine(n, pair, command) : runLine(n, pair, command, this.mode);
+    const { shell } = this.#options.carrier;
+    return isOwn ? inlineLine(n, pair, command) : runLine(n, pair, command, this.mode, shell);
   }
 
-  /** Until the launcher has said that it takes a script, another shell runs it. */
+  /** Until the launcher has said that it takes a script, another shell runs it. One that came with us is not the command's `sh`. */
   #offer(command: Command, seek: string): string {
-    const script = inlineScript(command);
+    const script = this.#options.carrier.shell.isOwn ? inlineScript(command) : undefined;
     if (script === undefined || (this.#offered?.script === script && this.#offered.seek === seek)) return "";
     this.#offered = { n: this.#offers++, script, seek, isTaken: false };
     return takeLine(this.#offered.n, script);
   }
 
   /** /pfs, where there is one, is that of the datum in `folder` from now on. */
-  point(folder: string): void {
-    if (this.isolation.hasPfs) pointPfs(this.#options.box, folder);
+  point(folder: string, inputs: readonly string[]): void {
+    this.#options.carrier.point(this.#options.box, folder, inputs);
   }
 
   /** Signals all that runs. A "did" with the number that this returns confirms it, and all orders before it. */
@@ -192,53 +176,32 @@ export class Launcher {
     if (this.#closed) return;
     this.#closed = true;
     this.#settleReady("closed");
-    this.#killAll();
+    const { box, carrier } = this.#options;
+    carrier.end(box, this.mode);
     this.#control.close();
     this.#requests.close();
-    for (const reader of this.#readers) reader.close();
-    // Nothing that it may have left behind keeps this process from ending.
-    this.#child.stderr?.destroy();
-    this.#child.unref();
-    // What has just been killed may still end a system call that creates a file here: then the removal starts over.
-    rmSync(this.#options.box, { recursive: true, force: true, maxRetries: 10, retryDelay: 1 });
+    const [events, ...streams] = this.#readers;
+    for (const reader of streams) reader.close();
+    if (!carrier.endsEvents || !this.#isReady) this.#close(events);
+    removeFolder(box);
   }
 
-  /**
-   * The launcher's own group first: with it dies a command that has not begun. One that has begun died with process 1 of its
-   * namespace, or is in the group that the file names (launcher.sh).
-   */
-  #killAll(): void {
-    if (this.#child.pid !== undefined) killGroup(this.#child.pid);
-    const file = join(this.#options.box, "group");
-    if (this.mode === "group" && existsSync(file)) killGroup(Number(readFileSync(file, "utf8")));
-  }
-
-  #spawn(): ChildProcess {
-    const { argv } = this.isolation;
-    const [file, ...args] = this.#options.cgroup?.enter(argv) ?? argv;
-    // A session of its own: Ctrl-C in the user's terminal is for the worker, which then drains.
-    const child = spawn(file as string, args, {
-      stdio: ["ignore", "ignore", "pipe"],
-      detached: true,
-      env: this.#options.env,
-      cwd: "/",
-    });
-    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-      this.#stderr = (this.#stderr + text).slice(-STDERR_KEPT);
-    });
-    child.on("error", (error) => this.#onGone(error.message));
-    child.on("close", (code, signal) =>
-      this.#onGone(`it ended with ${signal ?? `exit code ${code}`}: ${this.#stderr.trim()}`),
-    );
-    return child;
+  #close(events: FifoReader | undefined): void {
+    events?.close();
+    this.#ended.resolve();
   }
 
   #openReaders(): readonly FifoReader[] {
-    const { box } = this.#options;
+    const { box, carrier } = this.#options;
     const output = (pair: number, stream: Stream) => (bytes: Buffer) =>
       this.#tell({ kind: "output", pair, stream, bytes });
     return [
-      new FifoReader(box, "events", (bytes) => this.#onEvents(bytes)),
+      new FifoReader(
+        box,
+        "events",
+        (bytes) => this.#onEvents(bytes),
+        carrier.endsEvents ? () => this.#onEnd() : undefined,
+      ),
       new FifoReader(box, "out0", output(0, "stdout")),
       new FifoReader(box, "out1", output(1, "stdout")),
       new FifoReader(box, "err0", output(0, "stderr")),
@@ -248,27 +211,40 @@ export class Launcher {
 
   #onEvents(bytes: Buffer): void {
     const lines = (this.#partial + bytes.toString("latin1")).split("\n");
-    this.#partial = lines.pop() ?? "";
+    this.#partial = (lines.pop() ?? "").slice(0, LINE_CHARS_MAX);
     for (const line of lines) this.#onLine(line.split(" "));
   }
 
-  #onLine([what, first, second, third]: readonly string[]): void {
+  #onLine([what, first, second, third = ""]: readonly string[]): void {
+    const number = Number(first);
     if (what === "ready") {
+      if (this.#isReady) return;
       this.mode = first === "namespace" ? "namespace" : "group";
       this.#isReady = true;
       this.#settleReady(undefined);
     } else if (what === "exit") {
-      this.#tell({ kind: "exit", n: Number(first), status: Number(second), why: (third ?? "") as NotStarted });
+      const [status, why] = [Number(second), NOT_STARTED.find((each) => each === third)];
+      if (isStatus(status) && why !== undefined) this.#tell({ kind: "exit", n: number, status, why });
     } else if (what === "took") {
-      if (this.#offered?.n === Number(first)) this.#offered.isTaken = second === "yes";
+      if (this.#offered?.n === number) this.#offered.isTaken = second === "yes";
     } else if (what === "did" && (second === "hit" || second === "missed")) {
-      this.#tell({ kind: "did", serial: Number(first), answer: second });
+      this.#tell({ kind: "did", serial: number, answer: second });
     }
   }
 
-  #onGone(detail: string): void {
-    if (this.#isReady) this.#tell({ kind: "lost", detail });
+  /** The last process that had the events open is gone. */
+  #onEnd(): void {
+    this.#ended.resolve();
+    this.#onGone("process 1 of the container has ended", true);
+  }
+
+  #onGone(detail: string, withAll: boolean): void {
+    if (this.#isReady) this.#tell({ kind: "lost", detail, withAll });
     this.#settleReady(detail);
+  }
+
+  #loseSoon(detail: string): void {
+    setImmediate(() => this.#tell({ kind: "lost", detail, withAll: false }));
   }
 
   #tell(event: LauncherEvent): void {
@@ -276,13 +252,6 @@ export class Launcher {
   }
 }
 
-function killGroup(group: number): void {
-  // Never 0 or 1: they stand for far too many processes.
-  if (!Number.isInteger(group) || group <= 1) return;
-  try {
-    process.kill(-group, "SIGKILL");
-  } catch (error) {
-    // It has ended.
-    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
-  }
+function isStatus(status: number): boolean {
+  return Number.isInteger(status) && status >= 0 && status <= 255;
 }

@@ -8,12 +8,22 @@ import { quote } from "./quote.ts";
 /** How far a launcher can contain what it runs; see launcher.sh. */
 export type Mode = "namespace" | "group";
 
+/** The shell that reads the requests. */
+export interface Shell {
+  /** It belongs where the commands run: `sh` means it. Else it came with us, and brings an `env` along. */
+  readonly isOwn: boolean;
+  /** The PATH of commands whose spec sets none; undefined: what the shell was started with. */
+  readonly path: string | undefined;
+}
+
 /** One start of the user's command. */
 export interface Command {
   /** The folder of the datum, or its own if it takes several. */
   readonly folder: string;
   /** The folder of the first datum, if that is another. */
   readonly datum?: string;
+  /** Names of its inputs, which the datum's folder `pfs` has folders for. */
+  readonly inputs: readonly string[];
   /** Where it starts; empty: in the folder. */
   readonly workingDir: string;
   readonly argv: readonly string[];
@@ -33,14 +43,15 @@ export interface Command {
  */
 const SHELL_NAMES = new Set(["OPTIND", "PPID", "UID", "EUID", "GROUPS", "BASHOPTS", "SHELLOPTS", "LINENO", "FUNCNAME"]);
 
-/** Tells the launcher which program to run from now on. `path` is the PATH that the command will see. */
-export function seekLine(name: string, path: string): string {
-  return `seek ${quote(name)} ${quote(path)}\n`;
+/** Tells the launcher which program to run from now on, in the PATH that the command will see. */
+export function seekLine({ argv, env }: Pick<Command, "argv" | "env">, shell: Shell): string {
+  const path = env.get("PATH") ?? shell.path;
+  return `seek ${quote(argv[0] ?? "")} ${path === undefined ? '"$PATH"' : quote(path)}\n`;
 }
 
 /** Runs the command as number `n`, with streams `pair` (0 or 1). The program was named by the last `seekLine`. */
-export function runLine(n: number, pair: number, command: Command, mode: Mode): string {
-  const run = (prefix: string) => `${prefixed(prefix, command)} ${streams(pair, command)}`;
+export function runLine(n: number, pair: number, command: Command, mode: Mode, shell: Shell): string {
+  const run = (prefix: string) => `${prefixed(prefix, command, shell)} ${streams(pair, command)}`;
   const body = mode === "namespace" ? run("") : `{ { gate ${n} && ${run("exec $l_setsid ")}; } & watch ${n} $!; }`;
   return line(n, command, body);
 }
@@ -69,10 +80,10 @@ function streams(pair: number, { stdin }: Command): string {
 }
 
 /** What becomes another user must not see that user's variables: as root, a program may load what they name. env(1) sets them. */
-function prefixed(prefix: string, command: Command): string {
-  if (command.user === undefined) return `${assignments(command.env)}${prefix}${words(command, isShellName)}`;
+function prefixed(prefix: string, command: Command, shell: Shell): string {
+  if (command.user === undefined) return `${assignments(command.env)}${prefix}${words(command, isShellName, shell)}`;
   const [, ...become] = becomeWords(command.user);
-  return `${prefix}"$l_setpriv" ${become.join(" ")} ${words(command, () => false)}`;
+  return `${prefix}"$l_setpriv" ${become.join(" ")} ${words(command, () => false, shell)}`;
 }
 
 function assignments(env: ReadonlyMap<string, string>): string {
@@ -82,12 +93,13 @@ function assignments(env: ReadonlyMap<string, string>): string {
 }
 
 /** `isSet`: whether a variable is set before. */
-function words(command: Command, isSet: (name: string) => boolean): string {
+function words(command: Command, isSet: (name: string) => boolean, { isOwn }: Shell): string {
   const odd = [...command.env].filter(([name]) => !isSet(name)).map(([name, value]) => quote(`${name}=${value}`));
   const args = command.argv.slice(1).map(quote);
-  const through = odd.length === 0 ? [] : ['"$l_env"', ...odd];
-  // A shell calls itself what it was called: by its path only if it was called so. No shell has a command of its own named sh.
-  const program = command.argv[0] === "sh" ? "sh" : '"$l_program"';
+  const through = odd.length === 0 ? [] : [isOwn ? '"$l_env"' : '"$l_busybox" env', ...odd];
+  // A shell calls itself what it was called: by its path only if it was called so. No shell has a command of its own named sh, but one
+  // that came with us may take it for itself.
+  const program = isOwn && command.argv[0] === "sh" ? "sh" : '"$l_program"';
   return [...through, program, ...args].join(" ");
 }
 

@@ -16,8 +16,9 @@ import { join } from "node:path";
 import { after } from "node:test";
 import { type Clock, systemClock, systemRandom } from "@sheaf/runtime";
 import { GivenFolders } from "../scratch/given-folders.ts";
-import { findCgroups, type Limits } from "./cgroups.ts";
+import { findCgroups, type Limits, SlotCgroup } from "./cgroups.ts";
 import type { Stream } from "./launcher.ts";
+import { LocalCarriers } from "./local-carrier.ts";
 import { type Ended, type Run, Slot } from "./slot.ts";
 
 export const root = mkdtempSync(join(tmpdir(), "sheaf-slot-test-"));
@@ -50,18 +51,19 @@ export async function openSlot(graceMs = 5_000, path = PATH, clock: Clock = syst
   const data = join(folder, "data");
   mkdirSync(data, { recursive: true });
   const given = new GivenFolders(join(folder, "given"), systemRandom);
+  const cgroup = place && new SlotCgroup(place, `test-${process.pid}-${slots}`);
+  const isRoot = process.getuid?.() === 0;
   const troubles: string[] = [];
   const queue: Run[] = [];
   const slot = new Slot({
     folder,
-    given,
-    env: { PATH: path },
-    cgroups: place && { place, name: `test-${process.pid}-${slots}` },
-    isRoot: process.getuid?.() === 0,
+    carriers: new LocalCarriers({ given: given.root, env: { PATH: path }, isRoot, cgroup }),
+    cgroup,
     clock,
     graceMs,
     next: () => queue.shift(),
     onTrouble: (detail) => troubles.push(detail),
+    onFailed: (detail) => troubles.push(`failed: ${detail}`),
   });
   const isolation = await slot.start();
   const run = (wanted: Wanted): Promise<Result> => {
@@ -72,6 +74,7 @@ export async function openSlot(graceMs = 5_000, path = PATH, clock: Clock = syst
       const run: Run = {
         command: {
           folder: wanted.folder ?? data,
+          inputs: [],
           workingDir: wanted.workingDir ?? "",
           argv: wanted.argv,
           limits: wanted.limits ?? {},

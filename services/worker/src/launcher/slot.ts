@@ -9,17 +9,11 @@
  * S3. A stop is SIGTERM to all, a grace, SIGKILL to all. An order is repeated until it has hit somebody, and nothing new
  *     starts before the last repetition is confirmed: it could hit the wrong command.
  */
-import { type Clock, messageOf, type Timer } from "@sheaf/runtime";
-import type { GivenFolders } from "../scratch/given-folders.ts";
-import { type CgroupPlace, SlotCgroup } from "./cgroups.ts";
-import {
-  type Answer,
-  type Launcher,
-  type LauncherEvent,
-  type NotStarted,
-  type Stream,
-  startLauncher,
-} from "./launcher.ts";
+import { constants } from "node:os";
+import { type Clock, internal, messageOf, type Timer } from "@sheaf/runtime";
+import type { Carriers, Launched } from "./carrier.ts";
+import type { SlotCgroup } from "./cgroups.ts";
+import type { Answer, Launcher, LauncherEvent, NotStarted, Stream } from "./launcher.ts";
 import type { Command } from "./request.ts";
 
 /** How a command ended. */
@@ -52,12 +46,10 @@ export interface Run {
 export interface SlotOptions {
   /** Its launchers get folders of their own in here. */
   readonly folder: string;
-  /** Folders of commands that run as another user. */
-  readonly given: Pick<GivenFolders, "root">;
-  readonly env: Readonly<Record<string, string>>;
-  readonly isRoot: boolean;
-  /** Where limits can be set, and a name for this slot's that no other slot of the machine has. */
-  readonly cgroups: { readonly place: CgroupPlace; readonly name: string } | undefined;
+  /** Where its launchers come from; closed with it. */
+  readonly carriers: Carriers;
+  /** Where they and their commands run, if limits can be set; removed with it. */
+  readonly cgroup: SlotCgroup | undefined;
   readonly clock: Clock;
   /** Between SIGTERM and SIGKILL. */
   readonly graceMs: number;
@@ -65,6 +57,8 @@ export interface SlotOptions {
   readonly next: () => Run | undefined;
   /** A launcher was lost, or could not be started again. */
   readonly onTrouble: (detail: string) => void;
+  /** No launcher can be had any more: nothing will run here. */
+  readonly onFailed: (detail: string) => void;
 }
 
 const REPEAT_MS = 500;
@@ -73,9 +67,15 @@ const STUCK_MS = 10_000;
 /** One that has answered no order by then has no killer any more: the command killed it. The launcher's end is the command's. */
 const DEAF_MS = 500;
 const RESTART_WAIT_MS = 500;
+/** Half a minute of these: what keeps launchers from starting is not passing. */
+const RESTARTS_MAX = 60;
+/** The kernel's way to end what takes too much memory. */
+const KILLED_STATUS = 128 + constants.signals.SIGKILL;
 
 const REMOVE_TRIES = 100;
 const REMOVE_WAIT_MS = 5;
+
+const KILLED: Ended = { kind: "exited", status: KILLED_STATUS, why: "" };
 
 interface Active {
   readonly n: number;
@@ -109,20 +109,18 @@ export class Slot {
   #state: State = { t: "starting" };
   /** The command that used each pair of pipes until they have been read. */
   readonly #pairs: [Active | undefined, Active | undefined] = [undefined, undefined];
-  readonly #cgroup: SlotCgroup | undefined;
   #count = 0;
   #lives = 0;
-  #way = 0;
 
   constructor(options: SlotOptions) {
     this.#options = options;
-    if (options.cgroups !== undefined) this.#cgroup = new SlotCgroup(options.cgroups.place, options.cgroups.name);
   }
 
   /** Starts its first launcher. Says how well it contains commands. */
   async start(): Promise<string> {
-    const launcher = await this.#launch();
-    return launcher.isolation.name;
+    const launched = await this.#launch();
+    if (launched.ok) return launched.launcher.isolation;
+    throw internal("NO_LAUNCHER", launched.detail);
   }
 
   /** There may be work now. */
@@ -136,7 +134,8 @@ export class Slot {
 
   /** The command goes on with the datum in `folder`. */
   point(run: Run, folder: string): void {
-    if (this.#state.t === "busy" && this.#state.active.run === run) this.#state.launcher.point(folder);
+    if (this.#state.t !== "busy" || this.#state.active.run !== run) return;
+    this.#state.launcher.point(folder, run.command.inputs);
   }
 
   /** Stops the command, if it still runs: SIGTERM, grace, SIGKILL. It then ends as "killed". */
@@ -150,28 +149,23 @@ export class Slot {
     this.#state = { t: "closed" };
     if (state.t === "busy") this.#forget(state.active);
     if (state.t === "busy" || state.t === "idle") state.launcher.close();
+    const { carriers, cgroup } = this.#options;
+    carriers.close();
     // What was killed may take a moment to be gone.
-    for (let tries = 0; tries < REMOVE_TRIES && this.#cgroup?.remove() === false; tries++) waitMs(REMOVE_WAIT_MS);
+    for (let tries = 0; tries < REMOVE_TRIES && cgroup?.remove() === false; tries++) waitMs(REMOVE_WAIT_MS);
   }
 
-  async #launch(): Promise<Launcher> {
-    const { folder, given, env, clock, isRoot } = this.#options;
+  async #launch(): Promise<Launched> {
+    const { folder, carriers, cgroup, clock } = this.#options;
     const life = this.#lives++;
     const onEvent = (event: LauncherEvent) => {
       if (life === this.#lives - 1) this.#onEvent(event);
     };
-    const launcher = await startLauncher(
-      { box: `${folder}/${life}`, given: given.root, env, cgroup: this.#cgroup, clock, onEvent },
-      isRoot,
-      this.#way,
-    );
-    if (this.#state.t === "closed") {
-      launcher.close();
-      return launcher;
-    }
-    this.#way = launcher.way;
-    this.#state = { t: "idle", launcher };
-    return launcher;
+    const launched = await carriers.launch({ box: `${folder}/${life}`, cgroup, clock, onEvent });
+    if (!launched.ok) return launched;
+    if (this.#state.t === "closed") launched.launcher.close();
+    else this.#state = { t: "idle", launcher: launched.launcher };
+    return launched;
   }
 
   #begin(launcher: Launcher, run: Run, pair: number): void {
@@ -198,12 +192,12 @@ export class Slot {
       return;
     }
     const { active, launcher } = this.#state;
-    if (event.kind === "lost") return this.#onLost(event.detail);
+    if (event.kind === "lost") return this.#onLost(event.detail, event.withAll ? KILLED : undefined);
     if (event.kind === "did") {
       if (active.stop !== undefined) active.stop.heard = true;
       if (active.stop?.serial === event.serial) active.stop.answer = event.answer;
     } else if (event.n === active.n) {
-      const oom = active.run.command.limits.memoryBytes === undefined ? undefined : this.#cgroup?.oomKilled();
+      const oom = active.run.command.limits.memoryBytes === undefined ? undefined : this.#options.cgroup?.oomKilled();
       active.exit = { status: event.status, why: event.why, ...(oom !== undefined && { oom }) };
       // The order may be lost: the sweep at the end of a command takes the killer with it, and starts another.
       if (active.stop !== undefined && active.stop.answer === undefined)
@@ -271,7 +265,8 @@ export class Slot {
     });
   }
 
-  #onLost(detail: string): void {
+  /** `ended`: how the command that ran ended with it, if that is known. */
+  #onLost(detail: string, ended: Ended = { kind: "lost", detail }): void {
     const state = this.#state;
     if (state.t === "closed" || state.t === "starting") return;
     this.#state = { t: "starting" };
@@ -282,22 +277,26 @@ export class Slot {
     if (state.t === "busy") {
       this.#forget(state.active);
       state.active.run.exited();
-      state.active.run.ended(state.active.stop?.ended ?? { kind: "lost", detail });
+      state.active.run.ended(state.active.stop?.ended ?? ended);
     }
     void this.#relaunch();
   }
 
   async #relaunch(): Promise<void> {
-    while (this.#state.t === "starting") {
-      try {
-        await this.#launch();
-      } catch (error) {
-        this.#options.onTrouble(messageOf(error));
-        await this.#options.clock.sleep(RESTART_WAIT_MS);
-      }
+    const { onTrouble, onFailed, clock } = this.#options;
+    for (let tries = 1; this.#state.t === "starting"; tries++) {
+      const launched = await this.#launch().catch(failedBy);
+      if (launched.ok) break;
+      if (launched.isFinal || tries === RESTARTS_MAX) return onFailed(launched.detail);
+      onTrouble(launched.detail);
+      await clock.sleep(RESTART_WAIT_MS);
     }
     this.poke();
   }
+}
+
+function failedBy(error: unknown): Launched & { readonly ok: false } {
+  return { ok: false, detail: messageOf(error), isFinal: false };
 }
 
 function waitMs(ms: number): void {

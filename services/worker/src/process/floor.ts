@@ -128,6 +128,7 @@ export class Floor implements Waiting {
   #runOf(item: Item): DatumRun {
     const { clock } = this.#options;
     const { job, log, cost, spent } = item;
+    const { limits, user } = job;
     item.folder ??= this.#options.folders.adopt((item.held as Held).folder);
     const { seen: folder } = item.folder;
     const env = datumEnvironment(job.work, item.datum, folder, job.user, spent);
@@ -136,7 +137,7 @@ export class Floor implements Waiting {
       job,
       datum: item.datum,
       held: item.held,
-      command: { folder, workingDir: job.workingDir, argv, env, stdin, limits: job.limits, user: job.user },
+      command: { folder, inputs: job.inputs, workingDir: job.workingDir, argv, env, stdin, limits, user },
       timeoutMs: job.timeoutMs,
       started: () => {
         item.lazy?.open();

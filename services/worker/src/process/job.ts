@@ -9,6 +9,7 @@ import type { Store } from "@sheaf/storage";
 import { type InputMode, inputModes } from "../datum/input-modes.ts";
 import type { Failure } from "../datum/outcome.ts";
 import type { Limits } from "../launcher/cgroups.ts";
+import { removeFolder } from "../scratch/remove.ts";
 import type { Grant } from "../user/grant.ts";
 import type { User } from "../user/user.ts";
 
@@ -27,6 +28,8 @@ export interface ProcessJob {
   readonly work: store.WorkInput;
   readonly mode: Mode;
   readonly argv: readonly string[];
+  /** Names of its inputs. */
+  readonly inputs: readonly string[];
   readonly workingDir: string;
   readonly timeoutMs: number | undefined;
   readonly tries: number;
@@ -49,11 +52,19 @@ export interface ProcessJob {
   datum(index: number): Promise<store.Datum>;
 }
 
-/** `folder`: where the files of the job are put: its standard input, its handler. `grant`: whether its commands may be a user's. */
+/** Where files of jobs are put. */
+export interface JobFolders {
+  /** What commands read: standard inputs. */
+  readonly stdin: string;
+  /** What this worker runs: handlers. */
+  readonly handlers: string;
+}
+
+/** `grant`: whether its commands may be a user's. */
 export async function openJob(
   source: Store,
   input: store.ObjectRef,
-  folder: string,
+  folders: JobFolders,
   grant: (user: string) => Grant,
 ): Promise<ProcessJob> {
   const work = await getMessage(source, store.WorkInputSchema, input);
@@ -66,11 +77,14 @@ export async function openJob(
   const { cmd, stdin, errCmd, errStdin, acceptReturnCode, workingDir } = spec.transform;
   const granted = grant(spec.transform.user);
   const stdinFile = (name: string, lines: readonly string[]) =>
-    lines.length === 0 ? "/dev/null" : writeStdin(join(folder, `${name}-${input.key.replaceAll("/", "-")}`), lines);
+    lines.length === 0
+      ? "/dev/null"
+      : writeStdin(join(folders.stdin, `${name}-${input.key.replaceAll("/", "-")}`), lines);
   return {
     work,
-    mode: modeOf(spec.transform, input, folder),
+    mode: modeOf(spec.transform, input, folders.handlers),
     argv: cmd,
+    inputs: work.inputs.map(({ name }) => name),
     workingDir,
     timeoutMs: spec.datumTimeout === undefined ? undefined : durationMs(spec.datumTimeout),
     tries: spec.datumTries || TRIES_DEFAULT,
@@ -103,8 +117,10 @@ function limitsOf(spec: api.ResourceSpec | undefined): Limits {
   return { memoryBytes: bytesOf("memory", spec), cpu: spec?.cpu || undefined, pids: spec?.pids || undefined };
 }
 
+/** New, whatever was there: a command may have put a link in its place. */
 function writeStdin(file: string, lines: readonly string[]): string {
-  writeFileSync(file, lines.map((line) => `${line}\n`).join(""));
+  removeFolder(file);
+  writeFileSync(file, lines.map((line) => `${line}\n`).join(""), { flag: "wx" });
   return file;
 }
 

@@ -73,7 +73,7 @@ async function open(n: number, bytes: number, prior: ReadonlyMap<number, Prior> 
     book,
     folders: new DatumFolders(dir, (folder, error) => assert.fail(`${folder}: ${error}`)),
     given: new GivenFolders(join(root, `given-${count}`), systemRandom),
-    fifos: new FifoPool(join(root, `fifos-${count}`)),
+    fifos: new FifoPool(join(root, `fifos-${count}`), join(root, `files-${count}`)),
     threads: new HashThreads(),
     onUnfed: () => assert.fail("nothing is lazy"),
     clock,

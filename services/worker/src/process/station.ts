@@ -8,7 +8,7 @@ import { type Run, Slot, type SlotOptions } from "../launcher/slot.ts";
 import type { GivenFolders } from "../scratch/given-folders.ts";
 import type { Waiting } from "./datum-run.ts";
 
-export interface StationOptions extends Omit<SlotOptions, "next" | "given">, Pick<HandlerSeatOptions, "log"> {
+export interface StationOptions extends Omit<SlotOptions, "next">, Pick<HandlerSeatOptions, "log" | "env"> {
   readonly waiting: Waiting;
   readonly given: GivenFolders;
   /** Folders of long-lived commands are made in here. */

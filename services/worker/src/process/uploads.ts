@@ -46,8 +46,8 @@ export interface UploadsOptions {
   /** For large outputs. */
   readonly threads: HashThreads;
   readonly worker: string;
-  /** The PATH of commands, when their spec sets none. */
-  readonly path: string;
+  /** The PATH of commands, when their spec sets none; undefined: their container's. */
+  readonly path: string | undefined;
   readonly clock: Clock;
   readonly newAttempt: () => string;
   /** A datum has its outcome. */

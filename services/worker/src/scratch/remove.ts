@@ -1,70 +1,148 @@
-import { execFile } from "node:child_process";
-import { chmodSync, existsSync, lstatSync, readdirSync, renameSync, rmSync } from "node:fs";
+/**
+ * Removes what commands have left: folders that nobody may enter, or too deep to name, too. Where commands run in containers, one may
+ * be alive, and put a link in the place of a folder at any moment. So folders are opened without following links, and what is in
+ * one is named by its descriptor: whatever is done happens in that folder, wherever its name leads by now.
+ */
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  unlinkSync,
+} from "node:fs";
 import { opendir, rmdir, unlink } from "node:fs/promises";
-import { promisify } from "node:util";
 
-const removeWith = promisify(execFile);
-
-/** Deeper folders are moved up before they are removed: their paths may be longer than the kernel takes (4 KiB). */
+/** Deeper folders are moved up before they are removed: each level that is under way has a descriptor. */
 const DEPTH_MAX = 12;
 /** Files that are removed at a time. */
 const BATCH = 64;
-const SLASH = Buffer.from("/");
+/** What is being killed may still put something there. */
+const PASSES_MAX = 20;
+const FOLDER = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
-/** Removes a folder with all that a command may have left in it, folders that nobody may enter, or too deep to name, too. */
-export function removeFolder(folder: string): void {
+type Path = string | Buffer;
+
+/** The folder that deeper ones are moved to. */
+interface Top {
+  at: string;
+  /** How many have been moved. */
+  moved: number;
+}
+
+/** Removes a folder with all that is in it, or a file. It need not be there. */
+export function removeFolder(path: Path): void {
+  remove(path, 0, { at: "", moved: 0 });
+}
+
+/** The same without keeping the thread: removing folders waits for the disk's journal. What has closed folders, or deep ones, keeps it. */
+export async function removeFolderLater(folder: string): Promise<void> {
   try {
-    rmSync(folder, { recursive: true, force: true });
+    await removeTree(Buffer.from(folder), 0);
   } catch {
-    openUp(folder);
-    rmSync(folder, { recursive: true, force: true });
+    removeFolder(folder);
   }
 }
 
-/** The same without keeping the thread: removing folders waits for the disk's journal. */
-export async function removeFolderLater(folder: string): Promise<void> {
+function remove(path: Path, depth: number, top: Top): void {
+  if (tryUnlink(path)) return;
+  for (let pass = 0; ; ) {
+    const { moved } = top;
+    if (!clear(path, depth, top)) return;
+    if (top.moved === moved || depth > 0) pass++;
+    try {
+      return rmdirSync(path);
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return;
+      if (codeOf(error) !== "ENOTEMPTY" || pass === PASSES_MAX) throw error;
+    }
+  }
+}
+
+/** False: it is a folder. */
+function tryUnlink(path: Path): boolean {
   try {
-    await removeTree(Buffer.from(folder));
-  } catch {
-    if (!existsSync(folder)) return;
-    // What is too deep to name takes seconds, and rm(1) does not mind. It is rare enough for a process of its own.
-    await removeWith("rm", ["-rf", "--", folder]).catch(() => removeFolder(folder));
+    unlinkSync(path);
+    return true;
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === "ENOENT") return true;
+    // The second is what other systems than Linux say.
+    if (code === "EISDIR" || code === "EPERM") return false;
+    throw error;
+  }
+}
+
+/** Removes what is in the folder. False: there is none. */
+function clear(path: Path, depth: number, top: Top): boolean {
+  const fd = openFolder(path);
+  if (fd === undefined) return false;
+  try {
+    fchmodSync(fd, 0o700);
+    const at = placeOf(fd, path);
+    if (depth === 0) top.at = at;
+    for (const name of readdirSync(at, { encoding: "buffer" })) {
+      const each = Buffer.concat([Buffer.from(`${at}/`), name]);
+      if (tryUnlink(each)) continue;
+      if (depth < DEPTH_MAX) remove(each, depth + 1, top);
+      else moveUp(each, top);
+    }
+    return true;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** It is removed with the next pass over the top. */
+function moveUp(folder: Path, top: Top): void {
+  // To be moved, a folder must be writable.
+  chmodSync(folder, 0o700);
+  renameSync(folder, `${top.at}/.sheaf-deep-${top.moved++}`);
+}
+
+function openFolder(path: Path): number | undefined {
+  for (let isOpenedUp = false; ; isOpenedUp = true) {
+    try {
+      return openSync(path, FOLDER);
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return undefined;
+      if (codeOf(error) !== "EACCES" || isOpenedUp) throw error;
+      chmodSync(path, 0o700);
+    }
   }
 }
 
 /** Not by `rm` of Node, which begins with all files of a folder at a time: for 100,000 it takes 250 MB. */
-async function removeTree(folder: Buffer): Promise<void> {
-  let files: Buffer[] = [];
-  // The types of Node know no names that are bytes here.
-  for await (const entry of await opendir(folder, { encoding: "buffer" as never, bufferSize: BATCH })) {
-    const path = Buffer.concat([folder, SLASH, entry.name as unknown as Buffer]);
-    if (entry.isDirectory()) await removeTree(path);
-    else if (files.push(path) === BATCH) {
-      await Promise.all(files.map((file) => unlink(file)));
-      files = [];
+async function removeTree(folder: Buffer, depth: number): Promise<void> {
+  if (depth > DEPTH_MAX) throw new Error("too deep");
+  const fd = openSync(folder, FOLDER);
+  try {
+    const at = placeOf(fd, folder);
+    let files: Buffer[] = [];
+    // The types of Node know no names that are bytes here.
+    for await (const entry of await opendir(at, { encoding: "buffer" as never, bufferSize: BATCH })) {
+      const path = Buffer.concat([Buffer.from(`${at}/`), entry.name as unknown as Buffer]);
+      if (entry.isDirectory()) await removeTree(path, depth + 1);
+      else if (files.push(path) === BATCH) {
+        await Promise.all(files.map((file) => unlink(file)));
+        files = [];
+      }
     }
+    await Promise.all(files.map((file) => unlink(file)));
+  } finally {
+    closeSync(fd);
   }
-  await Promise.all(files.map((file) => unlink(file)));
   await rmdir(folder);
 }
 
-/** Makes every folder below one that its owner may read and change, and none of them deep. Links are not followed. */
-function openUp(top: string): void {
-  let moved = 0;
-  const todo = [{ folder: Buffer.from(top), depth: 0 }];
-  for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
-    let { folder, depth } = next;
-    if (!lstatSync(folder, { throwIfNoEntry: false })?.isDirectory()) continue;
-    chmodSync(folder, 0o700);
-    if (depth > DEPTH_MAX) {
-      const shallow = Buffer.from(`${top}/.sheaf-deep-${moved++}`);
-      renameSync(folder, shallow);
-      folder = shallow;
-      depth = 1;
-    }
-    for (const entry of readdirSync(folder, { withFileTypes: true, encoding: "buffer" })) {
-      const path = Buffer.concat([folder, Buffer.from("/"), entry.name]);
-      if (entry.isDirectory()) todo.push({ folder: path, depth: depth + 1 });
-    }
-  }
+/** How what is in an open folder is named. */
+function placeOf(fd: number, path: Path): string {
+  return process.platform === "linux" ? `/proc/self/fd/${fd}` : path.toString();
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
 }

@@ -14,9 +14,16 @@ import { newEngineThread } from "../engine/new-thread.ts";
 import { Worker, type WorkerOptions } from "../worker.ts";
 import { FakeOwner } from "./fake-owner.ts";
 import { commitOf, type DatumOutcome, inputOf, JOB, outcomesOf, type SpecInit, workOf } from "./job-kit.ts";
+import { Pod, type PodOptions, whyNoPod } from "./pod-kit.ts";
 
 // Its own troubles are what the tests are about.
 process.env.SHEAF_LOG_LEVEL ??= "silent";
+
+/** Where commands run: suites that hold for both take these in turn. */
+export const PLACES: readonly { readonly where: string; readonly pod?: Omit<PodOptions, "slots"> }[] =
+  whyNoPod() === undefined
+    ? [{ where: "here" }, { where: "in a pod", pod: { image: "machine" } }]
+    : [{ where: "here" }];
 
 export interface Bench extends AsyncDisposable {
   readonly dir: string;
@@ -25,6 +32,9 @@ export interface Bench extends AsyncDisposable {
   readonly worker: Worker;
   /** Told to stop by an owner. */
   drained: boolean;
+  /** With a pod: why it cannot go on. */
+  failure: unknown;
+  readonly pod: Pod | undefined;
   /** Plans the files, and gives the process ledger; resolves when it is complete. */
   run(spec: SpecInit, files: Readonly<Record<string, string>>, claimSize?: number): Promise<DatumOutcome[]>;
   /** Plans the files; returns the input of the process ledger and the number of datums. */
@@ -38,6 +48,8 @@ export async function openBench(
   options: Partial<Pick<WorkerOptions, "slots" | "graceMs" | "id" | "data" | "store">> & {
     /** Addresses of masters, from that of the owner. */
     readonly masters?: (owner: string) => string[];
+    /** Commands run in containers of such a pod. */
+    readonly pod?: Omit<PodOptions, "slots"> | undefined;
   } = {},
 ): Promise<Bench> {
   const dir = mkdtempSync(join(tmpdir(), "sheaf-worker-test-"));
@@ -46,6 +58,7 @@ export async function openBench(
   const source = await openStore(url);
   const owner = new FakeOwner(source);
   await owner.start();
+  const pod = options.pod && new Pod(join(dir, "sheaf"), { ...options.pod, slots: options.slots ?? 1 });
   const worker = new Worker({
     id: "worker-1",
     pool: "edges",
@@ -53,6 +66,7 @@ export async function openBench(
     store: url,
     data,
     slots: 1,
+    userVolume: pod?.volume,
     graceMs: 500,
     thread: newEngineThread(),
     connect: (address) => {
@@ -66,7 +80,8 @@ export async function openBench(
       bench.drained = true;
     },
     onFailed: (error) => {
-      throw error;
+      if (pod === undefined) throw error;
+      bench.failure = error;
     },
     ...options,
   });
@@ -80,6 +95,8 @@ export async function openBench(
     owner,
     worker,
     drained: false,
+    failure: undefined,
+    pod,
     plan,
     run,
     [Symbol.asyncDispose]: dispose,
@@ -113,6 +130,8 @@ export async function openBench(
     await worker.stop();
     await owner.stop();
     await source.close();
+    if (pod !== undefined) assert.deepEqual(readdirSync(join(pod.volume, "control")).sort(), ["doors", "pfs"]);
+    await pod?.[Symbol.asyncDispose]();
     // Leaves no process and no folder.
     assert.deepEqual(readdirSync(data), []);
     // What was killed may take a moment to be gone.

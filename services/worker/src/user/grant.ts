@@ -50,6 +50,18 @@ export function grantUser(text: string, { uid, gid, canMount, path }: Grantor): 
   return problem === undefined ? { ok: true, user } : refused("USER_DENIED", text, problem);
 }
 
+/**
+ * In a container a command runs as whom the container was started for, which is who the worker was started for. Its users are not known
+ * here: a name may be anybody's number.
+ */
+export function grantOwn(text: string, { uid, gid }: Pick<Grantor, "uid" | "gid">): Grant {
+  if (text === "" || text === `${uid}` || text === `${uid}:${gid}`) return { ok: true, user: undefined };
+  if (!/^\d+(:\d+)?$/.test(text))
+    return refused("UNKNOWN_USER", text, "in a container only numbers will do: give its uid, or uid:gid");
+  const how = "the pod's user is set when it is made, where the installation allows it";
+  return refused("USER_DENIED", text, `this pod runs as ${uid}:${gid}; ${how}`);
+}
+
 /** Tried once for a job: the program may not be there, may be another of that name, or the kernel may refuse. */
 function whyNot(user: User, path: string): string | undefined {
   const [program = "", ...words] = [...becomeWords(user), "true"];
