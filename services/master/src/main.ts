@@ -1,12 +1,9 @@
 #!/usr/bin/env node
 // sheaf-master: serves the public API, owns pipelines (their jobs, plan and process ledgers), and keeps their workers running.
 
-import { resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { connectEtcd, keysOf } from "@sheaf/etcd";
 import { createDispatcher, dispatchHandlers, resultVerifier } from "@sheaf/ledger";
 import { type api, dispatch } from "@sheaf/proto";
-import { localProvisioner } from "@sheaf/provision";
 import { implement, serveGrpc, servePublic } from "@sheaf/rpc";
 import { type Component, formatAddress, newId, runService, systemRandom } from "@sheaf/runtime";
 import { openStore } from "@sheaf/storage";
@@ -18,13 +15,12 @@ import { settings } from "./config.ts";
 import type { World } from "./context.ts";
 import { Mirrors } from "./mirror/mirrors.ts";
 import { Owners } from "./pipelines/owners.ts";
+import { openPlace } from "./place.ts";
 import { limitOf } from "./pools/limit.ts";
 import { Pools } from "./pools/pools.ts";
 import { Topic } from "./topic.ts";
 
 const VERSION = "0.1.0";
-/** Where the worker stands in the repository and in the image; it is started, never imported. */
-const WORKER_PROGRAM = fileURLToPath(new URL("../../worker/src/main.ts", import.meta.url));
 
 await runService({
   name: "master",
@@ -33,6 +29,7 @@ await runService({
   settings,
   build: async (config, { log, clock }) => {
     const random = systemRandom;
+    const { place, provisioner } = openPlace(config, { log, clock, random });
     const store = await openStore(config.store);
     const etcd = await connectEtcd({ addresses: config.etcd, clock, log });
     const keys = keysOf(config.cluster);
@@ -59,14 +56,6 @@ await runService({
       Math.min(config.workersMax, limitOf(spec, provisioner.nodes()));
     const owners = new Owners({ world, pipelines, heads, jobs, live, dispatcher, limit });
 
-    const provisioner = localProvisioner({
-      dataDir: resolve(config.data),
-      nodes: config.nodes,
-      workerProgram: { argv: [process.execPath, config.workerProgram ?? WORKER_PROGRAM] },
-      env: process.env,
-      log,
-      clock,
-    });
     const pools = new Pools({
       world,
       provisioner,
@@ -106,6 +95,7 @@ await runService({
         failing: (name) => pools.failing(name),
         poolStatus: (name) => pools.status(name),
         defaultWorkers: config.defaultWorkers,
+        place,
       }),
     });
 
