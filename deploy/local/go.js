@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { run, whyItFailed } from "./child.js";
 
 const LEAST_GO = 26;
-const FLAGS = ["-trimpath", "-gcflags=all=-dwarf=false", "-ldflags=-s -w"];
+const FLAGS = ["-trimpath", "-gcflags=all=-dwarf=false"];
 
 /** Why this machine cannot build `what`, or undefined when it can. */
 export async function goCannot(what) {
@@ -20,10 +20,10 @@ export async function goCannot(what) {
 }
 
 /**
- * Builds the package `source` as `folder/program`, by the go.mod in `cwd`. GOGC=400: a compiler that collects less often is a
- * quarter faster here.
+ * Builds the package `source` as `folder/program`, by the go.mod in `cwd`; `variables` of its packages are set by the linker.
+ * GOGC=400: a compiler that collects less often is a quarter faster here.
  */
-export async function goBuild({ cwd, source, program, folder, onStart }) {
+export async function goBuild({ cwd, source, program, folder, onStart, variables = {} }) {
   const env = {
     ...process.env,
     CGO_ENABLED: "0",
@@ -32,7 +32,8 @@ export async function goBuild({ cwd, source, program, folder, onStart }) {
     GOWORK: "off",
     GOFLAGS: "-mod=readonly",
   };
-  const args = ["build", ...FLAGS, "-o", join(folder, program), source];
+  const set = Object.entries(variables).map(([name, value]) => ` -X ${name}=${value}`);
+  const args = ["build", ...FLAGS, `-ldflags=-s -w${set.join("")}`, "-o", join(folder, program), source];
   const result = await run("go", args, { cwd, env, onStart });
   if (result.code !== 0) throw new Error(whyItFailed("go build", result));
 }

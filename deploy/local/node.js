@@ -34,9 +34,14 @@ const PACKAGES = {
   },
 };
 
-/** The path of a Node that runs the project: this one when it is new enough, else the cached one, else a fetched one. */
+/** The path of a Node that runs the project: this one when it is new enough, else the pinned one. */
 export async function rightNode() {
   if (Number(process.versions.node.split(".")[0]) >= LEAST) return process.execPath;
+  return await pinnedNode(`this is Node ${process.version}, Sheaf needs ${LEAST}`);
+}
+
+/** The path of the pinned Node, from the cache or fetched: `why` says what for. */
+export async function pinnedNode(why) {
   const wanted = PACKAGES[platform];
   if (wanted === undefined)
     throw new Trouble(
@@ -47,7 +52,7 @@ export async function rightNode() {
   return (
     cached(folder, PROGRAM) ??
     (await timed(
-      `this is Node ${process.version}, Sheaf needs ${LEAST}: fetching Node ${wanted.version} for ${platform}`,
+      `${why}: fetching Node ${wanted.version} for ${platform}`,
       (file) => `Node ${wanted.version} is at ${file}`,
       () => obtain(folder, PROGRAM, (draft, adopt) => fetchNode(wanted, draft, adopt)),
     ))

@@ -19,6 +19,8 @@ export const programs = {
     atUser: true,
   },
   test: { file: join(project, "deploy", "local", "test.js"), etcd: () => true },
+  "test:kubernetes": { file: join(project, "test", "kubernetes", "main.ts"), etcd: () => true },
+  image: { file: join(project, "deploy", "image", "main.ts") },
   bench: { file: join(project, "test", "bench", "main.ts"), etcd: () => true },
   chaos: { file: join(project, "test", "chaos", "main.ts"), etcd: () => true },
   sim: { file: join(project, "test", "sim", "main.ts") },

@@ -1,0 +1,109 @@
+/** A real Kubernetes on this machine, for tests. Without nodes it takes neither root nor a turn. */
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ControlPlane } from "./control-plane.ts";
+import { HOST_ADDRESS, makeBridge } from "./network.ts";
+import { Node } from "./node.ts";
+import type { Programs } from "./programs.ts";
+import { clean, takeTurn } from "./turn.ts";
+
+export interface ClusterOptions {
+  readonly programs: Programs;
+  /** Default 1. With 0 nothing runs the pods: for fake nodes, or a test that plays the node. */
+  readonly nodes?: number;
+  /** OCI archives that every node has from the start; the pause image is among them. */
+  readonly images?: readonly string[];
+  /** More flags of the controller manager, as `--node-monitor-grace-period=10s`. */
+  readonly controllerFlags?: readonly string[];
+}
+
+export class Cluster {
+  /** Where pods reach what a test starts on this machine (with nodes; listen there). */
+  readonly hostAddress = HOST_ADDRESS;
+  /** Logs lie in `log/` and `node1/`. It goes when the cluster stops. */
+  readonly folder: string;
+  readonly #programs: Programs;
+  #plane: ControlPlane | undefined;
+  readonly #nodes: Node[] = [];
+  readonly #hasTurn: boolean;
+  readonly #images: string[];
+
+  private constructor(folder: string, { programs, nodes = 1, images = [] }: ClusterOptions) {
+    this.folder = folder;
+    this.#programs = programs;
+    this.#hasTurn = nodes > 0;
+    this.#images = [...images];
+  }
+
+  /** Resolves when every node is Ready. */
+  static async start(options: ClusterOptions): Promise<Cluster> {
+    const { programs, nodes = 1, controllerFlags = [] } = options;
+    const folder = nodes > 0 ? await takeTurn() : mkdtempSync(join(tmpdir(), "sheaf-kubernetes-"));
+    const cluster = new Cluster(folder, options);
+    try {
+      if (nodes > 0) await makeBridge();
+      const address = nodes > 0 ? HOST_ADDRESS : "127.0.0.1";
+      const plane = await ControlPlane.start({ folder, programs, address, controllerFlags });
+      cluster.#plane = plane;
+      const all = Array.from({ length: nodes }, (_, i) => Node.make(i + 1, nodes, folder, programs, plane));
+      cluster.#nodes.push(...(await Promise.all(all)));
+      await Promise.all(cluster.#nodes.map((node) => node.start(cluster.#images)));
+      await Promise.all(cluster.#nodes.map((node) => node.ready()));
+      return cluster;
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
+  }
+
+  /** Of the administrator; a file that carries all that it needs. */
+  get kubeconfig(): string {
+    if (this.#plane === undefined) throw new Error("the cluster does not run");
+    return this.#plane.kubeconfig;
+  }
+
+  /** What kubectl prints; `input` is what it reads for `-f -`. */
+  kubectl(args: readonly string[], input = ""): Promise<string> {
+    const argv = [`--kubeconfig=${this.kubeconfig}`, ...args];
+    return new Promise((resolve, reject) => {
+      const options = { maxBuffer: 64 << 20 };
+      const child = execFile(join(this.#programs.kubernetes, "kubectl"), argv, options, (error, stdout, stderr) =>
+        error ? reject(new Error(`kubectl ${args.join(" ")}: ${stderr.trim() || error.message}`)) : resolve(stdout),
+      );
+      child.stdin?.end(input);
+    });
+  }
+
+  /** Gives an OCI archive to every node, also to those that are off now. */
+  async loadImage(file: string): Promise<void> {
+    this.#images.push(file);
+    await Promise.all(this.#nodes.filter((node) => node.isOn).map((node) => node.load(file)));
+  }
+
+  /** Node `i`, counted from 1, loses its power. */
+  async killNode(i: number): Promise<void> {
+    await this.#node(i).kill();
+  }
+
+  /** Switches node `i` on again; resolves when its containerd answers. Ready it is when the API says so. */
+  async startNode(i: number): Promise<void> {
+    await this.#node(i).start(this.#images);
+  }
+
+  /** Ends all of it; nothing is left on the machine. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#nodes.filter((node) => node.isOn).map((node) => node.kill()));
+    await this.#plane?.stop();
+    this.#plane = undefined;
+    if (this.#hasTurn) await clean();
+    else rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #node(i: number): Node {
+    const node = this.#nodes[i - 1];
+    if (node === undefined) throw new Error(`there is no node ${i}: the cluster has ${this.#nodes.length}`);
+    return node;
+  }
+}

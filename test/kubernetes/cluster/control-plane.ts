@@ -1,0 +1,144 @@
+/** etcd, API server, controllers and scheduler: a Kubernetes without a machine to run anything on. Needs no root. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { type Api, apiAt } from "./api.ts";
+import { Certificates } from "./certificates.ts";
+import { Daemon } from "./daemon.ts";
+import { freePort } from "./free-port.ts";
+import type { Programs } from "./programs.ts";
+
+export const SERVICE_SUBNET = "10.96.0.0/16";
+const FIRST_SERVICE = "10.96.0.1";
+const READY_MS = 120_000;
+
+export interface ControlPlaneOptions {
+  readonly folder: string;
+  readonly programs: Programs;
+  /** Where the API server listens: loopback, or where nodes reach it. */
+  readonly address: string;
+  readonly controllerFlags: readonly string[];
+}
+
+export class ControlPlane {
+  readonly server: string;
+  readonly certificates: Certificates;
+  /** Of the cluster's administrator. */
+  readonly kubeconfig: string;
+  readonly api: Api;
+  readonly #daemons: Daemon[] = [];
+  readonly #folder: string;
+
+  private constructor(folder: string, server: string, certificates: Certificates, kubeconfig: string, api: Api) {
+    this.#folder = folder;
+    this.server = server;
+    this.certificates = certificates;
+    this.kubeconfig = kubeconfig;
+    this.api = api;
+  }
+
+  /** Resolves when pods can be created. */
+  static async start({ folder, programs, address, controllerFlags }: ControlPlaneOptions): Promise<ControlPlane> {
+    for (const part of ["log", "etcd"]) mkdirSync(join(folder, part));
+    const [apiPort, etcdPort, peerPort] = await Promise.all([address, LOOPBACK, LOOPBACK].map(freePort));
+    const server = `https://${address}:${apiPort}`;
+    const certificates = await Certificates.make(join(folder, "pki"));
+    const admin = await certificates.sign("admin", "/O=system:masters/CN=admin");
+    const api = apiAt(server, certificates.ca.cert, admin);
+    const kubeconfig = certificates.kubeconfigOf("admin", admin, server);
+    const plane = new ControlPlane(folder, server, certificates, kubeconfig, api);
+    try {
+      const etcd = `http://${LOOPBACK}:${etcdPort}`;
+      plane.#daemon("etcd", [programs.etcd, ...etcdFlags(folder, etcd, `http://${LOOPBACK}:${peerPort}`)]);
+      const bin = (name: string) => join(programs.kubernetes, name);
+      const serving = await certificates.sign("apiserver", "/CN=kube-apiserver", namesOf(address));
+      const listen = [`--etcd-servers=${etcd}`, `--secure-port=${apiPort}`, ...apiServerFlags(address)];
+      const keys = [
+        `--tls-cert-file=${serving.cert}`,
+        `--tls-private-key-file=${serving.key}`,
+        `--client-ca-file=${certificates.ca.cert}`,
+        `--kubelet-certificate-authority=${certificates.ca.cert}`,
+        `--kubelet-client-certificate=${admin.cert}`,
+        `--kubelet-client-key=${admin.key}`,
+        `--service-account-key-file=${certificates.accounts.cert}`,
+        `--service-account-signing-key-file=${certificates.accounts.key}`,
+      ];
+      const apiServer = plane.#daemon("apiserver", [bin("kube-apiserver"), ...listen, ...keys]);
+      await apiServer.until(async () => (await api("/readyz")) === "ok", "the API server is ready", READY_MS);
+      await plane.#controllers(bin, controllerFlags);
+      return plane;
+    } catch (error) {
+      await plane.stop();
+      throw error;
+    }
+  }
+
+  /** None of them but etcd keeps anything, and etcd's data are thrown away. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#daemons.map((daemon) => daemon.end("SIGKILL")));
+  }
+
+  async #controllers(bin: (name: string) => string, flags: readonly string[]): Promise<void> {
+    const { ca, accounts } = this.certificates;
+    const kubeconfig = (part: string) => this.certificates.kubeconfig(part, `/CN=system:kube-${part}`, this.server);
+    const [asController, asScheduler] = await Promise.all(["controller-manager", "scheduler"].map(kubeconfig));
+    // Nobody asks them anything, and there is one of each.
+    const alone = ["--leader-elect=false", "--secure-port=0"];
+    this.#daemon("scheduler", [bin("kube-scheduler"), `--kubeconfig=${asScheduler}`, ...alone]);
+    const controllers = this.#daemon("controller-manager", [
+      bin("kube-controller-manager"),
+      `--kubeconfig=${asController}`,
+      ...alone,
+      "--use-service-account-credentials",
+      `--flex-volume-plugin-dir=${join(this.#folder, "volume-plugins")}`,
+      `--service-account-private-key-file=${accounts.key}`,
+      `--root-ca-file=${ca.cert}`,
+      `--cluster-signing-cert-file=${ca.cert}`,
+      `--cluster-signing-key-file=${ca.key}`,
+      ...flags,
+    ]);
+    const account = "/api/v1/namespaces/default/serviceaccounts/default";
+    const isThere = async () => (await this.api(account)) !== undefined;
+    await controllers.until(isThere, "the controllers made the default service account", READY_MS);
+  }
+
+  #daemon(name: string, argv: readonly string[]): Daemon {
+    const daemon = new Daemon(name, argv, join(this.#folder, "log", `${name}.log`));
+    this.#daemons.push(daemon);
+    return daemon;
+  }
+}
+
+const LOOPBACK = "127.0.0.1";
+
+function etcdFlags(folder: string, client: string, peer: string): string[] {
+  return [
+    "--data-dir",
+    join(folder, "etcd"),
+    ...["--listen-client-urls", client, "--advertise-client-urls", client],
+    ...["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", `default=${peer}`],
+    ...["--log-level", "warn", "--unsafe-no-fsync"],
+  ];
+}
+
+function apiServerFlags(address: string): string[] {
+  // Without nodes nobody is told where the API server is, and loopback may not be told.
+  const told =
+    address === LOOPBACK
+      ? ["--endpoint-reconciler-type=none", "--advertise-address=192.0.2.1"]
+      : [`--advertise-address=${address}`];
+  return [
+    `--bind-address=${address}`,
+    ...told,
+    `--service-cluster-ip-range=${SERVICE_SUBNET}`,
+    "--authorization-mode=Node,RBAC",
+    "--enable-admission-plugins=NodeRestriction",
+    "--kubelet-preferred-address-types=InternalIP",
+    "--service-account-issuer=https://kubernetes.default.svc",
+  ];
+}
+
+function namesOf(address: string): string[] {
+  const name = "kubernetes.default.svc.cluster.local";
+  const names = [1, 2, 3, 5].map((parts) => `DNS:${name.split(".").slice(0, parts).join(".")}`);
+  return [...names, "DNS:localhost", `IP:${FIRST_SERVICE}`, `IP:${LOOPBACK}`, `IP:${address}`];
+}

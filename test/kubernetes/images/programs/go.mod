@@ -1,0 +1,3 @@
+module sheaf.test/images
+
+go 1.26
