@@ -98,7 +98,7 @@ export class SimOwner {
 
   /** Whoever started the worker has seen its process end. */
   workerExited(worker: string): void {
-    this.process.after(0, () => this.#dispatcher.workerExited(PIPELINE, worker));
+    this.process.after(0, () => this.#dispatcher.workerExited(PIPELINE, worker, { isLoss: true }));
   }
 
   /** SIGTERM: hands over, then ends. */

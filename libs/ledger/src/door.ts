@@ -173,8 +173,11 @@ export interface Dispatcher {
   release(pipeline: string): Promise<void>;
   /** Tells a worker to finish or give back what it holds, and to leave. */
   drainWorker(pool: string, worker: string): void;
-  /** A worker's process has ended, and nobody asked it to: what it holds is free at once, and was lost with it (L9). */
-  workerExited(pool: string, worker: string): void;
+  /**
+   * A worker's process has ended, and nobody asked it to: what it holds is free at once. `isLoss`: it was lost with it (L9); else the place
+   * took the worker away, as with an eviction, and what it ran is not to blame.
+   */
+  workerExited(pool: string, worker: string, how: { readonly isLoss: boolean }): void;
   workers(pool?: string): ConnectedWorker[];
   /** Calls back when a worker comes or goes. */
   onWorkers(callback: () => void): void;

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { systemClock, testLogger } from "@sheaf/runtime";
 import { localProvisioner } from "./local-provisioner.ts";
+import { NO_NEEDS } from "./needs.ts";
 import { isAlive, ownRecord, readRecord, signal } from "./process-record.ts";
 import { type Place, provisionerSuite } from "./provision.suite.ts";
 
@@ -79,6 +80,7 @@ describe("localProvisioner", () => {
       masters: ["h:1", "h:2"],
       mergers: ["m:1"],
       store: 'file:///a b/"c"',
+      needs: NO_NEEDS,
     };
     await driver.create("print", spec);
     await ended;
@@ -127,7 +129,7 @@ describe("localProvisioner", () => {
       clock: systemClock,
     });
     const ended = new Promise<string>((resolve) => driver.onExit(({ logTail }) => resolve(logTail)));
-    await driver.create("good", { id: "w1", slots: 1, masters: [], mergers: [], store: "" });
+    await driver.create("good", { id: "w1", slots: 1, masters: [], mergers: [], store: "", needs: NO_NEEDS });
     assert.match(await ended, /no\/such\/program/);
     await driver.close();
     await place.dispose();

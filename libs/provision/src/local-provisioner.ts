@@ -72,6 +72,8 @@ class LocalProvisioner implements Provisioner {
       pool,
       createdAt,
       state: removing === undefined ? "running" : "stopping",
+      shape: "",
+      trouble: undefined,
     }));
   }
 
@@ -102,8 +104,13 @@ class LocalProvisioner implements Provisioner {
     return this.#options.nodes ?? 1;
   }
 
-  /** A setting does not change. */
-  onNodes(): () => void {
+  /** Processes of this machine are all alike but for their slots, which they tell themselves. */
+  shapeOf(): string {
+    return "";
+  }
+
+  /** A setting does not change, and a process runs or does not. */
+  onChange(): () => void {
     return () => {};
   }
 
@@ -203,6 +210,8 @@ class LocalProvisioner implements Provisioner {
       code,
       signal: signalName,
       logTail: tail,
+      why: undefined,
+      taken: false,
     };
     for (const fn of [...this.#listeners]) fn(exit); // V4
   }

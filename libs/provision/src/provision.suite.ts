@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { systemClock } from "@sheaf/runtime";
+import { NO_NEEDS } from "./needs.ts";
 import type { Provisioner, WorkerExit, WorkerSpec } from "./provisioner.ts";
 
 export interface Place {
@@ -27,6 +28,7 @@ const spec = (id: string = randomUUID().replaceAll("-", "")): WorkerSpec => ({
   masters: ["127.0.0.1:1"],
   mergers: ["127.0.0.1:2", "127.0.0.1:3"],
   store: "file:///tmp/x y",
+  needs: NO_NEEDS,
 });
 
 const ids = async (driver: Provisioner) => (await driver.list()).map(({ id }) => id);
@@ -112,6 +114,8 @@ export function provisionerSuite(name: string, makePlace: () => Promise<Place>):
           code: 3,
           signal: undefined,
           logTail: "out of luck",
+          why: undefined,
+          taken: false,
         },
       );
       assert.equal(seen.length, 1);

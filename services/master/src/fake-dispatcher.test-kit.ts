@@ -27,6 +27,8 @@ export class FakeDispatcher implements Dispatcher {
   connected: ConnectedWorker[] = [];
   readonly drained: string[] = [];
   readonly exited: string[] = [];
+  /** Of these: those that the place took away. */
+  readonly taken: string[] = [];
   /** Pipelines that another replica owns, for ever. */
   readonly elsewhere = new Set<string>();
   /** Ledgers that were closed, with the reason. */
@@ -105,7 +107,8 @@ export class FakeDispatcher implements Dispatcher {
     this.connected = this.connected.map((each) => (each.worker === worker ? { ...each, ...fields } : each));
   }
 
-  workerExited(_pool: string, worker: string): void {
+  workerExited(_pool: string, worker: string, { isLoss }: { readonly isLoss: boolean }): void {
+    if (!isLoss) this.taken.push(worker);
     this.exited.push(worker);
   }
 

@@ -1,13 +1,10 @@
 #!/usr/bin/env node
 // sheaf-master: serves the public API, owns pipelines (their jobs, plan and process ledgers), and keeps their workers running.
 
-import { resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { connectEtcd, keysOf } from "@sheaf/etcd";
 import { openEtcdIdentity, openIdentity, Tokens, watched } from "@sheaf/identity";
 import { createDispatcher, dispatchHandlers, resultVerifier } from "@sheaf/ledger";
 import { type api, dispatch } from "@sheaf/proto";
-import { localProvisioner } from "@sheaf/provision";
 import { implement, serveGrpc, serveHealth, servePublic } from "@sheaf/rpc";
 import { type Component, formatAddress, newId, refuseWildcard, runService, systemRandom } from "@sheaf/runtime";
 import { openStore } from "@sheaf/storage";
@@ -19,14 +16,12 @@ import { settings } from "./config.ts";
 import type { World } from "./context.ts";
 import { Mirrors } from "./mirror/mirrors.ts";
 import { Owners } from "./pipelines/owners.ts";
+import { openPlace } from "./place.ts";
 import { limitOf } from "./pools/limit.ts";
 import { Pools } from "./pools/pools.ts";
 import { Topic } from "./topic.ts";
-import { workerIdentity } from "./worker-identity.ts";
 
 const VERSION = "0.1.0";
-/** Where the worker stands in the repository and in the image; it is started, never imported. */
-const WORKER_PROGRAM = fileURLToPath(new URL("../../worker/src/main.ts", import.meta.url));
 
 await runService({
   name: "master",
@@ -40,6 +35,7 @@ await runService({
     const tls = await openIdentity(config, { role: "master", cluster: config.cluster }, { log, clock });
     const etcdTls = await openEtcdIdentity(config, { log, clock });
     const tokens = config.tokens === undefined ? undefined : await Tokens.open(config.tokens, { log, clock });
+    const { place, provisioner } = openPlace(config, { log, clock, random });
     const store = await openStore(config.store);
     const etcd = await connectEtcd({ addresses: config.etcd, clock, log, ...(etcdTls && { tls: etcdTls }) });
     const keys = keysOf(config.cluster);
@@ -67,15 +63,6 @@ await runService({
       Math.min(config.workersMax, limitOf(spec, provisioner.nodes()));
     const owners = new Owners({ world, pipelines, heads, jobs, live, dispatcher, limit });
 
-    const provisioner = localProvisioner({
-      dataDir: resolve(config.data),
-      nodes: config.nodes,
-      workerProgram: { argv: [process.execPath, config.workerProgram ?? WORKER_PROGRAM] },
-      env: process.env,
-      workerEnv: workerIdentity(config),
-      log,
-      clock,
-    });
     const pools = new Pools({
       world,
       provisioner,
@@ -118,6 +105,7 @@ await runService({
         failing: (name) => pools.failing(name),
         poolStatus: (name) => pools.status(name),
         defaultWorkers: config.defaultWorkers,
+        place,
       }),
     });
 

@@ -169,6 +169,7 @@ export class TestMaster {
       failing: () => this.failing,
       poolStatus: () => this.poolStatus,
       defaultWorkers: 1,
+      place: { kind: "local" } as const,
     };
     this.repos = new RepoService(world, requests);
     this.files = new FileService(deps);

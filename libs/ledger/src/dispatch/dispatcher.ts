@@ -153,8 +153,8 @@ class ReplicaDispatcher implements Dispatcher {
     this.#pools.get(pool)?.pool.drain(worker);
   }
 
-  workerExited(pool: string, worker: string): void {
-    this.#pools.get(pool)?.pool.exited(worker);
+  workerExited(pool: string, worker: string, { isLoss }: { readonly isLoss: boolean }): void {
+    this.#pools.get(pool)?.pool.exited(worker, isLoss);
   }
 
   workers(pool?: string): ConnectedWorker[] {

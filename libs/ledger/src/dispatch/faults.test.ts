@@ -50,7 +50,7 @@ test("a datum that three distinct workers died with, alone in their claim, is qu
     const { prior } = await worker.next("assign");
     assert.equal(prior[0]?.losses ?? 0, i);
     assert.equal(prior[0]?.quarantined ?? false, i === 3);
-    dispatcher.workerExited("pipe", id);
+    dispatcher.workerExited("pipe", id, { isLoss: true });
     await worker.over;
   }
 });
@@ -93,7 +93,7 @@ test("what a lost worker held is handed out again in eighths (L9)", async (t) =>
   one.want(1);
   const lost = await one.next("assign");
   assert.equal(lost.to - lost.from, 16n);
-  dispatcher.workerExited("pipe", "w1");
+  dispatcher.workerExited("pipe", "w1", { isLoss: true });
   const two = new FakeWorker(dispatcher, "w2");
   for (;;) {
     two.want(1);

@@ -38,7 +38,7 @@ export class Losses {
     else if (!this.#isHere(worker)) this.#suspects.push(suspect);
   }
 
-  /** It was not lost after all. */
+  /** It was not lost after all, or lost by no fault of its own. */
   back(worker: string): void {
     this.#exited.delete(worker);
     this.#suspects = this.#suspects.filter((suspect) => suspect.worker !== worker);

@@ -170,11 +170,12 @@ export class Pool {
     session.say(drain());
   }
 
-  /** Its process has ended: what it holds is free at once, and its loss counts (L9). */
-  exited(worker: string): void {
-    this.#losses.exited(worker);
+  /** Its process has ended: what it holds is free at once, and whether its loss counts is known (L9). */
+  exited(worker: string, isLoss: boolean): void {
+    if (isLoss) this.#losses.exited(worker);
+    else this.#losses.back(worker);
     const session = this.#roster.get(worker);
-    if (session !== undefined) void this.#drop(session, { why: "its process has ended", isLoss: true });
+    if (session !== undefined) void this.#drop(session, { why: "its process has ended", isLoss });
   }
 
   /** One stream, from its Hello to its end. */

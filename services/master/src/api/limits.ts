@@ -33,6 +33,13 @@ export const SALT_BYTES_MAX = 256;
 export const SLOTS_MAX = 64;
 export const MEMORY_BYTES_MIN = 4 * 1024 * 1024;
 export const CPU_MIN = 0.01;
+export const CPU_MAX = 1_024;
+export const GPUS_MAX = 64;
+export const LABELS_MAX = 32;
+export const ANNOTATION_BYTES_MAX = 16 * 1024;
+export const TOLERATIONS_MAX = 32;
+export const SECRETS_MAX = 32;
+export const PULL_SECRETS_MAX = 8;
 export const PIDS_MIN = 8;
 /** The kernel has no more. */
 export const PIDS_MAX = 4_194_304;
@@ -78,3 +85,12 @@ export const RESERVED_ENV_NAMES: ReadonlySet<string> = new Set([
   "AWS_SESSION_TOKEN",
   "GOOGLE_APPLICATION_CREDENTIALS",
 ]);
+
+/** Why a command may not have a variable of this name; undefined: it may. */
+export function wrongWithEnvName(name: string): string | undefined {
+  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return "is not a variable's name: use letters, digits and '_'";
+  const reserved = RESERVED_ENV_PREFIXES.find((prefix) => name.startsWith(prefix));
+  if (reserved !== undefined) return `is reserved: names that begin with ${reserved} are set by the worker`;
+  if (RESERVED_ENV_NAMES.has(name)) return "is reserved: it would change the worker itself, or holds a credential";
+  return undefined;
+}

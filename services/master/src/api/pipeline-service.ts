@@ -30,6 +30,7 @@ import { bumpInputs, outputRepo, refuseCycle, specFields } from "./pipeline-writ
 import { type Identified, identified, type Requests } from "./requests.ts";
 import { checkSpec } from "./spec-check.ts";
 import { withDefaults } from "./spec-defaults.ts";
+import type { Place } from "./spec-place.ts";
 import { pipelineView } from "./views.ts";
 import { Violations } from "./violations.ts";
 
@@ -52,6 +53,7 @@ export interface PipelineServiceDeps {
   readonly poolStatus: (pipeline: string) => PoolStatus | undefined;
   /** Workers of a pipeline that says nothing about its parallelism. */
   readonly defaultWorkers: number;
+  readonly place: Place;
 }
 
 export class PipelineService implements Handlers<typeof api.PipelineService> {
@@ -63,7 +65,7 @@ export class PipelineService implements Handlers<typeof api.PipelineService> {
 
   async createPipeline(request: api.CreatePipelineRequest) {
     const { world } = this.#deps;
-    checkSpec(request.spec);
+    checkSpec(request.spec, this.#deps.place);
     requireRequestId(request.requestId);
     const asked = identified("CreatePipeline", request.requestId, api.CreatePipelineRequestSchema, request);
     const earlier = await this.#earlierCreate(asked);
@@ -140,7 +142,7 @@ export class PipelineService implements Handlers<typeof api.PipelineService> {
 
   async updatePipeline(request: api.UpdatePipelineRequest) {
     const { world, pipelines } = this.#deps;
-    checkSpec(request.spec);
+    checkSpec(request.spec, this.#deps.place);
     const spec = withDefaults(request.spec, this.#deps.defaultWorkers);
     const name = spec.pipeline?.name ?? "";
     for (let tries = 0; tries < TRIES_MAX; tries++) {

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { create, fromJson, type JsonObject } from "@bufbuild/protobuf";
+import { create, fromJson, type JsonObject, toJson } from "@bufbuild/protobuf";
 import { api } from "@sheaf/proto";
 import { SheafError } from "@sheaf/runtime";
 import { checkSpec } from "./spec-check.ts";
 import { withDefaults } from "./spec-defaults.ts";
+import type { Place } from "./spec-place.ts";
+
+const LOCAL: Place = { kind: "local" };
+const PODS: Place = { kind: "kubernetes", allowRoot: false, workerSecret: "agents" };
 
 const good: JsonObject = {
   pipeline: { name: "words" },
@@ -130,8 +134,6 @@ const invalid: readonly [string, api.PipelineSpec | undefined, string][] = [
 
 /** Each is something that an author can write, with the path that the refusal must name. */
 const unimplemented: readonly [string, api.PipelineSpec][] = [
-  ["transform.secrets", transform({ secrets: [{ name: "s" }] })],
-  ["transform.image_pull_secrets", transform({ imagePullSecrets: ["s"] })],
   ["transform.debug", transform({ debug: true })],
   ["input.cross", spec({ input: { cross: [{}] } })],
   ["input.union", spec({ input: { union: [{}] } })],
@@ -141,12 +143,105 @@ const unimplemented: readonly [string, api.PipelineSpec][] = [
   ["input.pfs.join_on", pfs({ joinOn: "$1" })],
   ["input.pfs.outer_join", pfs({ outerJoin: true })],
   ["input.pfs.group_by", pfs({ groupBy: "$1" })],
-  ["resource_requests", spec({ resourceRequests: {} })],
   ["datum_set_spec", spec({ datumSetSpec: {} })],
-  ["scheduling_spec", spec({ schedulingSpec: {} })],
-  ["metadata", spec({ metadata: {} })],
   ["merge.strategy", spec({ merge: { strategy: "MERGE_STRATEGY_SORT" } })],
   ["merge.rules[0].strategy", spec({ merge: { rules: [{ glob: "/*", strategy: "MERGE_STRATEGY_COMMAND" }] } })],
+];
+
+type Asked = readonly [name: string, spec: api.PipelineSpec, field: string, only?: Place | undefined];
+
+/** What a place is asked for: refused with this field; on one kind of place only, where that is named. */
+const place: readonly Asked[] = [
+  ["secrets of local workers", transform({ secrets: [{ name: "db", mountPath: "/db" }] }), "transform.secrets", LOCAL],
+  [
+    "local GPUs",
+    spec({ resourceLimits: { gpu: { type: "nvidia.com/gpu", number: 1 } } }),
+    "resource_limits.gpu",
+    LOCAL,
+  ],
+  [
+    "the worker's own secret",
+    transform({ secrets: [{ name: "agents", mountPath: "/a" }] }),
+    "transform.secrets[0].name",
+    PODS,
+  ],
+  [
+    "a secret of Sheaf",
+    transform({ secrets: [{ name: "sheaf-worker", mountPath: "/a" }] }),
+    "transform.secrets[0].name",
+    PODS,
+  ],
+  ["a secret that goes nowhere", transform({ secrets: [{ name: "db" }] }), "transform.secrets[0].mount_path", PODS],
+  ["a variable without a key", transform({ secrets: [{ name: "db", envVar: "A" }] }), "transform.secrets[0].key", PODS],
+  [
+    "a reserved variable",
+    transform({ secrets: [{ name: "db", key: "k", envVar: "LD_PRELOAD" }] }),
+    "transform.secrets[0].env_var",
+    PODS,
+  ],
+  [
+    "a key that climbs",
+    transform({ secrets: [{ name: "db", key: "..", mountPath: "/a" }] }),
+    "transform.secrets[0].key",
+    PODS,
+  ],
+  ...["/", "/sheaf", "/sheaf/bin", "/pfs/x", "relative", "/a/../sheaf", "/proc", "//sheaf"].map(
+    (mountPath): Asked => [
+      `a secret at ${mountPath}`,
+      transform({ secrets: [{ name: "db", mountPath }] }),
+      "transform.secrets[0].mount_path",
+      PODS,
+    ],
+  ),
+  [
+    "two secrets in one folder",
+    transform({
+      secrets: [
+        { name: "a", mountPath: "/a" },
+        { name: "b", mountPath: "/a" },
+      ],
+    }),
+    "transform.secrets[1].mount_path",
+    PODS,
+  ],
+  ["a handler beside credentials", spec({ transform: { handler: "x" } }), "transform.handler", PODS],
+  ["a user's name", transform({ user: "nobody" }), "transform.user", PODS],
+  ["root", transform({ user: "0" }), "transform.user", PODS],
+  ["root with zeros", transform({ user: "00:7" }), "transform.user", PODS],
+  ["processes of a pod", spec({ resourceLimits: { pids: 100 } }), "resource_limits.pids", PODS],
+  ["requested processes", spec({ resourceRequests: { pids: 100 } }), "resource_requests.pids"],
+  ["requested GPUs", spec({ resourceRequests: { gpu: { type: "a/b", number: 1 } } }), "resource_requests.gpu"],
+  ["no GPUs", spec({ resourceLimits: { gpu: { type: "a.b/c", number: 0 } } }), "resource_limits.gpu.number", PODS],
+  ["a GPU of no kind", spec({ resourceLimits: { gpu: { type: "cpu", number: 1 } } }), "resource_limits.gpu.type", PODS],
+  [
+    "a request above its limit",
+    spec({ resourceRequests: { memory: "2Gi" }, resourceLimits: { memory: "1Gi" } }),
+    "resource_requests.memory",
+  ],
+  ["sidecar memory of no size", spec({ sidecarResourceLimits: { memory: "lots" } }), "sidecar_resource_limits.memory"],
+  [
+    "a system's priority",
+    spec({ schedulingSpec: { priorityClassName: "system-node-critical" } }),
+    "scheduling_spec.priority_class_name",
+  ],
+  [
+    "a node label that is none",
+    spec({ schedulingSpec: { nodeSelector: { "a b": "c" } } }),
+    'scheduling_spec.node_selector["a b"]',
+  ],
+  [
+    "a toleration of another operator",
+    spec({ tolerations: [{ key: "a", operator: "In" }] }),
+    "tolerations[0].operator",
+  ],
+  ["a toleration of nothing", spec({ tolerations: [{}] }), "tolerations[0].key"],
+  ["33 tolerations", spec({ tolerations: Array(33).fill({ key: "a" }) }), "tolerations"],
+  ["our labels", spec({ metadata: { labels: { "sheaf.dev/worker": "x" } } }), 'metadata.labels["sheaf.dev/worker"]'],
+  [
+    "an annotation that loosens security",
+    spec({ metadata: { annotations: { "container.apparmor.security.beta.kubernetes.io/agent": "unconfined" } } }),
+    'metadata.annotations["container.apparmor.security.beta.kubernetes.io/agent"]',
+  ],
 ];
 
 describe("checkSpec()", () => {
@@ -171,12 +266,12 @@ describe("checkSpec()", () => {
       jobTimeout: "3600s",
       salt: "1",
     });
-    checkSpec(rich);
+    checkSpec(rich, LOCAL);
   });
 
   for (const [name, given, field] of invalid) {
     it(`refuses ${name}`, () => {
-      const error = refusal(() => checkSpec(given));
+      const error = refusal(() => checkSpec(given, LOCAL));
       assert.equal(error.code, "INVALID_ARGUMENT");
       assert.deepEqual(
         error.details.map((each) => each.field),
@@ -188,9 +283,53 @@ describe("checkSpec()", () => {
     });
   }
 
+  for (const [name, given, field, only] of place) {
+    it(`refuses ${name}`, () => {
+      for (const each of only === undefined ? [LOCAL, PODS] : [only]) {
+        const error = refusal(() => checkSpec(given, each));
+        assert.equal(error.code, "INVALID_ARGUMENT");
+        assert.deepEqual(
+          error.details.map((detail) => detail.field),
+          [field],
+          error.message,
+        );
+      }
+    });
+  }
+
+  it("takes what a pod can be asked for", () => {
+    const rich = spec({
+      transform: {
+        cmd: ["wc"],
+        image: "python:3",
+        imagePullSecrets: ["registry"],
+        secrets: [{ name: "db", key: "password", mountPath: "/etc/db", envVar: "PASSWORD" }],
+        user: "1000:1000",
+      },
+      resourceRequests: { cpu: 0.5, memory: "1Gi", disk: "1Gi" },
+      resourceLimits: { cpu: 2, memory: "2Gi", disk: "10Gi", gpu: { type: "nvidia.com/gpu", number: 1 } },
+      sidecarResourceRequests: { cpu: 0.1, memory: "200Mi" },
+      sidecarResourceLimits: { memory: "1Gi" },
+      schedulingSpec: { nodeSelector: { "topology.kubernetes.io/zone": "a" }, priorityClassName: "batch" },
+      tolerations: [{ key: "gpu", operator: "Exists", effect: "NoExecute", tolerationSeconds: 5 }],
+      metadata: { labels: { team: "a" }, annotations: { "example.org/note": "any text at all" } },
+    });
+    checkSpec(rich, PODS);
+    checkSpec(transform({ user: "0" }), { ...PODS, allowRoot: true });
+    // Without what local workers refuse, they ignore the rest.
+    checkSpec(
+      spec({
+        ...(toJson(api.PipelineSpecSchema, rich) as JsonObject),
+        transform: { cmd: ["wc"], image: "python:3", imagePullSecrets: ["registry"] },
+        resourceLimits: {},
+      }),
+      LOCAL,
+    );
+  });
+
   for (const [field, given] of unimplemented) {
     it(`refuses ${field} as not implemented`, () => {
-      const error = refusal(() => checkSpec(given));
+      const error = refusal(() => checkSpec(given, LOCAL));
       assert.equal(error.code, "UNIMPLEMENTED");
       assert.deepEqual(
         error.details.map((each) => each.field),
@@ -200,7 +339,7 @@ describe("checkSpec()", () => {
   }
 
   it("names all that is wrong at once", () => {
-    const error = refusal(() => checkSpec(create(api.PipelineSpecSchema, { datumTries: 101 })));
+    const error = refusal(() => checkSpec(create(api.PipelineSpecSchema, { datumTries: 101 }), LOCAL));
     assert.deepEqual(
       error.details.map((each) => each.field),
       ["pipeline.name", "transform.cmd", "input.pfs", "datum_tries"],
@@ -211,7 +350,7 @@ describe("checkSpec()", () => {
     const given = spec();
     given.merge = create(api.MergeSpecSchema, { strategy: 99 as api.MergeStrategy });
     assert.deepEqual(
-      refusal(() => checkSpec(given)).details.map((each) => each.field),
+      refusal(() => checkSpec(given, LOCAL)).details.map((each) => each.field),
       ["merge.strategy"],
     );
   });
@@ -240,7 +379,7 @@ describe("withDefaults()", () => {
     const { constant, coefficient } =
       withDefaults(spec({ parallelismSpec: { coefficient: 0.5 } }), 3).parallelismSpec ?? {};
     assert.deepEqual([constant, coefficient], [0n, 0.5]);
-    checkSpec(spec({ parallelismSpec: { coefficient: 0.5 } }));
+    checkSpec(spec({ parallelismSpec: { coefficient: 0.5 } }), LOCAL);
   });
 
   it("leaves the request as it is", () => {

@@ -3,25 +3,26 @@
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { compileGlob } from "@sheaf/files";
 import { api } from "@sheaf/proto";
-import { messageOf, parseBytes } from "@sheaf/runtime";
+import { messageOf } from "@sheaf/runtime";
 import * as limits from "./limits.ts";
 import { checkDescription, checkName, shown } from "./names.ts";
+import { checkPlace, type Place } from "./spec-place.ts";
 import { refuseUnimplemented } from "./spec-unimplemented.ts";
 import { Violations } from "./violations.ts";
 
 /** Throws UNIMPLEMENTED or INVALID_ARGUMENT unless this version can run the spec. */
-export function checkSpec(spec: api.PipelineSpec | undefined): asserts spec is api.PipelineSpec {
+export function checkSpec(spec: api.PipelineSpec | undefined, place: Place): asserts spec is api.PipelineSpec {
   const violations = new Violations();
   if (spec === undefined) {
     violations.add("spec", "is required");
   } else {
     refuseUnimplemented(spec);
-    checkParts(violations, spec);
+    checkParts(violations, spec, place);
   }
   violations.throwIfAny("SPEC_INVALID", "the pipeline's spec is not valid");
 }
 
-function checkParts(violations: Violations, spec: api.PipelineSpec): void {
+function checkParts(violations: Violations, spec: api.PipelineSpec, place: Place): void {
   checkName(violations, "pipeline.name", spec.pipeline?.name ?? "");
   const project = spec.pipeline?.project ?? "";
   violations.require(
@@ -40,7 +41,7 @@ function checkParts(violations: Violations, spec: api.PipelineSpec): void {
   checkTimeout(violations, "datum_timeout", spec.datumTimeout);
   checkTimeout(violations, "job_timeout", spec.jobTimeout);
   checkFailurePolicy(violations, spec.failurePolicy);
-  checkResources(violations, spec.resourceLimits);
+  checkPlace(violations, spec, place);
   if ((spec.transform?.handler ?? "") !== "") checkHandlerLimits(violations, spec.resourceLimits);
   const reprocess = spec.reprocessSpec;
   violations.require(
@@ -112,34 +113,11 @@ function checkUser(violations: Violations, user: string): void {
 function checkEnv(violations: Violations, env: Readonly<Record<string, string>>): void {
   for (const [name, value] of Object.entries(env)) {
     const field = `transform.env[${shown(name)}]`;
-    const wrong = wrongWithEnvName(name);
+    const wrong = limits.wrongWithEnvName(name);
     if (wrong !== undefined) violations.add(field, wrong);
     checkText(violations, field, value);
   }
   checkBytes(violations, "transform.env", bytesOf(Object.entries(env).flat()), limits.ENV_BYTES_MAX);
-}
-
-function wrongWithEnvName(name: string): string | undefined {
-  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return "is not a variable's name: use letters, digits and '_'";
-  const reserved = limits.RESERVED_ENV_PREFIXES.find((prefix) => name.startsWith(prefix));
-  if (reserved !== undefined) return `is reserved: names that begin with ${reserved} are set by the worker`;
-  if (limits.RESERVED_ENV_NAMES.has(name))
-    return "is reserved: it would change the worker itself, or holds a credential";
-  return undefined;
-}
-
-function checkResources(violations: Violations, spec: api.ResourceSpec | undefined): void {
-  if (spec === undefined) return;
-  const { cpu, memory, disk, pids } = spec;
-  checkSize(violations, "resource_limits.memory", memory, limits.MEMORY_BYTES_MIN);
-  checkSize(violations, "resource_limits.disk", disk, 1);
-  violations.require(
-    cpu === 0 || cpu >= limits.CPU_MIN,
-    "resource_limits.cpu",
-    `is ${cpu}: use cores, at least ${limits.CPU_MIN}`,
-  );
-  const pidsOk = pids === 0 || (pids >= limits.PIDS_MIN && pids <= limits.PIDS_MAX);
-  violations.require(pidsOk, "resource_limits.pids", `is ${pids}: use ${limits.PIDS_MIN} to ${limits.PIDS_MAX}`);
 }
 
 /** A promise that nobody would keep is not taken. */
@@ -243,14 +221,6 @@ function checkFailurePolicy(violations: Violations, policy: api.FailurePolicy | 
     const ok = minSuccessRatio >= 0 && minSuccessRatio <= 1; // NaN is neither
     violations.require(ok, "failure_policy.min_success_ratio", `is ${minSuccessRatio}: use 0 to 1`);
   }
-}
-
-/** Bytes, or "" for no limit. */
-function checkSize(violations: Violations, field: string, text: string, least: number): void {
-  if (text === "") return;
-  const parsed = parseBytes(text);
-  if (!("value" in parsed)) violations.add(field, parsed.wrong);
-  else violations.require(parsed.value >= least, field, `is ${text}: use at least ${least} bytes, or leave it out`);
 }
 
 function checkText(violations: Violations, field: string, text: string): void {

@@ -7,8 +7,6 @@ import { unimplemented } from "@sheaf/runtime";
 
 /** Paths in the spelling of the contract. One that ends in a message or a list is refused with all that is under it. */
 const NOT_IMPLEMENTED = [
-  "transform.secrets",
-  "transform.image_pull_secrets",
   "transform.debug",
   "input.cross",
   "input.union",
@@ -18,10 +16,7 @@ const NOT_IMPLEMENTED = [
   "input.pfs.join_on",
   "input.pfs.outer_join",
   "input.pfs.group_by",
-  "resource_requests",
   "datum_set_spec",
-  "scheduling_spec",
-  "metadata",
 ] as const;
 
 const STRATEGIES_NOT_IMPLEMENTED: ReadonlySet<api.MergeStrategy> = new Set([

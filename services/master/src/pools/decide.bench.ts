@@ -19,7 +19,7 @@ function pool(): PoolView {
     const told = random.int(50) === 0;
     return {
       id: Buffer.from(random.bytes(16)).toString("hex"),
-      ...{ ours: true, connected: random.int(20) > 0, outdated: false, claims },
+      ...{ ours: true, connected: random.int(20) > 0, outdated: false, trouble: undefined, claims },
       ...{ leaving: told, toldMs: told ? NOW_MS : undefined },
       ...{ idleMs: NOW_MS - random.int(2 * IDLE_MS), sinceMs: NOW_MS - 1_000 },
     };

@@ -13,7 +13,8 @@
 // P5. Workers that another master started count like this one's own, as soon as they are connected; and while they have
 //     a key in etcd, of their start or of their session with the last owner, they are expected, so that a takeover starts nobody twice. They are drained like the
 //     others, and ended by force by nobody but the master that started them.
-// P6. A worker with another number of slots than the spec has now counts as gone: it is drained, another takes its place.
+// P6. A worker with another number of slots than the spec has now, or that was made in another way than one would be made now (another
+//     image, other limits), counts as gone: it is drained, or ended when it is not connected, and another takes its place.
 // P7. A pool never has more than its share of the cluster (share.ts), and starts nobody for whom the cluster has no room: workers
 //     that were told to go take room until they are gone.
 
@@ -39,8 +40,10 @@ export interface WorkerView {
   readonly toldMs: number | undefined;
   /** It has a session with this master. */
   readonly connected: boolean;
-  /** It has another number of slots than is wanted now (P6). */
+  /** It has another number of slots, or was made in another way, than is wanted now (P6). */
   readonly outdated: boolean;
+  /** Why it cannot start, or not go on; undefined: nothing is known to be wrong. */
+  readonly trouble: string | undefined;
   /** Claims that it holds, at both owners. */
   readonly claims: number;
   /** Since when it holds none, as far as it was seen; means nothing while it holds one. Milliseconds since 1970. */
@@ -140,7 +143,7 @@ export function decide(view: PoolView, room: Room, crew: Crew = crewOf(view)): P
     atMs: Number.isFinite(atMs) ? atMs : undefined,
     doing: doingOf(crew, { missing, paused, create, wanted, died: failures?.why ?? "" }),
     why: whyOf(view, room, { need, lingering }),
-    failing: view.limit > 0 ? failingOf(failures) : undefined,
+    failing: view.limit > 0 ? (failingOf(failures) ?? (crew.ready === 0 ? crew.trouble : undefined)) : undefined, // P8
   };
 }
 
@@ -167,9 +170,13 @@ interface Crew {
   expected: number;
   /** Those that are not connected yet. */
   coming: number;
+  ready: number;
+  /** P8: how many are in trouble, and what one of them says. */
+  troubled: number;
+  trouble: string | undefined;
   /** P6: they work with another number of slots. */
   readonly stale: WorkerView[];
-  /** P4: they never came. */
+  /** P4: they never came. P6: nor need they. */
   readonly lost: WorkerView[];
   /** P3: they do not go. */
   readonly overdue: WorkerView[];
@@ -179,14 +186,14 @@ interface Crew {
 
 function crewOf({ workers, autoscaling, nowMs }: PoolView): Crew {
   const crew: Crew = {
-    ...{ staying: [], busy: 0, bored: 0, expected: 0, coming: 0 },
+    ...{ staying: [], busy: 0, bored: 0, expected: 0, coming: 0, ready: 0, troubled: 0, trouble: undefined },
     ...{ stale: [], lost: [], overdue: [], atMs: Number.POSITIVE_INFINITY },
   };
   const lookAt = (ms: number) => {
     if (ms > nowMs && ms < crew.atMs) crew.atMs = ms;
   };
   for (const worker of workers) {
-    const { ours, connected, leaving, outdated, sinceMs, idleMs } = worker;
+    const { ours, connected, leaving, outdated, sinceMs, idleMs, trouble } = worker;
     if (leaving) {
       const dueMs = ours ? overdueAt(worker, nowMs) : undefined; // P5
       if (dueMs !== undefined && dueMs <= nowMs) crew.overdue.push(worker);
@@ -198,12 +205,17 @@ function crewOf({ workers, autoscaling, nowMs }: PoolView): Crew {
       lookAt(ours ? sinceMs + CONNECT_MS_MAX : nowMs + LOOK_MS);
     }
     if (!connected && !ours) crew.expected++;
-    else if (!connected && nowMs >= sinceMs + CONNECT_MS_MAX) {
+    else if (!connected && (outdated || (trouble === undefined && nowMs >= sinceMs + CONNECT_MS_MAX))) {
       crew.coming--;
       crew.lost.push(worker);
-    } else if (connected && outdated) crew.stale.push(worker);
+    } else if (outdated) crew.stale.push(worker);
     else {
       crew.staying.push(worker);
+      if (trouble !== undefined) {
+        crew.troubled++;
+        crew.trouble ??= trouble;
+      }
+      if (connected) crew.ready++;
       if (!isIdle(worker)) crew.busy++;
       else if (nowMs >= idleMs + IDLE_MS) crew.bored++;
       else if (autoscaling) lookAt(idleMs + IDLE_MS);
@@ -244,10 +256,11 @@ interface Doing {
   readonly died: string;
 }
 
-function doingOf({ coming }: Crew, { missing, paused, create, wanted, died }: Doing): string {
+function doingOf({ coming, troubled, trouble }: Crew, { missing, paused, create, wanted, died }: Doing): string {
   if (missing > 0 && paused) return `the next worker is started later: ${died}`;
   if (create > 0) return `starting ${create} of ${wanted} workers`;
   if (missing > 0) return "waiting for room: the limit of the cluster is reached";
+  if (trouble !== undefined) return `${troubled} of ${wanted} workers cannot start or go on: ${trouble}`;
   return coming > 0 ? `${coming} of ${wanted} workers are starting` : "";
 }
 

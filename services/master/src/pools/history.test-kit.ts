@@ -175,7 +175,15 @@ export class History {
     const views = workers.map(({ id, createdMs, connectsMs, toldMs, idleMs, work }): WorkerView => {
       const connected = connectsMs <= this.nowMs;
       const isIdle = work === undefined;
-      const plain = { id, ours: true, leaving: toldMs !== undefined, toldMs, connected, outdated: false };
+      const plain = {
+        id,
+        ours: true,
+        leaving: toldMs !== undefined,
+        toldMs,
+        connected,
+        outdated: false,
+        trouble: undefined,
+      };
       return { ...plain, claims: isIdle ? 0 : 1, idleMs: Math.max(idleMs, connectsMs), sinceMs: createdMs };
     });
     return { limit, autoscaling, demand: demandOf(works, 0), workers: views, failures: null, nowMs: this.nowMs };

@@ -3,14 +3,17 @@
 
 import type { Kept } from "@sheaf/ledger";
 import type { api, state } from "@sheaf/proto";
+import type { WorkerNeeds } from "@sheaf/provision";
 import { messageOf } from "@sheaf/runtime";
 import type { World } from "../context.ts";
 import { specOf } from "../pipelines/spec.ts";
+import { needsOf } from "./needs.ts";
 
 export interface PoolSpec {
   readonly parallelism: api.ParallelismSpec | undefined;
   readonly autoscaling: boolean;
   readonly slots: number;
+  readonly needs: WorkerNeeds;
 }
 
 interface Entry {
@@ -72,7 +75,8 @@ export class PoolSpecs {
   }
 }
 
-function poolSpecOf({ parallelismSpec, autoscaling, transform }: api.PipelineSpec): PoolSpec {
+function poolSpecOf(spec: api.PipelineSpec): PoolSpec {
+  const { parallelismSpec: parallelism, autoscaling, transform } = spec;
   // A spec of before there were slots has 0.
-  return { parallelism: parallelismSpec, autoscaling, slots: transform?.slots || 1 };
+  return { parallelism, autoscaling, slots: transform?.slots || 1, needs: needsOf(spec) };
 }

@@ -1,7 +1,14 @@
 // One pool: what is remembered of its workers between two looks, and how what was decided is applied.
 
 import type { ConnectedWorker, Dispatcher } from "@sheaf/ledger";
-import type { Provisioner, WorkerExit, WorkerHandle } from "@sheaf/provision";
+import {
+  NO_NEEDS,
+  type Provisioner,
+  type WorkerExit,
+  type WorkerForm,
+  type WorkerHandle,
+  type WorkerNeeds,
+} from "@sheaf/provision";
 import { messageOf } from "@sheaf/runtime";
 import { type AnnounceDeps, announce } from "./announce.ts";
 import type { PoolStep, PoolView, WorkerView } from "./decide.ts";
@@ -21,13 +28,21 @@ export interface Wanted {
   readonly autoscaling: boolean;
   /** Commands that each runs at a time. */
   readonly slots: number;
+  readonly needs: WorkerNeeds;
   readonly demand: Demand;
   /** Since when it is this master's to say: no worker can have connected before. Milliseconds since 1970. */
   readonly sinceMs: number;
 }
 
 /** The pool of a pipeline that is gone, or stopped. */
-export const NOBODY: Wanted = { limit: 0, autoscaling: false, slots: 1, demand: NO_DEMAND, sinceMs: 0 };
+export const NOBODY: Wanted = {
+  limit: 0,
+  autoscaling: false,
+  slots: 1,
+  needs: NO_NEEDS,
+  demand: NO_DEMAND,
+  sinceMs: 0,
+};
 
 /** What there is, looked at once for all pools. */
 export interface Found {
@@ -39,7 +54,7 @@ export interface Found {
 }
 
 export interface PoolDeps extends AnnounceDeps {
-  readonly provisioner: Pick<Provisioner, "create" | "remove">;
+  readonly provisioner: Pick<Provisioner, "create" | "remove" | "shapeOf">;
   readonly dispatcher: Pick<Dispatcher, "drainWorker" | "workerExited">;
   /** There is something to look at. */
   readonly wake: () => void;
@@ -76,7 +91,7 @@ export class Pool {
   /** Those that are known to have ended, whatever their key says. Empty as soon as nobody is expected. */
   readonly #ended = new Set<string>();
   #failures: Failures | null = null;
-  #slots = 1;
+  #form: WorkerForm = NOBODY;
   #status = NO_STATUS;
   #doing = "";
   #failing: string | undefined;
@@ -118,8 +133,12 @@ export class Pool {
     this.#ended.add(exit.id);
     const told = this.#told.delete(exit.id);
     if (exit.asked || told) return;
-    this.#deps.dispatcher.workerExited(this.name, exit.id); // L9: it is gone for certain
+    this.#deps.dispatcher.workerExited(this.name, exit.id, { isLoss: !exit.taken }); // L9: it is gone for certain
     const why = describeExit(exit);
+    if (exit.taken) {
+      this.#deps.world.log.info({ pool: this.name, worker: exit.id, livedMs }, `a worker was taken away: ${why}`);
+      return;
+    }
     this.#failures = afterExit(this.#failures, livedMs, why, nowMs);
     this.#deps.world.log.warn({ pool: this.name, worker: exit.id, livedMs }, `a worker ended: ${why}`);
   }
@@ -133,7 +152,7 @@ export class Pool {
     for (const { worker, draining } of found.sessions) {
       if (!draining && this.#told.has(worker)) this.#deps.dispatcher.drainWorker(this.name, worker);
     }
-    this.#slots = slots;
+    this.#form = { slots, needs: wanted.needs };
     this.#view = { limit, autoscaling, demand, workers, failures: this.#failures, nowMs: this.#nowMs() };
     return this.#view;
   }
@@ -148,19 +167,23 @@ export class Pool {
     this.#apply(applied, known);
   }
 
-  #workers({ sinceMs, slots }: Wanted, { here, sessions, expected }: Found): WorkerView[] {
+  #workers({ sinceMs, slots, needs, limit }: Wanted, { here, sessions, expected }: Found): WorkerView[] {
     const byId = new Map(sessions.map((each) => [each.worker, each]));
     const known = new Map(here.map((each) => [each.id, each]));
     for (const id of known.keys()) this.#starting.delete(id);
     if (expected.length === 0) this.#ended.clear();
     const coming = expected.filter((id) => !this.#ended.has(id));
+    const shape = limit === 0 ? undefined : this.#shapeOf({ slots, needs });
     const ids = new Set([...known.keys(), ...this.#starting.keys(), ...byId.keys(), ...coming]);
     for (const id of this.#told.keys()) if (!ids.has(id)) this.#told.delete(id);
     for (const id of this.#seen.keys()) if (!ids.has(id)) this.#seen.delete(id);
     return [...ids].map((id) => {
       const [handle, session] = [known.get(id), byId.get(id)];
-      const createdMs = handle?.createdAt ?? this.#starting.get(id);
+      // The time to connect begins when it runs: it may wait long for a node, or for an image.
+      const isWaiting = handle?.state === "starting";
+      const createdMs = isWaiting ? this.#nowMs() : (handle?.createdAt ?? this.#starting.get(id));
       const isStopping = handle?.state === "stopping";
+      const isOfOtherShape = handle !== undefined && shape !== undefined && handle.shape !== shape;
       const bornMs = Math.max(createdMs ?? 0, sinceMs);
       return {
         id,
@@ -168,7 +191,8 @@ export class Pool {
         leaving: isStopping || this.#told.has(id),
         toldMs: isStopping ? undefined : this.#told.get(id),
         connected: session !== undefined,
-        outdated: session !== undefined && session.slots !== slots,
+        outdated: isOfOtherShape || (session !== undefined && session.slots !== slots),
+        trouble: handle?.trouble,
         claims: (session?.claims ?? 0) + (session?.claimsElsewhere ?? 0),
         idleMs: this.#idleSince(id, session, createdMs, bornMs),
         sinceMs: bornMs,
@@ -228,7 +252,7 @@ export class Pool {
     const { provisioner, world } = this.#deps;
     try {
       await announce(this.#deps, this.name, ids);
-      const spec = { slots: this.#slots, ...known, store: world.store.url };
+      const spec = { ...this.#form, ...known, store: world.store.url };
       const started = await Promise.allSettled(ids.map((id) => provisioner.create(this.name, { id, ...spec })));
       const failed = started.find((each) => each.status === "rejected");
       if (failed === undefined) return true;
@@ -237,6 +261,15 @@ export class Pool {
       this.#failures = afterExit(this.#failures, 0, messageOf(error), this.#nowMs());
       world.log.warn({ err: error, pool: this.name }, `cannot start a worker: ${messageOf(error)}`);
       return false;
+    }
+  }
+
+  /** Undefined: it cannot be made at all; who tries is told why. */
+  #shapeOf(form: WorkerForm): string | undefined {
+    try {
+      return this.#deps.provisioner.shapeOf(form);
+    } catch {
+      return undefined;
     }
   }
 
@@ -259,8 +292,9 @@ export class Pool {
   }
 }
 
-/** "exit code 2: the port is in use": code, and the last line that it wrote. */
-function describeExit({ code, signal, logTail }: WorkerExit): string {
+/** "exit code 2: the port is in use": what the place says of it, or code and the last line that it wrote. */
+function describeExit({ code, signal, logTail, why }: WorkerExit): string {
+  if (why !== undefined) return why;
   const how = code === undefined ? `ended by ${signal ?? "an unknown cause"}` : `exit code ${code}`;
   const lines = logTail.split("\n").filter((line) => line.trim() !== "");
   const last = (lines.at(-1) ?? "").replaceAll(/[^\x20-\x7e]/g, "?").slice(0, 300);

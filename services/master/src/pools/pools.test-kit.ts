@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { state } from "@sheaf/proto";
-import type { Provisioner, WorkerExit, WorkerHandle, WorkerSpec } from "@sheaf/provision";
+import type { Provisioner, WorkerExit, WorkerForm, WorkerHandle, WorkerSpec } from "@sheaf/provision";
 import { resourceExhausted, systemClock, testLogger } from "@sheaf/runtime";
 import type { TestCluster, TestMaster } from "../master.test-kit.ts";
 import { Mirror } from "../mirror/mirror.ts";
@@ -29,7 +29,15 @@ export class FakeProvisioner implements Provisioner {
     this.created++;
     if (pool === this.hung) return new Promise(() => {});
     if (this.broken) throw resourceExhausted("NO_ROOM", "the machine has no room");
-    this.workers.set(spec.id, { id: spec.id, pool, state: "running", createdAt: Math.floor(systemClock.wall()), spec });
+    this.workers.set(spec.id, {
+      id: spec.id,
+      pool,
+      state: "running",
+      createdAt: Math.floor(systemClock.wall()),
+      shape: this.shapeOf(spec),
+      trouble: undefined,
+      spec,
+    });
     this.#tell();
   }
 
@@ -41,7 +49,17 @@ export class FakeProvisioner implements Provisioner {
   end(id: string, fields: Partial<WorkerExit> = {}): void {
     const worker = this.workers.get(id);
     if (!this.workers.delete(id) || worker === undefined) return;
-    const exit = { id, pool: worker.pool, asked: false, code: 0, signal: undefined, logTail: "", ...fields };
+    const exit = {
+      id,
+      pool: worker.pool,
+      asked: false,
+      code: 0,
+      signal: undefined,
+      logTail: "",
+      why: undefined,
+      taken: false,
+      ...fields,
+    };
     for (const listener of this.#listeners) listener(exit);
     this.#tell();
   }
@@ -67,22 +85,34 @@ export class FakeProvisioner implements Provisioner {
     this.#changed = Promise.withResolvers();
   }
 
-  readonly #onNodes = new Set<() => void>();
+  readonly #onChange = new Set<() => void>();
   #nodes = 1;
 
   nodes() {
     return this.#nodes;
   }
 
-  onNodes(listener: () => void) {
-    this.#onNodes.add(listener);
-    return () => this.#onNodes.delete(listener);
+  /** Only the image counts here. */
+  shapeOf({ needs }: WorkerForm): string {
+    return needs.image;
+  }
+
+  onChange(listener: () => void) {
+    this.#onChange.add(listener);
+    return () => this.#onChange.delete(listener);
+  }
+
+  /** The place says something new of a worker. */
+  say(id: string, news: Partial<WorkerHandle>): void {
+    const worker = this.workers.get(id) ?? assert.fail();
+    this.workers.set(id, { ...worker, ...news });
+    for (const listener of this.#onChange) listener();
   }
 
   /** Nodes come, or go. */
   resize(nodes: number): void {
     this.#nodes = nodes;
-    for (const listener of this.#onNodes) listener();
+    for (const listener of this.#onChange) listener();
   }
 
   onExit(listener: (exit: WorkerExit) => void) {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { keysOf } from "@sheaf/etcd";
 import { api } from "@sheaf/proto";
+import { NO_NEEDS } from "@sheaf/provision";
 import { message, type TestMaster, testEtcd } from "../master.test-kit.ts";
 import { YOUNG_MS } from "./failures.ts";
 import { begun, FakeProvisioner, piped, soon } from "./pools.test-kit.ts";
@@ -34,6 +35,7 @@ describe("pools", () => {
       masters: ["127.0.0.1:1"],
       mergers: ["127.0.0.1:2"],
       store: cluster.store.url,
+      needs: NO_NEEDS,
     });
     assert.match(spec.id, /^[0-9a-f]{32}$/);
   });
@@ -228,7 +230,14 @@ describe("pools", () => {
       await before.pools.stop();
       await before.master.stop();
     }
-    await place.create("deleted", { id: "f".repeat(32), slots: 1, masters: [], mergers: [], store: "" });
+    await place.create("deleted", {
+      id: "f".repeat(32),
+      slots: 1,
+      masters: [],
+      mergers: [],
+      store: "",
+      needs: NO_NEEDS,
+    });
     const made = place.created;
     await using after = await begun(cluster, place);
     await place.has("deleted", 0);

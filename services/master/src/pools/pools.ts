@@ -9,8 +9,8 @@
 
 import type { Dispatcher } from "@sheaf/ledger";
 import type { api, state } from "@sheaf/proto";
-import type { Provisioner } from "@sheaf/provision";
-import type { Component } from "@sheaf/runtime";
+import type { Provisioner, WorkerHandle } from "@sheaf/provision";
+import { type Component, messageOf } from "@sheaf/runtime";
 import type { World } from "../context.ts";
 import type { Jobs } from "../mirror/jobs.ts";
 import type { Mirror } from "../mirror/mirror.ts";
@@ -44,6 +44,8 @@ export interface PoolsDeps {
 
 /** Q3: passes pause for so many times what they take. */
 const PAUSE_TIMES = 9;
+/** So long a worker of an unknown pipeline is left alone: the news of a new pipeline may come after those of its workers. */
+const ORPHAN_MS = 30_000;
 /** How soon to look again for what is being read. */
 const UNREAD_LOOK_MS = 1_000;
 
@@ -58,6 +60,8 @@ export class Pools implements Component {
   readonly #ownedMs = new Map<string, number>();
   /** Reading of the clock. */
   #nextPassMs = 0;
+  /** Why the place could not say which workers there are; undefined: it could. */
+  #blind: string | undefined;
 
   constructor(deps: PoolsDeps) {
     this.#deps = deps;
@@ -71,7 +75,7 @@ export class Pools implements Component {
     const { provisioner, pipelines, jobs, mergers, owners, dispatcher } = this.#deps;
     const wake = () => this.#loop.wake();
     this.#unlisten.push(
-      provisioner.onNodes(wake),
+      provisioner.onChange(wake),
       provisioner.onExit((exit) => {
         this.#pools.get(exit.pool)?.exited(exit);
         wake();
@@ -102,7 +106,7 @@ export class Pools implements Component {
   }
 
   failing(pipeline: string): string | undefined {
-    return this.#pools.get(pipeline)?.failing;
+    return this.#ownedMs.has(pipeline) && this.#blind !== undefined ? this.#blind : this.#pools.get(pipeline)?.failing;
   }
 
   #noteOwned(pipeline: string | undefined): void {
@@ -125,12 +129,16 @@ export class Pools implements Component {
 
   /** Answers in how many milliseconds to look again, whatever happens. */
   async #pass(): Promise<number | undefined> {
-    const { provisioner, dispatcher, addresses } = this.#deps;
-    const here = byPool(await provisioner.list());
+    const { dispatcher, addresses } = this.#deps;
+    const here = byPool(await this.#list());
     const sessions = byPool(dispatcher.workers());
     const views = new Map<string, PoolView>();
     let isUnread = false;
     for (const name of new Set([...this.#ownedMs.keys(), ...here.keys(), ...this.#pools.keys()])) {
+      if (this.#isTooNew(name, here.get(name) ?? [])) {
+        isUnread = true;
+        continue;
+      }
       const wanted = this.#wanted(name);
       const expected = wanted === undefined ? [] : this.#expected.of(name, wanted.sinceMs);
       if (wanted === undefined || expected === undefined) isUnread ||= this.#ownedMs.has(name);
@@ -147,6 +155,25 @@ export class Pools implements Component {
       this.#forgetIfGone(name);
     }
     return atMs === Number.POSITIVE_INFINITY ? undefined : Math.max(0, atMs - this.#nowMs());
+  }
+
+  /** Throws when the place does not say; then nothing can be decided, and each pipeline tells why. */
+  async #list(): Promise<readonly WorkerHandle[]> {
+    try {
+      const workers = await this.#deps.provisioner.list();
+      this.#blind = undefined;
+      return workers;
+    } catch (error) {
+      this.#blind = messageOf(error);
+      throw error;
+    }
+  }
+
+  /** Several masters may see the workers of one place. */
+  #isTooNew(name: string, here: readonly WorkerHandle[]): boolean {
+    if (this.#pools.has(name) || this.#deps.pipelines.get(this.#deps.world.keys.pipeline(name)) !== undefined)
+      return false;
+    return here.some(({ createdAt }) => this.#nowMs() < createdAt + ORPHAN_MS);
   }
 
   #pool(name: string): Pool {
@@ -178,8 +205,8 @@ export class Pools implements Component {
     if (kept.record.stopped) return { ...NOBODY, sinceMs };
     const spec = this.#specs.of(kept);
     if (spec === undefined) return undefined;
-    const { parallelism, autoscaling, slots } = spec;
-    return { limit: limit(parallelism), autoscaling, slots, demand: this.#demand(name, slots), sinceMs };
+    const { parallelism, autoscaling, slots, needs } = spec;
+    return { limit: limit(parallelism), autoscaling, slots, needs, demand: this.#demand(name, slots), sinceMs };
   }
 
   #demand(name: string, slots: number): Demand {

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file sheaf/api/v1/pipeline.proto.
  */
 export const file_sheaf_api_v1_pipeline: GenFile = /*@__PURE__*/
-  fileDesc("ChtzaGVhZi9hcGkvdjEvcGlwZWxpbmUucHJvdG8SDHNoZWFmLmFwaS52MSLgAgoIUGlwZWxpbmUSDAoEbmFtZRgBIAEoCRIoCgRzcGVjGAIgASgLMhouc2hlYWYuYXBpLnYxLlBpcGVsaW5lU3BlYxIPCgd2ZXJzaW9uGAMgASgEEioKBXN0YXRlGAQgASgOMhsuc2hlYWYuYXBpLnYxLlBpcGVsaW5lU3RhdGUSDgoGcmVhc29uGAUgASgJEisKB2NyZWF0ZWQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKB3VwZGF0ZWQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYCCABKAkSDwoHd29ya2VycxgJIAEoDRIuCg5sYXN0X2pvYl9zdGF0ZRgKIAEoDjIWLnNoZWFmLmFwaS52MS5Kb2JTdGF0ZRImCgRwb29sGAsgASgLMhguc2hlYWYuYXBpLnYxLldvcmtlclBvb2wifAoKV29ya2VyUG9vbBIOCgZ3YW50ZWQYASABKA0SDwoHcnVubmluZxgCIAEoDRINCgVyZWFkeRgDIAEoDRIQCghkcmFpbmluZxgEIAEoDRINCgVsaW1pdBgFIAEoDRINCgVzaGFyZRgGIAEoDRIOCgZyZWFzb24YByABKAkiuwYKDFBpcGVsaW5lU3BlYxIrCghwaXBlbGluZRgBIAEoCzIZLnNoZWFmLmFwaS52MS5QaXBlbGluZVJlZhITCgtkZXNjcmlwdGlvbhgCIAEoCRIqCgl0cmFuc2Zvcm0YAyABKAsyFy5zaGVhZi5hcGkudjEuVHJhbnNmb3JtEjcKEHBhcmFsbGVsaXNtX3NwZWMYBCABKAsyHS5zaGVhZi5hcGkudjEuUGFyYWxsZWxpc21TcGVjEiIKBWlucHV0GAUgASgLMhMuc2hlYWYuYXBpLnYxLklucHV0EiYKBW1lcmdlGAYgASgLMhcuc2hlYWYuYXBpLnYxLk1lcmdlU3BlYxIVCg1vdXRwdXRfYnJhbmNoGAcgASgJEhMKC2RhdHVtX3RyaWVzGAggASgNEjAKDWRhdHVtX3RpbWVvdXQYCSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoLam9iX3RpbWVvdXQYCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEwoLYXV0b3NjYWxpbmcYCyABKAgSDwoHc3RhbmRieRgMIAEoCBIWCg5yZXByb2Nlc3Nfc3BlYxgNIAEoCRIMCgRzYWx0GA4gASgJEjUKEXJlc291cmNlX3JlcXVlc3RzGA8gASgLMhouc2hlYWYuYXBpLnYxLlJlc291cmNlU3BlYxIzCg9yZXNvdXJjZV9saW1pdHMYECABKAsyGi5zaGVhZi5hcGkudjEuUmVzb3VyY2VTcGVjEjIKDmRhdHVtX3NldF9zcGVjGBEgASgLMhouc2hlYWYuYXBpLnYxLkRhdHVtU2V0U3BlYxI1Cg9zY2hlZHVsaW5nX3NwZWMYEiABKAsyHC5zaGVhZi5hcGkudjEuU2NoZWR1bGluZ1NwZWMSMwoOZmFpbHVyZV9wb2xpY3kYEyABKAsyGy5zaGVhZi5hcGkudjEuRmFpbHVyZVBvbGljeRIYCgtzcGVjdWxhdGlvbhgUIAEoCEgAiAEBEigKCG1ldGFkYXRhGBUgASgLMhYuc2hlYWYuYXBpLnYxLk1ldGFkYXRhQg4KDF9zcGVjdWxhdGlvbiIsCgtQaXBlbGluZVJlZhIMCgRuYW1lGAEgASgJEg8KB3Byb2plY3QYAiABKAkigwMKCVRyYW5zZm9ybRINCgVpbWFnZRgBIAEoCRILCgNjbWQYAiADKAkSDQoFc3RkaW4YAyADKAkSDwoHZXJyX2NtZBgEIAMoCRIRCgllcnJfc3RkaW4YBSADKAkSLQoDZW52GAYgAygLMiAuc2hlYWYuYXBpLnYxLlRyYW5zZm9ybS5FbnZFbnRyeRIaChJhY2NlcHRfcmV0dXJuX2NvZGUYByADKA0SEwoLd29ya2luZ19kaXIYCCABKAkSDAoEdXNlchgJIAEoCRIqCgdzZWNyZXRzGAogAygLMhkuc2hlYWYuYXBpLnYxLlNlY3JldE1vdW50EhoKEmltYWdlX3B1bGxfc2VjcmV0cxgLIAMoCRIWCg5kYXR1bV9iYXRjaGluZxgMIAEoCBIPCgdoYW5kbGVyGA0gASgJEg0KBWRlYnVnGA4gASgIEg0KBXNsb3RzGA8gASgNGioKCEVudkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiTQoLU2VjcmV0TW91bnQSDAoEbmFtZRgBIAEoCRILCgNrZXkYAiABKAkSEgoKbW91bnRfcGF0aBgDIAEoCRIPCgdlbnZfdmFyGAQgASgJIjgKD1BhcmFsbGVsaXNtU3BlYxIQCghjb25zdGFudBgBIAEoBBITCgtjb2VmZmljaWVudBgCIAEoASLiAQoFSW5wdXQSIwoDcGZzGAEgASgLMhYuc2hlYWYuYXBpLnYxLlBmc0lucHV0EiIKBWNyb3NzGAIgAygLMhMuc2hlYWYuYXBpLnYxLklucHV0EiIKBXVuaW9uGAMgAygLMhMuc2hlYWYuYXBpLnYxLklucHV0EiEKBGpvaW4YBCADKAsyEy5zaGVhZi5hcGkudjEuSW5wdXQSIgoFZ3JvdXAYBSADKAsyEy5zaGVhZi5hcGkudjEuSW5wdXQSJQoEY3JvbhgGIAEoCzIXLnNoZWFmLmFwaS52MS5Dcm9uSW5wdXQingEKCFBmc0lucHV0EgwKBG5hbWUYASABKAkSDAoEcmVwbxgCIAEoCRIOCgZicmFuY2gYAyABKAkSDAoEZ2xvYhgEIAEoCRIPCgdqb2luX29uGAUgASgJEhIKCm91dGVyX2pvaW4YBiABKAgSEAoIZ3JvdXBfYnkYByABKAkSDAoEbGF6eRgIIAEoCBITCgtlbXB0eV9maWxlcxgJIAEoCCI6CglDcm9uSW5wdXQSDAoEbmFtZRgBIAEoCRIMCgRzcGVjGAIgASgJEhEKCW92ZXJ3cml0ZRgDIAEoCCJiCglNZXJnZVNwZWMSLQoIc3RyYXRlZ3kYASABKA4yGy5zaGVhZi5hcGkudjEuTWVyZ2VTdHJhdGVneRImCgVydWxlcxgCIAMoCzIXLnNoZWFmLmFwaS52MS5NZXJnZVJ1bGUiSAoJTWVyZ2VSdWxlEgwKBGdsb2IYASABKAkSLQoIc3RyYXRlZ3kYAiABKA4yGy5zaGVhZi5hcGkudjEuTWVyZ2VTdHJhdGVneSJHCgxSZXNvdXJjZVNwZWMSCwoDY3B1GAEgASgBEg4KBm1lbW9yeRgCIAEoCRIMCgRkaXNrGAMgASgJEgwKBHBpZHMYBCABKA0iRgoMRGF0dW1TZXRTcGVjEg4KBm51bWJlchgBIAEoBBISCgpzaXplX2J5dGVzGAIgASgEEhIKCnBlcl93b3JrZXIYAyABKAQiqQEKDlNjaGVkdWxpbmdTcGVjEkUKDW5vZGVfc2VsZWN0b3IYASADKAsyLi5zaGVhZi5hcGkudjEuU2NoZWR1bGluZ1NwZWMuTm9kZVNlbGVjdG9yRW50cnkSGwoTcHJpb3JpdHlfY2xhc3NfbmFtZRgCIAEoCRozChFOb2RlU2VsZWN0b3JFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIm0KDUZhaWx1cmVQb2xpY3kSFwoKbWF4X2ZhaWxlZBgBIAEoBEgAiAEBEh4KEW1pbl9zdWNjZXNzX3JhdGlvGAIgASgBSAGIAQFCDQoLX21heF9mYWlsZWRCFAoSX21pbl9zdWNjZXNzX3JhdGlvIt8BCghNZXRhZGF0YRIyCgZsYWJlbHMYASADKAsyIi5zaGVhZi5hcGkudjEuTWV0YWRhdGEuTGFiZWxzRW50cnkSPAoLYW5ub3RhdGlvbnMYAiADKAsyJy5zaGVhZi5hcGkudjEuTWV0YWRhdGEuQW5ub3RhdGlvbnNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjIKEEFubm90YXRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASqDAQoNUGlwZWxpbmVTdGF0ZRIeChpQSVBFTElORV9TVEFURV9VTlNQRUNJRklFRBAAEhoKFlBJUEVMSU5FX1NUQVRFX1JVTk5JTkcQARIaChZQSVBFTElORV9TVEFURV9TVE9QUEVEEAISGgoWUElQRUxJTkVfU1RBVEVfRkFJTElORxADKoECCghKb2JTdGF0ZRIZChVKT0JfU1RBVEVfVU5TUEVDSUZJRUQQABIVChFKT0JfU1RBVEVfQ1JFQVRFRBABEhYKEkpPQl9TVEFURV9QTEFOTklORxACEhgKFEpPQl9TVEFURV9QUk9DRVNTSU5HEAMSFQoRSk9CX1NUQVRFX01FUkdJTkcQBBIYChRKT0JfU1RBVEVfUFVCTElTSElORxAFEhcKE0pPQl9TVEFURV9TVUNDRUVERUQQBhIUChBKT0JfU1RBVEVfRkFJTEVEEAcSFQoRSk9CX1NUQVRFX1NUT1BQRUQQCBIaChZKT0JfU1RBVEVfSU5DT05TSVNURU5UEAkqtQEKDU1lcmdlU3RyYXRlZ3kSHgoaTUVSR0VfU1RSQVRFR1lfVU5TUEVDSUZJRUQQABIZChVNRVJHRV9TVFJBVEVHWV9DT05DQVQQARIcChhNRVJHRV9TVFJBVEVHWV9FWENMVVNJVkUQAhIXChNNRVJHRV9TVFJBVEVHWV9TT1JUEAMSFgoSTUVSR0VfU1RSQVRFR1lfU1VNEAQSGgoWTUVSR0VfU1RSQVRFR1lfQ09NTUFORBAFYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChtzaGVhZi9hcGkvdjEvcGlwZWxpbmUucHJvdG8SDHNoZWFmLmFwaS52MSLgAgoIUGlwZWxpbmUSDAoEbmFtZRgBIAEoCRIoCgRzcGVjGAIgASgLMhouc2hlYWYuYXBpLnYxLlBpcGVsaW5lU3BlYxIPCgd2ZXJzaW9uGAMgASgEEioKBXN0YXRlGAQgASgOMhsuc2hlYWYuYXBpLnYxLlBpcGVsaW5lU3RhdGUSDgoGcmVhc29uGAUgASgJEisKB2NyZWF0ZWQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKB3VwZGF0ZWQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYCCABKAkSDwoHd29ya2VycxgJIAEoDRIuCg5sYXN0X2pvYl9zdGF0ZRgKIAEoDjIWLnNoZWFmLmFwaS52MS5Kb2JTdGF0ZRImCgRwb29sGAsgASgLMhguc2hlYWYuYXBpLnYxLldvcmtlclBvb2wifAoKV29ya2VyUG9vbBIOCgZ3YW50ZWQYASABKA0SDwoHcnVubmluZxgCIAEoDRINCgVyZWFkeRgDIAEoDRIQCghkcmFpbmluZxgEIAEoDRINCgVsaW1pdBgFIAEoDRINCgVzaGFyZRgGIAEoDRIOCgZyZWFzb24YByABKAki5gcKDFBpcGVsaW5lU3BlYxIrCghwaXBlbGluZRgBIAEoCzIZLnNoZWFmLmFwaS52MS5QaXBlbGluZVJlZhITCgtkZXNjcmlwdGlvbhgCIAEoCRIqCgl0cmFuc2Zvcm0YAyABKAsyFy5zaGVhZi5hcGkudjEuVHJhbnNmb3JtEjcKEHBhcmFsbGVsaXNtX3NwZWMYBCABKAsyHS5zaGVhZi5hcGkudjEuUGFyYWxsZWxpc21TcGVjEiIKBWlucHV0GAUgASgLMhMuc2hlYWYuYXBpLnYxLklucHV0EiYKBW1lcmdlGAYgASgLMhcuc2hlYWYuYXBpLnYxLk1lcmdlU3BlYxIVCg1vdXRwdXRfYnJhbmNoGAcgASgJEhMKC2RhdHVtX3RyaWVzGAggASgNEjAKDWRhdHVtX3RpbWVvdXQYCSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoLam9iX3RpbWVvdXQYCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEwoLYXV0b3NjYWxpbmcYCyABKAgSDwoHc3RhbmRieRgMIAEoCBIWCg5yZXByb2Nlc3Nfc3BlYxgNIAEoCRIMCgRzYWx0GA4gASgJEjUKEXJlc291cmNlX3JlcXVlc3RzGA8gASgLMhouc2hlYWYuYXBpLnYxLlJlc291cmNlU3BlYxIzCg9yZXNvdXJjZV9saW1pdHMYECABKAsyGi5zaGVhZi5hcGkudjEuUmVzb3VyY2VTcGVjEjIKDmRhdHVtX3NldF9zcGVjGBEgASgLMhouc2hlYWYuYXBpLnYxLkRhdHVtU2V0U3BlYxI1Cg9zY2hlZHVsaW5nX3NwZWMYEiABKAsyHC5zaGVhZi5hcGkudjEuU2NoZWR1bGluZ1NwZWMSMwoOZmFpbHVyZV9wb2xpY3kYEyABKAsyGy5zaGVhZi5hcGkudjEuRmFpbHVyZVBvbGljeRIYCgtzcGVjdWxhdGlvbhgUIAEoCEgAiAEBEigKCG1ldGFkYXRhGBUgASgLMhYuc2hlYWYuYXBpLnYxLk1ldGFkYXRhEj0KGXNpZGVjYXJfcmVzb3VyY2VfcmVxdWVzdHMYFiABKAsyGi5zaGVhZi5hcGkudjEuUmVzb3VyY2VTcGVjEjsKF3NpZGVjYXJfcmVzb3VyY2VfbGltaXRzGBcgASgLMhouc2hlYWYuYXBpLnYxLlJlc291cmNlU3BlYxItCgt0b2xlcmF0aW9ucxgYIAMoCzIYLnNoZWFmLmFwaS52MS5Ub2xlcmF0aW9uQg4KDF9zcGVjdWxhdGlvbiIsCgtQaXBlbGluZVJlZhIMCgRuYW1lGAEgASgJEg8KB3Byb2plY3QYAiABKAkigwMKCVRyYW5zZm9ybRINCgVpbWFnZRgBIAEoCRILCgNjbWQYAiADKAkSDQoFc3RkaW4YAyADKAkSDwoHZXJyX2NtZBgEIAMoCRIRCgllcnJfc3RkaW4YBSADKAkSLQoDZW52GAYgAygLMiAuc2hlYWYuYXBpLnYxLlRyYW5zZm9ybS5FbnZFbnRyeRIaChJhY2NlcHRfcmV0dXJuX2NvZGUYByADKA0SEwoLd29ya2luZ19kaXIYCCABKAkSDAoEdXNlchgJIAEoCRIqCgdzZWNyZXRzGAogAygLMhkuc2hlYWYuYXBpLnYxLlNlY3JldE1vdW50EhoKEmltYWdlX3B1bGxfc2VjcmV0cxgLIAMoCRIWCg5kYXR1bV9iYXRjaGluZxgMIAEoCBIPCgdoYW5kbGVyGA0gASgJEg0KBWRlYnVnGA4gASgIEg0KBXNsb3RzGA8gASgNGioKCEVudkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiTQoLU2VjcmV0TW91bnQSDAoEbmFtZRgBIAEoCRILCgNrZXkYAiABKAkSEgoKbW91bnRfcGF0aBgDIAEoCRIPCgdlbnZfdmFyGAQgASgJIjgKD1BhcmFsbGVsaXNtU3BlYxIQCghjb25zdGFudBgBIAEoBBITCgtjb2VmZmljaWVudBgCIAEoASLiAQoFSW5wdXQSIwoDcGZzGAEgASgLMhYuc2hlYWYuYXBpLnYxLlBmc0lucHV0EiIKBWNyb3NzGAIgAygLMhMuc2hlYWYuYXBpLnYxLklucHV0EiIKBXVuaW9uGAMgAygLMhMuc2hlYWYuYXBpLnYxLklucHV0EiEKBGpvaW4YBCADKAsyEy5zaGVhZi5hcGkudjEuSW5wdXQSIgoFZ3JvdXAYBSADKAsyEy5zaGVhZi5hcGkudjEuSW5wdXQSJQoEY3JvbhgGIAEoCzIXLnNoZWFmLmFwaS52MS5Dcm9uSW5wdXQingEKCFBmc0lucHV0EgwKBG5hbWUYASABKAkSDAoEcmVwbxgCIAEoCRIOCgZicmFuY2gYAyABKAkSDAoEZ2xvYhgEIAEoCRIPCgdqb2luX29uGAUgASgJEhIKCm91dGVyX2pvaW4YBiABKAgSEAoIZ3JvdXBfYnkYByABKAkSDAoEbGF6eRgIIAEoCBITCgtlbXB0eV9maWxlcxgJIAEoCCI6CglDcm9uSW5wdXQSDAoEbmFtZRgBIAEoCRIMCgRzcGVjGAIgASgJEhEKCW92ZXJ3cml0ZRgDIAEoCCJiCglNZXJnZVNwZWMSLQoIc3RyYXRlZ3kYASABKA4yGy5zaGVhZi5hcGkudjEuTWVyZ2VTdHJhdGVneRImCgVydWxlcxgCIAMoCzIXLnNoZWFmLmFwaS52MS5NZXJnZVJ1bGUiSAoJTWVyZ2VSdWxlEgwKBGdsb2IYASABKAkSLQoIc3RyYXRlZ3kYAiABKA4yGy5zaGVhZi5hcGkudjEuTWVyZ2VTdHJhdGVneSJrCgxSZXNvdXJjZVNwZWMSCwoDY3B1GAEgASgBEg4KBm1lbW9yeRgCIAEoCRIMCgRkaXNrGAMgASgJEgwKBHBpZHMYBCABKA0SIgoDZ3B1GAUgASgLMhUuc2hlYWYuYXBpLnYxLkdwdVNwZWMiJwoHR3B1U3BlYxIMCgR0eXBlGAEgASgJEg4KBm51bWJlchgCIAEoDSKCAQoKVG9sZXJhdGlvbhILCgNrZXkYASABKAkSEAoIb3BlcmF0b3IYAiABKAkSDQoFdmFsdWUYAyABKAkSDgoGZWZmZWN0GAQgASgJEh8KEnRvbGVyYXRpb25fc2Vjb25kcxgFIAEoDUgAiAEBQhUKE190b2xlcmF0aW9uX3NlY29uZHMiRgoMRGF0dW1TZXRTcGVjEg4KBm51bWJlchgBIAEoBBISCgpzaXplX2J5dGVzGAIgASgEEhIKCnBlcl93b3JrZXIYAyABKAQiqQEKDlNjaGVkdWxpbmdTcGVjEkUKDW5vZGVfc2VsZWN0b3IYASADKAsyLi5zaGVhZi5hcGkudjEuU2NoZWR1bGluZ1NwZWMuTm9kZVNlbGVjdG9yRW50cnkSGwoTcHJpb3JpdHlfY2xhc3NfbmFtZRgCIAEoCRozChFOb2RlU2VsZWN0b3JFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIm0KDUZhaWx1cmVQb2xpY3kSFwoKbWF4X2ZhaWxlZBgBIAEoBEgAiAEBEh4KEW1pbl9zdWNjZXNzX3JhdGlvGAIgASgBSAGIAQFCDQoLX21heF9mYWlsZWRCFAoSX21pbl9zdWNjZXNzX3JhdGlvIt8BCghNZXRhZGF0YRIyCgZsYWJlbHMYASADKAsyIi5zaGVhZi5hcGkudjEuTWV0YWRhdGEuTGFiZWxzRW50cnkSPAoLYW5ub3RhdGlvbnMYAiADKAsyJy5zaGVhZi5hcGkudjEuTWV0YWRhdGEuQW5ub3RhdGlvbnNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjIKEEFubm90YXRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASqDAQoNUGlwZWxpbmVTdGF0ZRIeChpQSVBFTElORV9TVEFURV9VTlNQRUNJRklFRBAAEhoKFlBJUEVMSU5FX1NUQVRFX1JVTk5JTkcQARIaChZQSVBFTElORV9TVEFURV9TVE9QUEVEEAISGgoWUElQRUxJTkVfU1RBVEVfRkFJTElORxADKoECCghKb2JTdGF0ZRIZChVKT0JfU1RBVEVfVU5TUEVDSUZJRUQQABIVChFKT0JfU1RBVEVfQ1JFQVRFRBABEhYKEkpPQl9TVEFURV9QTEFOTklORxACEhgKFEpPQl9TVEFURV9QUk9DRVNTSU5HEAMSFQoRSk9CX1NUQVRFX01FUkdJTkcQBBIYChRKT0JfU1RBVEVfUFVCTElTSElORxAFEhcKE0pPQl9TVEFURV9TVUNDRUVERUQQBhIUChBKT0JfU1RBVEVfRkFJTEVEEAcSFQoRSk9CX1NUQVRFX1NUT1BQRUQQCBIaChZKT0JfU1RBVEVfSU5DT05TSVNURU5UEAkqtQEKDU1lcmdlU3RyYXRlZ3kSHgoaTUVSR0VfU1RSQVRFR1lfVU5TUEVDSUZJRUQQABIZChVNRVJHRV9TVFJBVEVHWV9DT05DQVQQARIcChhNRVJHRV9TVFJBVEVHWV9FWENMVVNJVkUQAhIXChNNRVJHRV9TVFJBVEVHWV9TT1JUEAMSFgoSTUVSR0VfU1RSQVRFR1lfU1VNEAQSGgoWTUVSR0VfU1RSQVRFR1lfQ09NTUFORBAFYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * What to run on which data. Its output repo has its name.
@@ -283,15 +283,17 @@ export type PipelineSpec = Message<"sheaf.api.v1.PipelineSpec"> & {
   salt: string;
 
   /**
-   * Resources of a worker. Not implemented yet.
+   * What Kubernetes sets aside for each slot of a worker; `pids` means nothing here. Local workers are given what the machine has. Default:
+   * nothing.
    *
    * @generated from field: sheaf.api.v1.ResourceSpec resource_requests = 15;
    */
   resourceRequests?: ResourceSpec | undefined;
 
   /**
-   * Limits of each slot of a worker. `memory`, `cpu` and `pids` are enforced by cgroups where the worker may make them; elsewhere its
-   * log says once that they are not. Default: 4,096 processes, nothing else. `disk` is what one datum may put out, and
+   * Limits of each slot of a worker. Locally `memory`, `cpu` and `pids` are enforced by cgroups where the worker may make them; elsewhere its
+   * log says once that they are not; `gpu` is refused. On Kubernetes they are limits of the slot's container, and `pids`, which only a
+   * node's administrator can limit there, is refused. Default: locally 4,096 processes, nothing else. `disk` is what one datum may put out, and
    * what a command may have in its folder beside inputs while it runs, looked at every second or less often, when there are very many
    * files: above it the datum fails, OUTPUT_TOO_LARGE. Default: no limit but 1 GiB of holes.
    *
@@ -307,7 +309,7 @@ export type PipelineSpec = Message<"sheaf.api.v1.PipelineSpec"> & {
   datumSetSpec?: DatumSetSpec | undefined;
 
   /**
-   * Where workers may run. Not implemented yet.
+   * On which nodes of a Kubernetes cluster workers may run. Local workers ignore it.
    *
    * @generated from field: sheaf.api.v1.SchedulingSpec scheduling_spec = 18;
    */
@@ -329,11 +331,34 @@ export type PipelineSpec = Message<"sheaf.api.v1.PipelineSpec"> & {
   speculation?: boolean | undefined;
 
   /**
-   * Labels and annotations. Not implemented yet.
+   * Labels and annotations of the pods of its workers. Local workers have none.
    *
    * @generated from field: sheaf.api.v1.Metadata metadata = 21;
    */
   metadata?: Metadata | undefined;
+
+  /**
+   * What Kubernetes sets aside for the worker itself, in each pod: it downloads, uploads and merges, beside the commands. Default: 0.1
+   * cores and 256 MiB. Local workers ignore it.
+   *
+   * @generated from field: sheaf.api.v1.ResourceSpec sidecar_resource_requests = 22;
+   */
+  sidecarResourceRequests?: ResourceSpec | undefined;
+
+  /**
+   * Limits of the worker itself, in each pod; `pids` and `gpu` are refused. Default: none, but with `resource_limits.disk` it has four times that for
+   * each datum, and 16 GiB. Local workers ignore it.
+   *
+   * @generated from field: sheaf.api.v1.ResourceSpec sidecar_resource_limits = 23;
+   */
+  sidecarResourceLimits?: ResourceSpec | undefined;
+
+  /**
+   * Taints of Kubernetes nodes that workers may run on in spite of, at most 32. Local workers ignore them.
+   *
+   * @generated from field: repeated sheaf.api.v1.Toleration tolerations = 24;
+   */
+  tolerations: Toleration[];
 };
 
 /**
@@ -378,7 +403,8 @@ export const PipelineRefSchema: GenMessage<PipelineRef> = /*@__PURE__*/
  */
 export type Transform = Message<"sheaf.api.v1.Transform"> & {
   /**
-   * Container image. Local workers run the command on the machine itself and ignore it.
+   * Container image of the command, on Kubernetes; it needs no shell. Default: the image that the master was told
+   * (--worker-default-image). Local workers run the command on the machine itself and ignore it.
    *
    * @generated from field: string image = 1;
    */
@@ -438,21 +464,23 @@ export type Transform = Message<"sheaf.api.v1.Transform"> & {
   /**
    * User that the command, and err_cmd, run as: a name or a number, and after a colon a group of either kind. Default: the worker's own.
    * It has no other groups, and no rights of root, not even by a setuid program. Needs workers that run as root and may mount, or
-   * that run as that user themselves; on others each datum fails with USER_DENIED, or with UNKNOWN_USER. Not for handlers.
+   * that run as that user themselves; on others each datum fails with USER_DENIED, or with UNKNOWN_USER. On Kubernetes the whole pod
+   * runs as it: a number, or two; root only where the masters run with --worker-allow-root. Not for handlers.
    *
    * @generated from field: string user = 9;
    */
   user: string;
 
   /**
-   * Secrets. Not implemented yet.
+   * Secrets of the workers' Kubernetes namespace that the command is given, at most 32. The installation's own, "sheaf" and whatever
+   * begins with "sheaf-", are refused, and so are all with local workers, who could not give them to the command alone.
    *
    * @generated from field: repeated sheaf.api.v1.SecretMount secrets = 10;
    */
   secrets: SecretMount[];
 
   /**
-   * Secrets to pull the image with. Not implemented yet.
+   * Secrets of the workers' Kubernetes namespace that the image is pulled with, at most 8. Local workers ignore them.
    *
    * @generated from field: repeated string image_pull_secrets = 11;
    */
@@ -470,7 +498,8 @@ export type Transform = Message<"sheaf.api.v1.Transform"> & {
   /**
    * The text of a JavaScript or TypeScript module, run by the worker itself in a thread, in the place of a command: its default
    * export is called with each datum. At most 512 KiB, with all that it imports beside Node's own modules bundled in. In a
-   * pipeline file the command line tool takes the path of a module as well, and puts its text here.
+   * pipeline file the command line tool takes the path of a module as well, and puts its text here. Refused on Kubernetes, where the
+   * worker holds credentials that no code of a user may see.
    *
    * @generated from field: string handler = 13;
    */
@@ -499,34 +528,34 @@ export const TransformSchema: GenMessage<Transform> = /*@__PURE__*/
   messageDesc(file_sheaf_api_v1_pipeline, 4);
 
 /**
- * A secret, given to the command as a file or a variable.
+ * A secret, given to the command as files, as a variable, or as both.
  *
  * @generated from message sheaf.api.v1.SecretMount
  */
 export type SecretMount = Message<"sheaf.api.v1.SecretMount"> & {
   /**
-   * Name of the secret.
+   * Name of the secret. Required.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * Key in it.
+   * Key in it. Required for a variable; of files, the only one that appears. Default: all keys.
    *
    * @generated from field: string key = 2;
    */
   key: string;
 
   /**
-   * Where its file appears.
+   * Folder in which a file appears for each key, named by the key: an absolute path, outside of /pfs, /sheaf, /proc, /sys and /dev.
    *
    * @generated from field: string mount_path = 3;
    */
   mountPath: string;
 
   /**
-   * The variable that holds it.
+   * The variable that holds it. Names that transform.env may not have are refused.
    *
    * @generated from field: string env_var = 4;
    */
@@ -829,6 +858,13 @@ export type ResourceSpec = Message<"sheaf.api.v1.ResourceSpec"> & {
    * @generated from field: uint32 pids = 4;
    */
   pids: number;
+
+  /**
+   * Graphics processors, or other devices that are counted. Request and limit are one: give it as a limit.
+   *
+   * @generated from field: sheaf.api.v1.GpuSpec gpu = 5;
+   */
+  gpu?: GpuSpec | undefined;
 };
 
 /**
@@ -837,6 +873,83 @@ export type ResourceSpec = Message<"sheaf.api.v1.ResourceSpec"> & {
  */
 export const ResourceSpecSchema: GenMessage<ResourceSpec> = /*@__PURE__*/
   messageDesc(file_sheaf_api_v1_pipeline, 12);
+
+/**
+ * Devices of a node, whole ones.
+ *
+ * @generated from message sheaf.api.v1.GpuSpec
+ */
+export type GpuSpec = Message<"sheaf.api.v1.GpuSpec"> & {
+  /**
+   * Their name in Kubernetes, like "nvidia.com/gpu".
+   *
+   * @generated from field: string type = 1;
+   */
+  type: string;
+
+  /**
+   * How many for each slot of a worker, 1 to 64.
+   *
+   * @generated from field: uint32 number = 2;
+   */
+  number: number;
+};
+
+/**
+ * Describes the message sheaf.api.v1.GpuSpec.
+ * Use `create(GpuSpecSchema)` to create a new message.
+ */
+export const GpuSpecSchema: GenMessage<GpuSpec> = /*@__PURE__*/
+  messageDesc(file_sheaf_api_v1_pipeline, 13);
+
+/**
+ * A taint that does not keep a worker away from a node, as in Kubernetes.
+ *
+ * @generated from message sheaf.api.v1.Toleration
+ */
+export type Toleration = Message<"sheaf.api.v1.Toleration"> & {
+  /**
+   * Key of the taint. Empty, with operator "Exists": all taints.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * "Equal" or "Exists". Default: "Equal".
+   *
+   * @generated from field: string operator = 2;
+   */
+  operator: string;
+
+  /**
+   * Value of the taint, for "Equal".
+   *
+   * @generated from field: string value = 3;
+   */
+  value: string;
+
+  /**
+   * "NoSchedule", "PreferNoSchedule" or "NoExecute". Default: all of them.
+   *
+   * @generated from field: string effect = 4;
+   */
+  effect: string;
+
+  /**
+   * How long a worker stays on a node that gets the taint, with "NoExecute". Default: for ever.
+   *
+   * @generated from field: optional uint32 toleration_seconds = 5;
+   */
+  tolerationSeconds?: number | undefined;
+};
+
+/**
+ * Describes the message sheaf.api.v1.Toleration.
+ * Use `create(TolerationSchema)` to create a new message.
+ */
+export const TolerationSchema: GenMessage<Toleration> = /*@__PURE__*/
+  messageDesc(file_sheaf_api_v1_pipeline, 14);
 
 /**
  * Pachyderm's size of a unit of hand-out.
@@ -871,7 +984,7 @@ export type DatumSetSpec = Message<"sheaf.api.v1.DatumSetSpec"> & {
  * Use `create(DatumSetSpecSchema)` to create a new message.
  */
 export const DatumSetSpecSchema: GenMessage<DatumSetSpec> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_pipeline, 13);
+  messageDesc(file_sheaf_api_v1_pipeline, 15);
 
 /**
  * Where workers may run.
@@ -880,14 +993,14 @@ export const DatumSetSpecSchema: GenMessage<DatumSetSpec> = /*@__PURE__*/
  */
 export type SchedulingSpec = Message<"sheaf.api.v1.SchedulingSpec"> & {
   /**
-   * Labels that a node must have.
+   * Labels that a node must have, at most 32.
    *
    * @generated from field: map<string, string> node_selector = 1;
    */
   nodeSelector: { [key: string]: string };
 
   /**
-   * Kubernetes priority class.
+   * Kubernetes priority class; not one of the system's.
    *
    * @generated from field: string priority_class_name = 2;
    */
@@ -899,7 +1012,7 @@ export type SchedulingSpec = Message<"sheaf.api.v1.SchedulingSpec"> & {
  * Use `create(SchedulingSpecSchema)` to create a new message.
  */
 export const SchedulingSpecSchema: GenMessage<SchedulingSpec> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_pipeline, 14);
+  messageDesc(file_sheaf_api_v1_pipeline, 16);
 
 /**
  * How many datums may fail in a job that succeeds: it publishes what the others wrote, and both the job (reason DATUMS_MISSING) and
@@ -928,23 +1041,23 @@ export type FailurePolicy = Message<"sheaf.api.v1.FailurePolicy"> & {
  * Use `create(FailurePolicySchema)` to create a new message.
  */
 export const FailurePolicySchema: GenMessage<FailurePolicy> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_pipeline, 15);
+  messageDesc(file_sheaf_api_v1_pipeline, 17);
 
 /**
- * Labels and annotations of what runs.
+ * Labels and annotations of what runs, at most 32 of each. Keys below sheaf.dev, kubernetes.io and k8s.io are refused.
  *
  * @generated from message sheaf.api.v1.Metadata
  */
 export type Metadata = Message<"sheaf.api.v1.Metadata"> & {
   /**
-   * Labels.
+   * Labels, as Kubernetes takes them.
    *
    * @generated from field: map<string, string> labels = 1;
    */
   labels: { [key: string]: string };
 
   /**
-   * Annotations.
+   * Annotations, at most 16 KiB in all.
    *
    * @generated from field: map<string, string> annotations = 2;
    */
@@ -956,7 +1069,7 @@ export type Metadata = Message<"sheaf.api.v1.Metadata"> & {
  * Use `create(MetadataSchema)` to create a new message.
  */
 export const MetadataSchema: GenMessage<Metadata> = /*@__PURE__*/
-  messageDesc(file_sheaf_api_v1_pipeline, 16);
+  messageDesc(file_sheaf_api_v1_pipeline, 18);
 
 /**
  * State of a pipeline.
