@@ -314,7 +314,7 @@ await describeWithKubernetes("Sheaf on Kubernetes", { forNodes: true }, (program
         .filter((line) => !/^selfsubject|^ +\[|^$/.test(line));
       return lines.map((line) => line.replaceAll(/ +/g, " ").trim()).sort();
     };
-    const nodes = "nodes [] [] [get list watch]";
+    const nodes = "nodes [] [] [list watch]";
     assert.deepEqual(await list("sheaf:sheaf-master", WORKERS), [
       "configmaps [] [sheaf-installation] [get]",
       nodes,

@@ -25,6 +25,7 @@ export interface InstallOptions {
   readonly cluster: string;
   readonly namespace: string;
   readonly workerNamespace: string;
+  /** Of the object store. Default: keys for a store of the cluster's own are made, and put into the Secret sheaf-s3 as well. */
   readonly credentials?: Secret<string>;
   readonly clock: Clock;
   readonly random: Random;
@@ -38,13 +39,19 @@ const CALL_MS = 10_000;
 const TRY_MS = 120_000;
 /** The token of whoever installed: `kubectl get secret sheaf-token`. */
 const TOKEN_SECRET = "sheaf-token";
+/** What the store of the overlay `try` takes its keys from. */
+const STORE_SECRET = "sheaf-s3";
+const [ACCESS_KEY, SECRET_KEY] = ["s3-access-key", "s3-secret-key"] as const;
 
 export async function installSecrets(options: InstallOptions): Promise<void> {
   const files = await sharedFiles(options);
   const { namespace, say } = options;
-  const line = files.get("tokens")?.reveal() ?? "";
+  const tokens = files.get("tokens")?.reveal() ?? "";
+  const keys = { "access-key": files.get(ACCESS_KEY), "secret-key": files.get(SECRET_KEY) };
+  const own = options.credentials === undefined ? [secret(STORE_SECRET, namespace, keys)] : [];
   const token = secret(TOKEN_SECRET, namespace, { token: files.get("token"), "ca.crt": files.get("ca.crt") });
-  for (const each of [...secretsOf(files, { ...options, tokens: line }), token]) {
+  const credentials = options.credentials ?? credentialsOf(files);
+  for (const each of [...secretsOf(files, { ...options, tokens, credentials }), ...own, token]) {
     const { name, namespace: where } = each.reveal().metadata;
     const made = await create(each, options);
     say(`secret ${where}/${name} ${made ? "created" : "is there already, and stays as it is"}`);
@@ -60,6 +67,8 @@ async function sharedFiles(options: InstallOptions): Promise<Files> {
     ...bundle,
     ["token", token] as const,
     ["tokens", new Secret(`${formatLine(line)}\n`)] as const,
+    [ACCESS_KEY, new Secret(hex(random, 10))] as const,
+    [SECRET_KEY, new Secret(hex(random, 32))] as const,
   ]);
   if (await create(secret(AUTHORITY_SECRET, namespace, Object.fromEntries(files)), options)) {
     say(`secret ${namespace}/${AUTHORITY_SECRET} created`);
@@ -72,6 +81,18 @@ async function sharedFiles(options: InstallOptions): Promise<Files> {
   return new Map(
     Object.entries(data).map(([name, value]) => [name, new Secret(Buffer.from(value, "base64").toString("utf8"))]),
   );
+}
+
+/** AWS's shared format. */
+function credentialsOf(files: Files): Secret<string> {
+  const value = (name: string) => files.get(name)?.reveal() ?? "";
+  return new Secret(
+    `[default]\naws_access_key_id = ${value(ACCESS_KEY)}\naws_secret_access_key = ${value(SECRET_KEY)}\n`,
+  );
+}
+
+function hex(random: Random, bytes: number): string {
+  return Buffer.from(random.bytes(bytes)).toString("hex");
 }
 
 /** False: there is one with that name (K2). */
