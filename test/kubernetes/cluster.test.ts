@@ -5,7 +5,7 @@ import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } fro
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { Cluster } from "./cluster/index.ts";
+import { Cluster, find } from "./cluster/index.ts";
 import { images, NAMES } from "./images/index.ts";
 import { describeWithKubernetes, testImages } from "./kit.ts";
 
@@ -120,6 +120,25 @@ await describeWithKubernetes("a control plane alone", { forNodes: false }, (prog
       await Promise.all(both.map((cluster) => cluster.stop()));
     }
     for (const { folder } of both) assert.equal(existsSync(folder), false);
+  });
+
+  test("played nodes run as many pods as one likes", async () => {
+    const kwok = await find("kwok");
+    assert.ok("file" in kwok, "cannot" in kwok ? kwok.cannot : "");
+    const cluster = await Cluster.start({ programs, nodes: 0 });
+    try {
+      await cluster.playNodes(5, kwok.file);
+      const pods = Array.from({ length: 50 }, (_, i) => restricted(`pod-${i}`, 1, { image: "none" }));
+      const list = { apiVersion: "v1", kind: "List", items: pods };
+      await cluster.kubectl(["create", "-f", "-"], JSON.stringify(list));
+      const running = "jsonpath={.status.phase}=Running";
+      await cluster.kubectl(["wait", "pod", "--all", `--for=${running}`, "--timeout=60s"]);
+      await cluster.kubectl(["delete", "pod", "pod-7", "--timeout=60s"]);
+      const names = await cluster.kubectl(["get", "pods", "--field-selector=status.phase=Running", "-o", "name"]);
+      assert.equal(names.trim().split("\n").length, 49);
+    } finally {
+      await cluster.stop();
+    }
   });
 });
 
