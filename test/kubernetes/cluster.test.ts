@@ -1,13 +1,14 @@
 /** The ground that the other tests on Kubernetes stand on: the cluster itself, and Sheaf's image in it. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Cluster, find } from "./cluster/index.ts";
 import { images, NAMES } from "./images/index.ts";
-import { describeWithKubernetes, testImages } from "./kit.ts";
+import { describeWithKubernetes, imagesFolder, testImages } from "./kit.ts";
 
 const UNPACKED_MAX = 250 << 20;
 const UNREACHABLE = { key: "node.kubernetes.io/unreachable", operator: "Exists", effect: "NoExecute" };
@@ -103,6 +104,26 @@ await describeWithKubernetes("a cluster of two nodes", {}, (programs) => {
     await wait("pod/lost", "delete");
     await create(sleeper("found"));
     await wait("pod/found", "condition=Ready");
+  });
+});
+
+await describeWithKubernetes("a run that is killed", {}, (programs) => {
+  test("leaves no process, and the next run cleans what else there is", async () => {
+    const env = { ...process.env, SHEAF_TEST_IMAGES: imagesFolder() };
+    const killed = spawn(process.execPath, [join(import.meta.dirname, "main.ts"), "--up"], { env });
+    killed.stderr.pipe(process.stderr);
+    let said = "";
+    for await (const text of killed.stdout) {
+      said += text;
+      if (said.includes("KUBECONFIG")) break;
+    }
+    assert.match(said, /KUBECONFIG/, "it ended before its cluster ran");
+    killed.kill("SIGKILL");
+    await once(killed, "exit");
+    assert.ok(leftovers().some((one) => one.includes("sheaf-nodes")));
+    const cluster = await Cluster.start({ programs, images: await testImages("pause") });
+    await cluster.stop();
+    assert.deepEqual(leftovers(), []);
   });
 });
 
