@@ -1,13 +1,14 @@
 /** The ground that the other tests on Kubernetes stand on: the cluster itself, and Sheaf's image in it. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { Cluster } from "./cluster/index.ts";
+import { Cluster, find } from "./cluster/index.ts";
 import { images, NAMES } from "./images/index.ts";
-import { describeWithKubernetes, testImages } from "./kit.ts";
+import { describeWithKubernetes, imagesFolder, testImages } from "./kit.ts";
 
 const UNPACKED_MAX = 250 << 20;
 const UNREACHABLE = { key: "node.kubernetes.io/unreachable", operator: "Exists", effect: "NoExecute" };
@@ -106,6 +107,26 @@ await describeWithKubernetes("a cluster of two nodes", {}, (programs) => {
   });
 });
 
+await describeWithKubernetes("a run that is killed", {}, (programs) => {
+  test("leaves no process, and the next run cleans what else there is", async () => {
+    const env = { ...process.env, SHEAF_TEST_IMAGES: imagesFolder() };
+    const killed = spawn(process.execPath, [join(import.meta.dirname, "main.ts"), "--up"], { env });
+    killed.stderr.pipe(process.stderr);
+    let said = "";
+    for await (const text of killed.stdout) {
+      said += text;
+      if (said.includes("KUBECONFIG")) break;
+    }
+    assert.match(said, /KUBECONFIG/, "it ended before its cluster ran");
+    killed.kill("SIGKILL");
+    await once(killed, "exit");
+    assert.ok(leftovers().some((one) => one.includes("sheaf-nodes")));
+    const cluster = await Cluster.start({ programs, images: await testImages("pause") });
+    await cluster.stop();
+    assert.deepEqual(leftovers(), []);
+  });
+});
+
 await describeWithKubernetes("a control plane alone", { forNodes: false }, (programs) => {
   test("takes objects on loopback, beside another one, and leaves nothing", async () => {
     const both = await Promise.all([1, 2].map(() => Cluster.start({ programs, nodes: 0 })));
@@ -120,6 +141,25 @@ await describeWithKubernetes("a control plane alone", { forNodes: false }, (prog
       await Promise.all(both.map((cluster) => cluster.stop()));
     }
     for (const { folder } of both) assert.equal(existsSync(folder), false);
+  });
+
+  test("played nodes run as many pods as one likes", async () => {
+    const kwok = await find("kwok");
+    assert.ok("file" in kwok, "cannot" in kwok ? kwok.cannot : "");
+    const cluster = await Cluster.start({ programs, nodes: 0 });
+    try {
+      await cluster.playNodes(5, kwok.file);
+      const pods = Array.from({ length: 50 }, (_, i) => restricted(`pod-${i}`, 1, { image: "none" }));
+      const list = { apiVersion: "v1", kind: "List", items: pods };
+      await cluster.kubectl(["create", "-f", "-"], JSON.stringify(list));
+      const running = "jsonpath={.status.phase}=Running";
+      await cluster.kubectl(["wait", "pod", "--all", `--for=${running}`, "--timeout=60s"]);
+      await cluster.kubectl(["delete", "pod", "pod-7", "--timeout=60s"]);
+      const names = await cluster.kubectl(["get", "pods", "--field-selector=status.phase=Running", "-o", "name"]);
+      assert.equal(names.trim().split("\n").length, 49);
+    } finally {
+      await cluster.stop();
+    }
   });
 });
 
