@@ -291,8 +291,8 @@ await describeWithKubernetes("Sheaf on Kubernetes", { forNodes: true }, (program
   it("gives the user's container no credential", async () => {
     const script = `{ env; cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline; cat /proc/self/mounts; ls -laR /var/run /run /sheaf /etc 2>&1
       find / -xdev -type f -size -64k ! -path '/proc/*' ! -path '/sys/*' -exec cat {} + 2>/dev/null
-      echo "api: $(wget -q -O - --no-check-certificate https://10.96.0.1/api/v1/namespaces/sheaf/secrets 2>&1)"
-      echo "store: $(wget -q -O - http://s3.sheaf.svc.cluster.local:9000/sheaf?list-type=2 2>&1)"; } > "$SHEAF_OUT/seen"`;
+      echo "api: $(knock https://10.96.0.1/api/v1/namespaces/sheaf/secrets)"
+      echo "store: $(knock "http://s3.sheaf.svc.cluster.local:9000/sheaf?list-type=2")"; } > "$SHEAF_OUT/seen"`;
     await putFiles(sheaf.connection, "spy-in", files(1));
     assertSucceeded(await runPipeline(sheaf.connection, { ...gated("spy"), script }));
     const seen = (await readFiles(sheaf.connection, "spy")).get("/seen")?.toString("latin1") ?? "";

@@ -17,7 +17,7 @@ const PROGRAMS = join(import.meta.dirname, "programs");
 export const NAMES = {
   sheaf: "sheaf:dev",
   pause: "sheaf.test/pause:1",
-  /** busybox, all of its programs. */
+  /** busybox, all of its programs, and `knock`, which asks a server for a page. */
   shell: "sheaf.test/shell:1",
   /** A single program, `/count`: no shell, no other file. */
   bare: "sheaf.test/bare:1",
@@ -57,17 +57,20 @@ const MAKERS: Readonly<Record<ImageName, (file: string) => Promise<void>>> = {
       if (applet !== "busybox") symlinkSync("busybox", join(root, "bin", applet));
     mkdirSync(join(root, "tmp"));
     chmodSync(join(root, "tmp"), 0o1777);
+    await build("knock", join(root, "bin", "knock"));
     await pack(root, file, NAMES.shell);
   },
 };
 
 /** An image of one static program of ours, at its root, which it starts. */
 async function ofProgram(program: string, file: string, name: string): Promise<void> {
-  const root = rootOf(file);
+  await build(program, join(rootOf(file), program));
+  await pack(rootOf(file), file, name, "--entrypoint", `/${program}`);
+}
+
+async function build(program: string, file: string): Promise<void> {
   const env = { ...process.env, CGO_ENABLED: "0", GOTOOLCHAIN: "local", GOWORK: "off", GOFLAGS: "-buildvcs=false" };
-  const args = ["build", "-trimpath", "-ldflags=-s -w", "-o", join(root, program), `./${program}`];
-  await run("go", args, { cwd: PROGRAMS, env });
-  await pack(root, file, name, "--entrypoint", `/${program}`);
+  await run("go", ["build", "-trimpath", "-ldflags=-s -w", "-o", file, `./${program}`], { cwd: PROGRAMS, env });
 }
 
 async function ofBuilt(name: "coredns" | "versitygw", file: string): Promise<void> {

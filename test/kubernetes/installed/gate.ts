@@ -37,10 +37,10 @@ export class Gate {
     return gate;
   }
 
-  /** A line of a script for busybox: says that the datum begins, and waits until it is let go. The host's name is the pod's. */
+  /** A line of a script for the image `shell`: says that the datum begins, and waits until it is let go. The host's name is the pod's. */
   get line(): string {
     const { address } = this.#server.address() as AddressInfo;
-    return `wget -q -T 600 -O /dev/null "http://${address}:${this.#port}/$(hostname)/$(basename "$SHEAF_INPUT")"`;
+    return `knock "http://${address}:${this.#port}/$(hostname)/$(basename "$SHEAF_INPUT")" > /dev/null`;
   }
 
   /** How often each datum began. */
