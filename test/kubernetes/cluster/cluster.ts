@@ -5,11 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ControlPlane, NODE_LOSS } from "./control-plane.ts";
 import type { Daemon } from "./daemon.ts";
-import { HOST_ADDRESS, makeBridge } from "./network.ts";
+import { type Ground, makeGround } from "./ground.ts";
+import { HOST_ADDRESS } from "./network.ts";
 import { Node } from "./node.ts";
 import { allReady, playedNodes, startPlayer } from "./played-nodes.ts";
 import type { Programs } from "./programs.ts";
-import { clean, takeTurn } from "./turn.ts";
 
 export interface ClusterOptions {
   readonly programs: Programs;
@@ -30,23 +30,23 @@ export class Cluster {
   #plane: ControlPlane | undefined;
   #player: Daemon | undefined;
   readonly #nodes: Node[] = [];
-  readonly #hasTurn: boolean;
+  readonly #ground: Ground | undefined;
   readonly #images: string[];
 
-  private constructor(folder: string, { programs, nodes = 1, images = [] }: ClusterOptions) {
+  private constructor(folder: string, ground: Ground | undefined, { programs, images = [] }: ClusterOptions) {
     this.folder = folder;
     this.#programs = programs;
-    this.#hasTurn = nodes > 0;
+    this.#ground = ground;
     this.#images = [...images];
   }
 
   /** Resolves when every node is Ready. */
   static async start(options: ClusterOptions): Promise<Cluster> {
     const { programs, nodes = 1, controllerFlags = [] } = options;
-    const folder = nodes > 0 ? await takeTurn() : mkdtempSync(join(tmpdir(), "sheaf-kubernetes-"));
-    const cluster = new Cluster(folder, options);
+    const ground = nodes > 0 ? await makeGround() : undefined;
+    const folder = ground?.folder ?? mkdtempSync(join(tmpdir(), "sheaf-kubernetes-"));
+    const cluster = new Cluster(folder, ground, options);
     try {
-      if (nodes > 0) await makeBridge();
       const address = nodes > 0 ? HOST_ADDRESS : "127.0.0.1";
       const flags = [...(nodes > 0 ? NODE_LOSS : []), ...controllerFlags];
       const plane = await ControlPlane.start({ folder, programs, address, controllerFlags: flags });
@@ -98,7 +98,8 @@ export class Cluster {
 
   /** Adds nodes that `kwok` plays, to a cluster without real ones; resolves when they are Ready. */
   async playNodes(count: number, kwok: string): Promise<void> {
-    if (this.#plane === undefined || this.#hasTurn) throw new Error("nodes are played in a cluster without real ones");
+    if (this.#plane === undefined || this.#ground !== undefined)
+      throw new Error("nodes are played in a cluster without real ones");
     this.#player ??= await startPlayer(kwok, this.folder, this.kubeconfig);
     await this.kubectl(["create", "-f", "-"], playedNodes(count));
     await allReady(this.#player, this.#plane.api, count);
@@ -110,7 +111,7 @@ export class Cluster {
     await this.#player?.end("SIGKILL");
     await this.#plane?.stop();
     this.#plane = undefined;
-    if (this.#hasTurn) await clean();
+    if (this.#ground !== undefined) await this.#ground.remove();
     else rmSync(this.folder, { recursive: true, force: true });
   }
 

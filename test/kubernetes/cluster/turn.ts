@@ -1,58 +1,55 @@
-/** One cluster with nodes at a time on a machine: they share its control groups and the names of its network. */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { removeGroups } from "./cgroups.ts";
-import { removeNetwork } from "./network.ts";
-
-const FOLDER = join(tmpdir(), "sheaf-kubernetes");
-const OWNER = join(FOLDER, "owner");
-const PATIENCE_MS = 5 * 60_000;
-const POLL_MS = 250;
-
 /**
- * Takes the folder that such clusters live in, empty, and cleans what a run that was killed left. Waits while another one runs,
- * and throws when that takes too long.
+ * One cluster with nodes at a time on a machine: they share its control groups and the names of its network. Whose turn it is, a
+ * socket says that only one process can listen at: the kernel gives it back when that process ends, however it does.
  */
-export async function takeTurn(): Promise<string> {
-  const end = performance.now() + PATIENCE_MS;
-  for (let told = false; ; told = true) {
-    const owner = livingOwner();
-    if (owner === undefined) break;
-    const runs = `another test cluster runs on this machine (process ${owner}, in ${FOLDER}), and there can be one at a time`;
-    if (!told) process.stderr.write(`sheaf: ${runs}: waiting for it\n`);
-    if (performance.now() > end) throw new Error(`${runs}: end that process, then run again`);
-    await sleep(POLL_MS);
-  }
-  await clean();
-  mkdirSync(FOLDER, { mode: 0o711 });
-  writeFileSync(OWNER, JSON.stringify({ pid: process.pid, began: beganAt(process.pid) }), { flag: "wx" });
-  return FOLDER;
-}
+import { connect, createServer, type Server, type Socket } from "node:net";
 
-/** Removes all that such a cluster leaves outside of its processes, which have ended. */
-export async function clean(): Promise<void> {
-  await removeNetwork();
-  await removeGroups();
-  rmSync(FOLDER, { recursive: true, force: true });
-}
+/** In no folder: an abstract name. */
+const CLUSTER = "\0sheaf-test-cluster";
+const PATIENCE_MS = 5 * 60_000;
+/** Who waits for us: they hear that their connection ends. */
+const waiting = new Set<Socket>();
 
-function livingOwner(): number | undefined {
-  try {
-    const { pid, began } = JSON.parse(readFileSync(OWNER, "utf8"));
-    return began === beganAt(pid) ? pid : undefined;
-  } catch {
-    return undefined; // None, or one that was cut short: the processes of such a run died with it.
+/** Waits while another one runs, at most five minutes. Returns how to let the next one go. */
+export async function takeTurn(name = CLUSTER): Promise<() => void> {
+  const patience = AbortSignal.timeout(PATIENCE_MS);
+  for (;;) {
+    const server = await listen(name);
+    if (server !== undefined) return () => release(server);
+    await otherEnds(name, patience);
   }
 }
 
-/** A process by more than its number, which is used again. */
-function beganAt(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-  } catch {
-    return undefined;
-  }
+function release(server: Server): void {
+  server.close();
+  for (const asker of waiting) asker.destroy();
+}
+
+/** Tells whoever asks which process this is; or undefined: another one listens. */
+function listen(name: string): Promise<Server | undefined> {
+  const server = createServer((asker) => {
+    asker.on("error", () => {}).on("close", () => waiting.delete(asker));
+    asker.unref().write(`${process.pid}`);
+    waiting.add(asker);
+  });
+  return new Promise((resolve, reject) => {
+    server.once("error", (error) =>
+      "code" in error && error.code === "EADDRINUSE" ? resolve(undefined) : reject(error),
+    );
+    server.listen(name, () => resolve(server.unref()));
+  });
+}
+
+/** Resolves when the process that listens has ended, or has let go. */
+async function otherEnds(name: string, patience: AbortSignal): Promise<void> {
+  const other = connect(name);
+  other.on("error", () => {}); // It has just ended.
+  other.setEncoding("utf8").once("data", (pid) => {
+    process.stderr.write(`sheaf: waiting: another test cluster runs on this machine (process ${pid}), one at a time\n`);
+  });
+  const tooLong = `another test cluster has run for ${PATIENCE_MS / 60_000} minutes: end it, then run again`;
+  await new Promise<void>((resolve, reject) => {
+    other.once("close", () => (patience.aborted ? reject(new Error(tooLong)) : resolve()));
+    patience.addEventListener("abort", () => other.destroy());
+  });
 }
