@@ -230,4 +230,3 @@ async function openCell() {
   };
   return { dir, source, owner, pod, args, plan, begin, [Symbol.asyncDispose]: dispose };
 }
-

@@ -30,6 +30,8 @@ export interface PodOptions {
   readonly image: Image;
   readonly slots?: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** A folder that containers do not see. */
+  readonly hidden?: string;
   /** Containers are not started with the pod. */
   readonly isLate?: boolean;
 }
@@ -55,6 +57,7 @@ else
   mount --bind /dev/null "$root/dev/null"
   for program do mkdir -p "$root\${program%/*}"; cp "$volume/bin/busybox" "$root$program"; done
 fi
+[ -z "$POD_HIDDEN" ] || mount -t tmpfs hidden "$root$POD_HIDDEN"
 mkdir "$root/pfs"
 mount --bind "$volume/control/pfs/$slot" "$root/pfs"
 cd /
@@ -117,7 +120,7 @@ export class Pod implements AsyncDisposable {
   }
 
   #start(slot: number): void {
-    const { image, env = { PATH: process.env.PATH ?? "" } } = this.#options;
+    const { image, env = { PATH: process.env.PATH ?? "" }, hidden = "" } = this.#options;
     const root = join(dirname(this.volume), `root-${slot}`);
     mkdirSync(root, { recursive: true });
     const programs = image === "machine" ? [] : image;
@@ -127,6 +130,7 @@ export class Pod implements AsyncDisposable {
     const args = [...unshare, "sh", "-c", CONTAINER + last, "container", root, this.volume, String(slot), ...programs];
     const child = spawn("unshare", args, {
       stdio: ["ignore", "inherit", "inherit"],
+      env: { ...process.env, POD_HIDDEN: hidden },
       detached: true,
     });
     this.#running.set(slot, child);
