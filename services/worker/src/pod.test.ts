@@ -151,8 +151,7 @@ describe("a worker with containers", { skip }, () => {
 describe("pid1.sh", { skip }, () => {
   it("ends at SIGTERM when no worker has it in use", async () => {
     await using cell = await openCell();
-    await until(() => cell.pod.starts.length === 1);
-    await systemClock.sleep(300); // It has no way to say that it waits.
+    await until(() => cell.pod.waits(0));
     assert.equal(await cell.pod.terminate(0), 0);
   });
 

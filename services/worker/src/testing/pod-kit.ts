@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { quote } from "../launcher/quote.ts";
 
@@ -57,7 +57,7 @@ else
   mount --bind /dev/null "$root/dev/null"
   for program do mkdir -p "$root\${program%/*}"; cp "$volume/bin/busybox" "$root$program"; done
 fi
-[ -z "$POD_HIDDEN" ] || mount -t tmpfs hidden "$root$POD_HIDDEN"
+[ -z "$POD_HIDDEN" ] || [ ! -d "$root$POD_HIDDEN" ] || mount -t tmpfs hidden "$root$POD_HIDDEN"
 mkdir "$root/pfs"
 mount --bind "$volume/control/pfs/$slot" "$root/pfs"
 cd /
@@ -101,10 +101,24 @@ export class Pod implements AsyncDisposable {
   async terminate(slot: number): Promise<number | null> {
     this.#isOver = true;
     const child = this.#running.get(slot) as ChildProcess;
-    const [first] = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").split(" ");
-    process.kill(Number(first), "SIGTERM");
+    process.kill(this.#firstOf(slot), "SIGTERM");
     const [code] = await once(child, "exit");
     return code;
+  }
+
+  /** Whether its process 1 waits at its door. */
+  waits(slot: number): boolean {
+    try {
+      return readlinkSync(`/proc/${this.#firstOf(slot)}/fd/3`).endsWith(`/doors/${slot}`);
+    } catch {
+      return false; // It has not come that far.
+    }
+  }
+
+  /** Process 1 of a container, as it is known here. */
+  #firstOf(slot: number): number {
+    const { pid } = this.#running.get(slot) as ChildProcess;
+    return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ")[0]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -137,7 +151,8 @@ export class Pod implements AsyncDisposable {
     this.starts[slot] = (this.starts[slot] ?? 0) + 1;
     child.on("exit", () => {
       this.#running.delete(slot);
-      if (!this.#isOver) this.#start(slot);
+      // A kubelet waits a little, too.
+      setTimeout(() => this.#isOver || this.#start(slot), 50);
     });
   }
 }
