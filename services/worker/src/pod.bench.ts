@@ -7,7 +7,7 @@ import { systemClock } from "@sheaf/runtime";
 import { JOB, specOf } from "./testing/job-kit.ts";
 import { openBench, PLACES } from "./testing/worker-kit.ts";
 
-const DATUMS = 1_000;
+const DATUMS = 400;
 const ROUNDS = 3;
 const files = Object.fromEntries(Array.from({ length: DATUMS }, (_, i) => [`/f${i}`, "x".repeat(1_024)]));
 const wc = 'wc -c <"$SHEAF_INPUT" >"$SHEAF_OUT/n"';
