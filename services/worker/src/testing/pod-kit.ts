@@ -138,11 +138,22 @@ export class Pod implements AsyncDisposable {
     const root = join(dirname(this.volume), `root-${slot}`);
     mkdirSync(root, { recursive: true });
     const programs = image === "machine" ? [] : image;
-    const unshare = ["--pid", "--fork", "--kill-child", "--mount", "--mount-proc", "setsid"];
+    // A test that is killed leaves no container.
+    const unshare = [
+      "--pdeathsig",
+      "KILL",
+      "unshare",
+      "--pid",
+      "--fork",
+      "--kill-child",
+      "--mount",
+      "--mount-proc",
+      "setsid",
+    ];
     const variables = Object.entries(env).map(([name, value]) => quote(`${name}=${value}`));
     const last = `exec env -i ${variables.join(" ")} "$chroot" "$root" "$volume/bin/busybox" sh "$volume/bin/pid1.sh" "$slot"`;
     const args = [...unshare, "sh", "-c", CONTAINER + last, "container", root, this.volume, String(slot), ...programs];
-    const child = spawn("unshare", args, {
+    const child = spawn("setpriv", args, {
       stdio: ["ignore", "inherit", "inherit"],
       env: { ...process.env, POD_HIDDEN: hidden },
       detached: true,
