@@ -10,7 +10,7 @@ import { findCgroups } from "./launcher/cgroups.ts";
 import { type BadCommand, ELSEWHERE, HANGING, LIMITED, PLAIN, RETRIED } from "./testing/bad-commands.ts";
 import { OUTPUTS } from "./testing/bad-outputs.ts";
 import { type DatumOutcome, specOf } from "./testing/job-kit.ts";
-import { openBench } from "./testing/worker-kit.ts";
+import { openBench, PLACES } from "./testing/worker-kit.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..", "..");
 const marks = mkdtempSync(join(tmpdir(), "sheaf-marks-"));
@@ -21,9 +21,15 @@ const has = { root: process.getuid?.() === 0, cgroups: findCgroups()?.parents.si
 const seconds = (n: number) => ({ seconds: BigInt(n), nanos: 0 }) as never;
 
 /** Runs all of them in one job, and a datum that does as it should after each. */
-async function runAll(t: TestContext, commands: readonly BadCommand[], more: Partial<api.PipelineSpec>): Promise<void> {
+async function runAll(
+  t: TestContext,
+  { where, pod }: (typeof PLACES)[number],
+  commands: readonly BadCommand[],
+  more: Partial<api.PipelineSpec>,
+): Promise<void> {
   process.env.ROW_55 = "secret";
-  const able = commands.filter(({ needs }) => needs === undefined || has[needs]);
+  const can = pod === undefined ? has : { root: has.root, cgroups: false };
+  const able = commands.filter(({ needs, notIn }) => (needs === undefined || can[needs]) && notIn !== where);
   if (able.length < commands.length) t.diagnostic(`${commands.length - able.length} rows need root or cgroups`);
   const files = able.flatMap(({ script }, i) => {
     const number = String(i).padStart(2, "0");
@@ -32,8 +38,8 @@ async function runAll(t: TestContext, commands: readonly BadCommand[], more: Par
       [`/${number}-neighbour`, `cat "$SHEAF_INPUT" >"$SHEAF_OUT/copy"; ls -A . pfs pfs/in`],
     ] as const;
   });
-  await using bench = await openBench({ graceMs: 300 });
-  const transform = { cmd: ["sh", "-c", 'exec sh "$SHEAF_INPUT"'], env: { MARKS: marks } };
+  await using bench = await openBench({ graceMs: 300, pod });
+  const transform = { cmd: ["sh", "-c", 'exec sh "$SHEAF_INPUT"'], env: { MARKS: mkdtempSync(join(marks, "run-")) } };
   const outcomes = await bench.run(specOf(transform, more), Object.fromEntries(files), files.length);
   for (const [i, command] of able.entries()) {
     assertEnd(outcomes[2 * i] as DatumOutcome, command);
@@ -65,20 +71,25 @@ const textOf = ({ log, row }: DatumOutcome) =>
     .map(({ text }) => Buffer.from(text).toString())
     .join("\n");
 
-describe("bad commands", () => {
-  it("end as the table says, and leave the others alone", (t) => runAll(t, [...PLAIN, ...OUTPUTS], { datumTries: 1 }));
+for (const place of PLACES) {
+  describe(`bad commands, run ${place.where}`, () => {
+    it("end as the table says, and leave the others alone", (t) =>
+      runAll(t, place, [...PLAIN, ...OUTPUTS], { datumTries: 1 }));
 
-  it("are run again when they have tries left", (t) => runAll(t, RETRIED, { datumTries: 2 }));
+    it("are run again when they have tries left", (t) => runAll(t, place, RETRIED, { datumTries: 2 }));
 
-  it("are ended at their timeout", (t) => runAll(t, HANGING, { datumTries: 1, datumTimeout: seconds(1) }));
+    it("are ended at their timeout", (t) => runAll(t, place, HANGING, { datumTries: 1, datumTimeout: seconds(1) }));
 
-  it("are held to their limits", (t) =>
-    runAll(t, LIMITED, {
-      datumTries: 1,
-      datumTimeout: seconds(10),
-      resourceLimits: { memory: "64Mi", pids: 32, disk: "1MB" } as never,
-    }));
+    it("are held to their limits", (t) =>
+      runAll(t, place, LIMITED, {
+        datumTries: 1,
+        datumTimeout: seconds(10),
+        resourceLimits: { memory: "64Mi", pids: 32, disk: "1MB" } as never,
+      }));
+  });
+}
 
+describe("the table of bad commands", () => {
   it("are all here, or named with the test that has them", () => {
     const rows = new Set(
       [...PLAIN, ...OUTPUTS, ...RETRIED, ...HANGING, ...LIMITED, ...ELSEWHERE].map(({ row }) => row),

@@ -1,6 +1,6 @@
 // Puts the engine's parts together.
 
-import { mkdirSync } from "node:fs";
+import { lstatSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { HashThreads } from "@sheaf/files";
 import type { store } from "@sheaf/proto";
@@ -59,6 +59,8 @@ export async function startEngine(
     handlers: join(scratch, "handlers"),
   };
   for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true });
+  const isOurs = keptFolder(folders.datums);
+  const broken = `a command has removed or replaced ${folders.datums}: the worker has to end, so that its pod is replaced`;
   const given = new GivenFolders(join(scratch, "given"), systemRandom);
   let isolations: readonly string[] = [];
   const floor = new Floor({
@@ -81,7 +83,10 @@ export async function startEngine(
     onTryFailed: (claim, index, tries) => engine.tryFailed(claim, index, tries),
     onLiveLog: (claim, live) => engine.liveLog(claim, live),
     onRaceFailed: (claim) => engine.raceFailed(claim),
-    onCannotGoOn: (claim) => engine.cannotGoOn(claim),
+    onCannotGoOn: (claim) => {
+      engine.cannotGoOn(claim);
+      if (!isOurs()) send(failedWith(internal("VOLUME_BROKEN", broken)));
+    },
   });
   const solos = {
     plan: new PlanWork(store, data.worker, clock, log),
@@ -138,6 +143,12 @@ export async function startEngine(
     for (const station of stations) station.close();
     void store.close();
   }
+}
+
+/** Tells whether the folder is still the one that it is now. In a pod a command can take it away. */
+function keptFolder(folder: string): () => boolean {
+  const { ino } = lstatSync(folder);
+  return () => lstatSync(folder, { throwIfNoEntry: false })?.ino === ino;
 }
 
 function openCgroups(clock: Clock, log: Logger): CgroupPlace | undefined {

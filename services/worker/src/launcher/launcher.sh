@@ -4,7 +4,8 @@
 # Its shell reads the FIFO `requests`: shell commands that the worker wrote, of which this file is the first, so that the shell's
 # parser is the protocol and argv arrives untouched. Other FIFOs in the shared folder $box:
 #   control   worker -> killer     "term <serial>", "kill <serial>"
-#   events    launcher -> worker   "ready <mode>", "exit <n> <status> <why>", "did <serial> <hit or missed>"
+#   events    launcher -> worker   "ready <mode>", "exit <n> <status> <why>", "did <serial> <hit or missed>"; each begins with the end
+#                                  of a line, should a command have written there
 #   out, err  command -> worker    its two streams
 #   start     launcher -> command  "<n>", in mode group
 # The end of `requests` and `control` means that the worker is gone: everything ends. The worker may go at any moment, and
@@ -64,7 +65,8 @@ killer() {
       kill) signal_all KILL ;;
       *) continue ;; # The tail of a line that an earlier killer was reading when it was swept away.
     esac && l_answer=hit || l_answer=missed
-    echo "did $l_serial $l_answer" >&4
+    echo "
+did $l_serial $l_answer" >&4
   done 3<>"$l_box/control" <"$l_box/control" 3>&-
   # Process 1 without /proc has a namespace too, and "-1" is no group.
   if [ "$$" = 1 ]; then
@@ -161,7 +163,8 @@ take() {
   [ "$l_mode" = namespace ] && [ "$l_program" = "$l_shell" ] &&
     can_take && sh -n -c "$2" </dev/null >/dev/null 2>&1 &&
     evaluate run "$2" && l_taken=yes
-  echo "took $1 $l_taken" >&4
+  echo "
+took $1 $l_taken" >&4
 }
 
 # begin <n> <folder> <working folder>
@@ -212,7 +215,8 @@ end() {
     126) [ -x "$l_program" ] && [ ! -d "$l_program" ] || l_why=denied ;;
     127) [ -e "$l_program" ] || l_why=missing ;;
   esac
-  echo "exit $1 $2 $l_why" >&4
+  echo "
+exit $1 $2 $l_why" >&4
 }
 
 cd "$l_box" || exit

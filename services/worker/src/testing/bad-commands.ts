@@ -18,6 +18,7 @@ export interface BadCommand {
   readonly tries?: number;
   /** What the worker must be able to do; elsewhere the row is left out. */
   readonly needs?: "root" | "cgroups";
+  readonly notIn?: "here" | "in a pod";
 }
 
 /** Run one after another in one slot: what one leaves behind, the next would see. */

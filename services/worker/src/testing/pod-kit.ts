@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { quote } from "../launcher/quote.ts";
 
@@ -30,6 +30,8 @@ export interface PodOptions {
   readonly image: Image;
   readonly slots?: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** A folder that containers do not see. */
+  readonly hidden?: string;
   /** Containers are not started with the pod. */
   readonly isLate?: boolean;
 }
@@ -55,6 +57,7 @@ else
   mount --bind /dev/null "$root/dev/null"
   for program do mkdir -p "$root\${program%/*}"; cp "$volume/bin/busybox" "$root$program"; done
 fi
+[ -z "$POD_HIDDEN" ] || [ ! -d "$root$POD_HIDDEN" ] || mount -t tmpfs hidden "$root$POD_HIDDEN"
 mkdir "$root/pfs"
 mount --bind "$volume/control/pfs/$slot" "$root/pfs"
 cd /
@@ -98,10 +101,24 @@ export class Pod implements AsyncDisposable {
   async terminate(slot: number): Promise<number | null> {
     this.#isOver = true;
     const child = this.#running.get(slot) as ChildProcess;
-    const [first] = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").split(" ");
-    process.kill(Number(first), "SIGTERM");
+    process.kill(this.#firstOf(slot), "SIGTERM");
     const [code] = await once(child, "exit");
     return code;
+  }
+
+  /** Whether its process 1 waits at its door. */
+  waits(slot: number): boolean {
+    try {
+      return readlinkSync(`/proc/${this.#firstOf(slot)}/fd/3`).endsWith(`/doors/${slot}`);
+    } catch {
+      return false; // It has not come that far.
+    }
+  }
+
+  /** Process 1 of a container, as it is known here. */
+  #firstOf(slot: number): number {
+    const { pid } = this.#running.get(slot) as ChildProcess;
+    return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ")[0]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -117,23 +134,36 @@ export class Pod implements AsyncDisposable {
   }
 
   #start(slot: number): void {
-    const { image, env = { PATH: process.env.PATH ?? "" } } = this.#options;
+    const { image, env = { PATH: process.env.PATH ?? "" }, hidden = "" } = this.#options;
     const root = join(dirname(this.volume), `root-${slot}`);
     mkdirSync(root, { recursive: true });
     const programs = image === "machine" ? [] : image;
-    const unshare = ["--pid", "--fork", "--kill-child", "--mount", "--mount-proc", "setsid"];
+    // A test that is killed leaves no container.
+    const unshare = [
+      "--pdeathsig",
+      "KILL",
+      "unshare",
+      "--pid",
+      "--fork",
+      "--kill-child",
+      "--mount",
+      "--mount-proc",
+      "setsid",
+    ];
     const variables = Object.entries(env).map(([name, value]) => quote(`${name}=${value}`));
     const last = `exec env -i ${variables.join(" ")} "$chroot" "$root" "$volume/bin/busybox" sh "$volume/bin/pid1.sh" "$slot"`;
     const args = [...unshare, "sh", "-c", CONTAINER + last, "container", root, this.volume, String(slot), ...programs];
-    const child = spawn("unshare", args, {
+    const child = spawn("setpriv", args, {
       stdio: ["ignore", "inherit", "inherit"],
+      env: { ...process.env, POD_HIDDEN: hidden },
       detached: true,
     });
     this.#running.set(slot, child);
     this.starts[slot] = (this.starts[slot] ?? 0) + 1;
     child.on("exit", () => {
       this.#running.delete(slot);
-      if (!this.#isOver) this.#start(slot);
+      // A kubelet waits a little, too.
+      setTimeout(() => this.#isOver || this.#start(slot), 50);
     });
   }
 }

@@ -1,7 +1,7 @@
 // A worker with its owner, over a real port and a real folder, for tests.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -58,7 +58,9 @@ export async function openBench(
   const source = await openStore(url);
   const owner = new FakeOwner(source);
   await owner.start();
-  const pod = options.pod && new Pod(join(dir, "sheaf"), { ...options.pod, slots: options.slots ?? 1 });
+  const hidden = join(dir, "hidden");
+  mkdirSync(hidden);
+  const pod = options.pod && new Pod(join(dir, "sheaf"), { hidden, ...options.pod, slots: options.slots ?? 1 });
   const worker = new Worker({
     id: "worker-1",
     pool: "edges",
@@ -130,7 +132,8 @@ export async function openBench(
     await worker.stop();
     await owner.stop();
     await source.close();
-    if (pod !== undefined) assert.deepEqual(readdirSync(join(pod.volume, "control")).sort(), ["doors", "pfs"]);
+    for (const name of ["data", "control/slots", "control/batches"])
+      assert.equal(pod !== undefined && existsSync(join(pod.volume, name)), false, name);
     await pod?.[Symbol.asyncDispose]();
     // Leaves no process and no folder.
     assert.deepEqual(readdirSync(data), []);
