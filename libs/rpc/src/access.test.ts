@@ -11,6 +11,8 @@ import { servicesOnly, usersOnly } from "./access.ts";
 import type { ClientTls } from "./client-tls.ts";
 import { grpcConnection } from "./grpc-client.ts";
 import { serveGrpc } from "./grpc-server.ts";
+import { HealthBoard } from "./health.ts";
+import { serveHealth } from "./health-server.ts";
 import { implement } from "./mount.ts";
 import { publicConnection } from "./public-client.ts";
 import { servePublic } from "./public-server.ts";
@@ -76,6 +78,23 @@ describe("who may call what", () => {
     const { status } = await connection.client(health.Health).check({ service: "" });
     assert.equal(status, health.HealthCheckResponse_ServingStatus.SERVING);
     connection.close();
+  });
+
+  it("the port for probes answers health in plain text, and nothing else; it tells what the service says of itself", async () => {
+    const board = new HealthBoard([]);
+    const free = servePublic({ ...plain });
+    const address = await serving(free); // to find a port
+    await free.stop();
+    const probes = serveHealth({ host: "127.0.0.1", port: Number(address.split(":")[1]) }, board, log);
+    await probes.start();
+    after(() => probes.stop());
+    const connection = grpcConnection(address);
+    after(() => connection.close());
+    const status = async () => (await connection.client(health.Health).check({})).status;
+    assert.equal(await status(), health.HealthCheckResponse_ServingStatus.NOT_SERVING);
+    board.setAll(true);
+    assert.equal(await status(), health.HealthCheckResponse_ServingStatus.SERVING);
+    assert.equal((await failureOf(connection.client(api.RepoService).listRepos({}))).code, "UNIMPLEMENTED");
   });
 
   it("a certificate is no token: a worker may not call the API", async () => {

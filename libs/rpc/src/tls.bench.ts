@@ -79,7 +79,11 @@ async function connecting(isSecure: boolean): Promise<number> {
   return spent;
 }
 
-for (const [name, run] of Object.entries({ "unary call": unary, "session message and answer": session, connection: connecting })) {
+for (const [name, run] of Object.entries({
+  "unary call": unary,
+  "session message and answer": session,
+  connection: connecting,
+})) {
   const plain: number[] = [];
   const secure: number[] = [];
   for (let i = 0; i < ROUNDS; i++) {
