@@ -7,6 +7,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { publicConnection } from "@sheaf/rpc";
+import { ClusterSecurity } from "./cluster-security.ts";
 
 /** The second replica of a kind is "master-2", "merge-2", and so on. */
 export type ServiceName = "etcd" | ReplicaName;
@@ -22,6 +23,8 @@ export interface ClusterOptions {
   readonly merges?: number;
   /** Address of the object store. Default: a folder of the cluster's own. */
   readonly store?: string;
+  /** Everything speaks TLS, etcd too, and the API wants tokens: `tokenOf` has them. */
+  readonly secure?: boolean;
 }
 
 const ROOT = join(import.meta.dirname, "..", "..");
@@ -44,6 +47,8 @@ export class TestCluster {
   readonly #fsync: boolean;
   readonly #store: string;
 
+  #security: ClusterSecurity | undefined;
+
   private constructor(ports: Ports, { env = {}, fsync = false, store }: ClusterOptions) {
     this.folder = mkdtempSync(join(tmpdir(), "sheaf-test-"));
     this.#ports = ports;
@@ -65,6 +70,7 @@ export class TestCluster {
     const replicas = new Map(names.map((name, i) => [name, { dispatch: rest[2 * i] ?? 0, api: rest[2 * i + 1] ?? 0 }]));
     const cluster = new TestCluster({ etcd, peer, replicas }, options);
     try {
+      if (options.secure) cluster.#security = await ClusterSecurity.make(cluster.folder);
       await cluster.run("etcd");
       await Promise.all(names.map((name) => cluster.run(name)));
       return cluster;
@@ -97,8 +103,17 @@ export class TestCluster {
     return `127.0.0.1:${this.#ports.etcd}`;
   }
 
-  connection(master: ReplicaName = "master") {
-    return publicConnection(this.addressOf(master));
+  /** As the administrator, where there are users. */
+  connection(master: ReplicaName = "master", token = this.#security?.tokenOf("admin")) {
+    const { ca } = this.#security ?? {};
+    const secure = ca && { tls: { kind: "user", ca } as const, retryMs: 0 };
+    return publicConnection(this.addressOf(master), { ...secure, ...(token && { token }) });
+  }
+
+  /** Of a secure cluster. */
+  get security(): ClusterSecurity {
+    if (this.#security === undefined) throw new Error("the cluster was not started with `secure`");
+    return this.#security;
   }
 
   pid(name: ServiceName): number {
@@ -148,11 +163,16 @@ export class TestCluster {
 
   #command(name: ServiceName): [string, string[]] {
     const { etcd, peer, replicas } = this.#ports;
-    const shared = ["--etcd", this.etcdAddress, "--store", this.#store];
+    const secure = name === "etcd" ? [] : (this.#security?.serviceFlags(name) ?? []);
+    const shared = ["--etcd", this.etcdAddress, "--store", this.#store, ...secure];
     if (name === "etcd")
       return [
         etcdBinary(),
-        [...etcdFlags(join(this.folder, "etcd"), etcd, peer), ...(this.#fsync ? [] : ["--unsafe-no-fsync"])],
+        [
+          ...etcdFlags(join(this.folder, "etcd"), etcd, peer, this.#security !== undefined),
+          ...(this.#security?.etcdFlags() ?? []),
+          ...(this.#fsync ? [] : ["--unsafe-no-fsync"]),
+        ],
       ];
     const service = name.startsWith("merge") ? "merge" : "master";
     const program = join(ROOT, "services", service, "src", "main.ts");
@@ -171,6 +191,7 @@ export class TestCluster {
   async #healthy(child: ChildProcess): Promise<void> {
     await eventually(async () => {
       if (child.exitCode !== null) throw new Error(`etcd ended with ${child.exitCode}: ${this.log("etcd")}`);
+      if (this.#security !== undefined) return this.#security.etcdAnswers(this.etcdAddress);
       const answer = await fetch(`http://${this.etcdAddress}/health`).catch(() => null);
       return answer?.ok === true && (await answer.text()).includes("true");
     }, "etcd is healthy");
@@ -187,10 +208,10 @@ function etcdBinary(): string {
   return binary;
 }
 
-function etcdFlags(dataDir: string, port: number, peer: number): string[] {
-  const client = `http://127.0.0.1:${port}`;
+function etcdFlags(dataDir: string, port: number, peer: number, isSecure: boolean): string[] {
+  const client = `${isSecure ? "https" : "http"}://127.0.0.1:${port}`;
   const listen = ["--listen-client-urls", client, "--advertise-client-urls", client];
-  const peers = ["--listen-peer-urls", `http://127.0.0.1:${peer}`];
+  const peers = ["--listen-peer-urls", `${isSecure ? "https" : "http"}://127.0.0.1:${peer}`];
   return ["--data-dir", dataDir, ...listen, ...peers, "--log-level", "error"];
 }
 

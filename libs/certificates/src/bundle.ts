@@ -39,7 +39,7 @@ export async function newBundle(options: BundleOptions): Promise<Files> {
 }
 
 /** The same authorities, and certificates and keys that are new, for the hosts that they were for and those given. FAILED_PRECONDITION when an authority is missing or nearly over. */
-export function renewedBundle(files: Files, options: BundleOptions): Promise<Files> {
+export async function renewedBundle(files: Files, options: BundleOptions): Promise<Files> {
   const hosts = [...hostsIn(files, "master"), ...(options.hosts ?? [])];
   const etcdHosts = [...hostsIn(files, "etcd"), ...(options.etcdHosts ?? [])];
   const authorities = [authorityIn(files, "ca", options.now), authorityIn(files, "etcd-ca", options.now)] as const;

@@ -7,6 +7,7 @@ import { calledOffError, type OpenCalls } from "./connection.ts";
 import { fromConnectError } from "./error-connect.ts";
 import type { Fields } from "./mount.ts";
 import type { CallOptions } from "./types.ts";
+import { TLS_FAILED } from "./unreachable.ts";
 
 /** What the calls of one connection share. */
 export interface PublicCaller {
@@ -133,7 +134,7 @@ function headersOf({ headers }: CallOptions, caller: PublicCaller) {
 
 /** Whether the server was not reached, or is going away. */
 function isTransient(error: unknown): boolean {
-  return error instanceof SheafError && error.code === "UNAVAILABLE";
+  return error instanceof SheafError && error.code === "UNAVAILABLE" && error.reason !== TLS_FAILED;
 }
 
 /** Connect writes a timeout as it is, and servers refuse fractions. */

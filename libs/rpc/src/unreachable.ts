@@ -1,6 +1,9 @@
 /** One message for every way in which a peer cannot be reached. */
 import { type SheafError, unavailable } from "@sheaf/runtime";
 
+/** To try again gives the same until somebody changes a file. */
+export const TLS_FAILED = "TLS_FAILED";
+
 type Words = readonly (readonly [RegExp, string])[];
 
 /** What is wrong with TLS, whatever the library calls the error. */
@@ -51,7 +54,7 @@ export function isTlsTrouble(detail: string): boolean {
 export function unreachable(address: string, detail: string, cause?: unknown, hint = ""): SheafError {
   const plain = plainWords(detail);
   return unavailable(
-    "UNREACHABLE",
+    isTlsTrouble(detail) ? TLS_FAILED : "UNREACHABLE",
     `cannot reach ${address} (${plain}); check that the service runs and that the address is right${hint}`,
     { metadata: { address }, ...(cause === undefined ? {} : { cause }) },
   );

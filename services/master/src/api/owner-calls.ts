@@ -233,9 +233,11 @@ export interface RowList {
   readonly isLive: (row: object) => boolean;
 }
 
+const AWAY = new Set(["UNREACHABLE", "TLS_FAILED", "GOING_AWAY"]);
+
 /** The owner cannot be reached, or is going away: it did not refuse. */
 function isAway(error: unknown): boolean {
-  return error instanceof SheafError && (error.reason === "UNREACHABLE" || error.reason === "GOING_AWAY");
+  return error instanceof SheafError && AWAY.has(error.reason);
 }
 
 function changesHands(pipeline: string): SheafError {

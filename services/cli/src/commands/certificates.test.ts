@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { parseAllDocuments } from "yaml";
+import { Stage } from "../testing/stage.ts";
+
+describe("sheaf certificates", () => {
+  it("makes them once, and again only when it is asked to renew", async () => {
+    await using stage = new Stage();
+    const files = () =>
+      Object.fromEntries(
+        readdirSync(join(stage.dir, "c")).map((name) => [name, readFileSync(join(stage.dir, "c", name), "utf8")]),
+      );
+    assert.equal((await stage.call("certificates", "c", "--cluster", "west")).code, 0);
+    const first = files();
+    const again = await stage.call("certificates", "c");
+    assert.deepEqual([again.code, files()], [1, first]);
+    assert.match(again.stderr, /--renew/);
+    assert.equal((await stage.call("certificates", "c", "--renew")).code, 0);
+    assert.equal(files()["ca.crt"], first["ca.crt"]);
+    assert.notEqual(files()["master.key"], first["master.key"]);
+    assert.match((await stage.call("certificates")).stderr, /DIR/);
+  });
+
+  it("prints Secrets for kubectl", async () => {
+    await using stage = new Stage();
+    const { stdout, stderr, code } = await stage.call("certificates", "c", "--kubernetes-secrets", "sheaf");
+    assert.equal(code, 0);
+    const names = parseAllDocuments(stdout).map((each) => each.toJS().metadata);
+    assert.deepEqual(names[0], { name: "sheaf-master", namespace: "sheaf" });
+    assert.deepEqual(names.find(({ name }) => name === "sheaf-worker")?.namespace, "sheaf-workers");
+    assert.doesNotMatch(stderr, /PRIVATE/);
+    assert.equal((await stage.call("certificates", "c", "--kubernetes-secrets", "sheaf")).stdout, stdout);
+  });
+});
+
+describe("sheaf token", () => {
+  it("prints a token once, and its line into the file, which is its owner's", async () => {
+    await using stage = new Stage();
+    const args = ["token", "create", "--name", "ci", "--role", "viewer", "--expires", "12h"];
+    const alone = await stage.call(...args);
+    assert.match(
+      alone.stdout,
+      /^sheaf_[\w-]{43}\n\nline for the file of tokens:\nci viewer 20\S+Z sha256:[0-9a-f]{64}\n$/,
+    );
+    const filed = await stage.call(...args, "--file", "tokens");
+    assert.match(filed.stdout, /^sheaf_[\w-]{43}\n$/);
+    const file = join(stage.dir, "tokens");
+    assert.match(readFileSync(file, "utf8"), /^ci viewer \S+ sha256:\w+\n$/);
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    assert.equal((await stage.call("token", "create", "--name", "a b", "--role", "viewer")).code, 2);
+    assert.equal((await stage.call("token", "create", "--name", "a", "--role", "root")).code, 2);
+    assert.equal((await stage.call("token", "create", "--name", "a", "--role", "viewer", "--expires", "soon")).code, 2);
+  });
+});
