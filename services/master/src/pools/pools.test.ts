@@ -188,7 +188,10 @@ describe("pools", () => {
     }
     await all.place.has("words", 1);
     assert.equal(all.master.dispatcher.taken.length, 3);
-    assert.match(all.pools.failing("words") ?? "", /3 times in a row; the last one: the cluster took its pod away: preempted$/);
+    assert.match(
+      all.pools.failing("words") ?? "",
+      /3 times in a row; the last one: the cluster took its pod away: preempted$/,
+    );
   });
 
   it("tell every pipeline when the place cannot say what there is", async () => {
