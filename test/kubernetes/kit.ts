@@ -20,9 +20,14 @@ export async function describeWithKubernetes(
 
 /** Images of tests: those that `npm run test:kubernetes` made, or made for this file alone. */
 export async function testImages(...names: ImageName[]): Promise<string[]> {
-  const made = process.env["SHEAF_TEST_IMAGES"];
-  if (made !== undefined) return await images(made, names);
+  return await images(imagesFolder(), names);
+}
+
+/** Where images of tests lie, or are made. */
+export function imagesFolder(): string {
+  const given = process.env["SHEAF_TEST_IMAGES"];
+  if (given !== undefined) return given;
   const folder = mkdtempSync(join(tmpdir(), "sheaf-images-"));
   after(() => rmSync(folder, { recursive: true, force: true }));
-  return await images(folder, names);
+  return folder;
 }

@@ -19,8 +19,9 @@ if ("cannot" in found) {
   console.log(`0 passed, ${failed} failed`);
   process.exit(failed);
 }
-const folder = mkdtempSync(join(tmpdir(), "sheaf-images-"));
-process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+const given = process.env["SHEAF_TEST_IMAGES"];
+const folder = given ?? mkdtempSync(join(tmpdir(), "sheaf-images-"));
+if (given === undefined) process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
 const files = await images(folder, Object.keys(NAMES) as ImageName[]);
 if (args[0] === "--up") await up();
 else await test();

@@ -22,7 +22,7 @@ await printFound(() =>
       [`${VERSION_PACKAGE}.gitMinor`]: MINOR,
       [`${VERSION_PACKAGE}.gitTreeState`]: "archive",
     },
-    doing: "for tests on a real cluster (about ten minutes)",
+    doing: "for tests on a real cluster (four to ten minutes)",
     finish: (folder) => {
       for (const name of NAMES) symlinkSync("kubernetes", join(folder, name));
     },

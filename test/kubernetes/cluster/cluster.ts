@@ -3,9 +3,11 @@ import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ControlPlane } from "./control-plane.ts";
+import { ControlPlane, NODE_LOSS } from "./control-plane.ts";
+import type { Daemon } from "./daemon.ts";
 import { HOST_ADDRESS, makeBridge } from "./network.ts";
 import { Node } from "./node.ts";
+import { allReady, playedNodes, startPlayer } from "./played-nodes.ts";
 import type { Programs } from "./programs.ts";
 import { clean, takeTurn } from "./turn.ts";
 
@@ -15,7 +17,7 @@ export interface ClusterOptions {
   readonly nodes?: number;
   /** OCI archives that every node has from the start; the pause image is among them. */
   readonly images?: readonly string[];
-  /** More flags of the controller manager, as `--node-monitor-grace-period=10s`. */
+  /** More flags of the controller manager. A node that is lost is noticed after 10 s unless they say otherwise. */
   readonly controllerFlags?: readonly string[];
 }
 
@@ -26,6 +28,7 @@ export class Cluster {
   readonly folder: string;
   readonly #programs: Programs;
   #plane: ControlPlane | undefined;
+  #player: Daemon | undefined;
   readonly #nodes: Node[] = [];
   readonly #hasTurn: boolean;
   readonly #images: string[];
@@ -45,7 +48,8 @@ export class Cluster {
     try {
       if (nodes > 0) await makeBridge();
       const address = nodes > 0 ? HOST_ADDRESS : "127.0.0.1";
-      const plane = await ControlPlane.start({ folder, programs, address, controllerFlags });
+      const flags = [...(nodes > 0 ? NODE_LOSS : []), ...controllerFlags];
+      const plane = await ControlPlane.start({ folder, programs, address, controllerFlags: flags });
       cluster.#plane = plane;
       const all = Array.from({ length: nodes }, (_, i) => Node.make(i + 1, nodes, folder, programs, plane));
       cluster.#nodes.push(...(await Promise.all(all)));
@@ -92,9 +96,18 @@ export class Cluster {
     await this.#node(i).start(this.#images);
   }
 
+  /** Adds nodes that `kwok` plays, to a cluster without real ones; resolves when they are Ready. */
+  async playNodes(count: number, kwok: string): Promise<void> {
+    if (this.#plane === undefined || this.#hasTurn) throw new Error("nodes are played in a cluster without real ones");
+    this.#player ??= await startPlayer(kwok, this.folder, this.kubeconfig);
+    await this.kubectl(["create", "-f", "-"], playedNodes(count));
+    await allReady(this.#player, this.#plane.api, count);
+  }
+
   /** Ends all of it; nothing is left on the machine. */
   async stop(): Promise<void> {
     await Promise.all(this.#nodes.filter((node) => node.isOn).map((node) => node.kill()));
+    await this.#player?.end("SIGKILL");
     await this.#plane?.stop();
     this.#plane = undefined;
     if (this.#hasTurn) await clean();

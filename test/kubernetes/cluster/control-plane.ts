@@ -10,6 +10,11 @@ import type { Programs } from "./programs.ts";
 export const SERVICE_SUBNET = "10.96.0.0/16";
 const FIRST_SERVICE = "10.96.0.1";
 const READY_MS = 120_000;
+/**
+ * For real nodes. One that gives no sign of life for so long is taken for lost, and its pods at once. The rate must not be 1: the limiter that the
+ * controller swaps in while no node is Ready calls itself that, and is never swapped out again.
+ */
+export const NODE_LOSS = ["--node-monitor-grace-period=10s", "--node-monitor-period=1s", "--node-eviction-rate=10"];
 
 export interface ControlPlaneOptions {
   readonly folder: string;

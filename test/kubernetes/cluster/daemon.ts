@@ -34,7 +34,13 @@ export class Daemon {
     if (child.pid === undefined) throw new Error(`${name} did not start: is ${argv[0]} there?`);
   }
 
-  /** Ends it, with what it has started when it is the first process of a namespace. */
+  /** Ends the process that it waits for, and so itself: for `unshare`, whose child takes a whole namespace with it. */
+  async endChild(): Promise<void> {
+    const children = this.#over ? "" : readFileSync(`/proc/${this.pid}/task/${this.pid}/children`, "utf8");
+    for (const child of children.trim().split(" ").filter(Boolean)) process.kill(Number(child), "SIGKILL");
+    await this.ended;
+  }
+
   async end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
     if (!this.#over) process.kill(this.pid, signal);
     await this.ended;

@@ -1,4 +1,4 @@
 /** A real Kubernetes for tests, from a control plane alone to two nodes that can lose their power. */
 
-export { Cluster, type ClusterOptions } from "./cluster.ts";
+export { Cluster } from "./cluster.ts";
 export { find, findPrograms, type Programs } from "./programs.ts";

@@ -80,6 +80,9 @@ function kubelet(folder: string, node: number, ca: string, { cert, key }: Signed
     cgroupRoot: `/${groupOf(node)}`,
     failCgroupV1: false,
     failSwapOn: false,
+    // A sign of life every 2 s: the controllers are told to miss it after 10 s, where Kubernetes by itself takes 50 s.
+    nodeLeaseDurationSeconds: 8,
+    nodeStatusUpdateFrequency: "2s",
     oomScoreAdj: 0,
     podLogsDir: join(folder, "pods"),
     volumePluginDir: join(folder, "volume-plugins"),

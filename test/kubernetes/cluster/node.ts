@@ -82,10 +82,10 @@ export class Node {
 
   /** It loses its power: every process at once, without a word to anybody. */
   async kill(): Promise<void> {
-    await this.#power?.end("SIGKILL");
+    await this.#power?.endChild();
     this.#power = undefined;
     await unplug(this.#node);
-    removeGroups(this.#node);
+    await removeGroups(this.#node);
   }
 
   async #answers(): Promise<boolean> {

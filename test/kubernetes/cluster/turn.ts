@@ -2,19 +2,29 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { removeGroups } from "./cgroups.ts";
 import { removeNetwork } from "./network.ts";
 
 const FOLDER = join(tmpdir(), "sheaf-kubernetes");
 const OWNER = join(FOLDER, "owner");
+const PATIENCE_MS = 5 * 60_000;
+const POLL_MS = 250;
 
-/** Takes the folder that such clusters live in, empty, and cleans what a run that was killed left. Throws when another one runs. */
+/**
+ * Takes the folder that such clusters live in, empty, and cleans what a run that was killed left. Waits while another one runs,
+ * and throws when that takes too long.
+ */
 export async function takeTurn(): Promise<string> {
-  const owner = readOwner();
-  if (owner !== undefined && owner.began === beganAt(owner.pid))
-    throw new Error(
-      `another test cluster runs on this machine (process ${owner.pid}, in ${FOLDER}): one at a time; wait for it, or end that process`,
-    );
+  const end = performance.now() + PATIENCE_MS;
+  for (let told = false; ; told = true) {
+    const owner = livingOwner();
+    if (owner === undefined) break;
+    const runs = `another test cluster runs on this machine (process ${owner}, in ${FOLDER}), and there can be one at a time`;
+    if (!told) process.stderr.write(`sheaf: ${runs}: waiting for it\n`);
+    if (performance.now() > end) throw new Error(`${runs}: end that process, then run again`);
+    await sleep(POLL_MS);
+  }
   await clean();
   mkdirSync(FOLDER, { mode: 0o711 });
   writeFileSync(OWNER, JSON.stringify({ pid: process.pid, began: beganAt(process.pid) }), { flag: "wx" });
@@ -24,13 +34,14 @@ export async function takeTurn(): Promise<string> {
 /** Removes all that such a cluster leaves outside of its processes, which have ended. */
 export async function clean(): Promise<void> {
   await removeNetwork();
-  removeGroups();
+  await removeGroups();
   rmSync(FOLDER, { recursive: true, force: true });
 }
 
-function readOwner(): { pid: number; began: string } | undefined {
+function livingOwner(): number | undefined {
   try {
-    return JSON.parse(readFileSync(OWNER, "utf8"));
+    const { pid, began } = JSON.parse(readFileSync(OWNER, "utf8"));
+    return began === beganAt(pid) ? pid : undefined;
   } catch {
     return undefined; // None, or one that was cut short: the processes of such a run died with it.
   }
