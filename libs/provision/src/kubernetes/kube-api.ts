@@ -110,7 +110,14 @@ class HttpKubeApi implements KubeApi {
     const url = new URL(base.pathname.replace(/\/$/, "") + path, base);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     const text = body === undefined ? undefined : JSON.stringify(body);
-    const headers = { accept: "application/json", ...(text !== undefined && { "content-type": "application/json" }) };
+    const headers = {
+      accept: "application/json",
+      // Node frames the body of a DELETE only when its length is given.
+      ...(text !== undefined && {
+        "content-type": "application/json",
+        "content-length": String(Buffer.byteLength(text)),
+      }),
+    };
     const options: RequestOptions & { headers: Record<string, string> } = { method, signal, headers };
     await this.#config.applyToHTTPSOptions(options);
     // Its agent opens a connection for each request, unless there is a proxy to go through.

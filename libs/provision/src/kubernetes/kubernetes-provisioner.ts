@@ -69,7 +69,9 @@ class KubernetesProvisioner implements Provisioner {
   #nodeCount = 1;
   /** Why pods, and nodes, could not be listed the last time. */
   readonly #failed: { pods: Failed | undefined; nodes: Failed | undefined } = { pods: undefined, nodes: undefined };
-  readonly #listed = { pods: Promise.withResolvers<void>(), nodes: Promise.withResolvers<void>() };
+  readonly #listed = { pods: false, nodes: false };
+  /** All was listed, or something could not be. */
+  readonly #answered = Promise.withResolvers<void>();
   #isReady = false;
   #giveUpTimer: Timer | undefined;
 
@@ -162,13 +164,9 @@ class KubernetesProvisioner implements Provisioner {
     this.#ending.signal.throwIfAborted();
     if (this.#isReady) return;
     for (const loop of this.#loops) loop.start();
-    const { pods, nodes } = this.#listed;
     const waiting = new AbortController();
     const ended = AbortSignal.any([waiting.signal, this.#ending.signal]);
-    this.#isReady = await Promise.race([
-      Promise.all([pods.promise, nodes.promise]).then(() => true),
-      clock.sleep(FIRST_LIST_MS, ended).then(() => false),
-    ]).finally(() => waiting.abort());
+    await Promise.race([this.#answered.promise, clock.sleep(FIRST_LIST_MS, ended)]).finally(() => waiting.abort());
     if (this.#isReady) return;
     const failed = this.#failed.pods ?? this.#failed.nodes ?? { kind: "unreachable", why: "it did not answer in time" };
     throw refusal(`list the workers in namespace ${namespace}`, failed);
@@ -184,8 +182,8 @@ class KubernetesProvisioner implements Provisioner {
     const body = { ...pod, metadata: { ...pod.metadata, labels, ownerReferences } };
     const request = { method: "POST", path: this.#path(), body } as const;
     const made = await this.#write(`create a worker's pod in namespace ${namespace}`, request, [409]);
-    if (made === undefined) return; // V1: the list shows it
-    this.#pods.made(viewOf(made));
+    // V1: it is there already, since an answer was lost. It counts from now on, so that its end is told, whatever a list shows.
+    this.#pods.made(viewOf(made ?? body));
     log.debug({ worker: spec.id, pool, pod: podName(spec.id) }, "worker: its pod was created");
   }
 
@@ -264,11 +262,7 @@ class KubernetesProvisioner implements Provisioner {
       onGone: ({ name }) => {
         if (this.#nodes.delete(name)) changed();
       },
-      onTrouble: (failed) => {
-        this.#heard("nodes", "list the nodes", failed);
-        // Whoever is not allowed to see nodes counts them as one, and goes on.
-        if (failed?.kind === "refused" && failed.status === 403) this.#listed.nodes.resolve();
-      },
+      onTrouble: (failed) => this.#heard("nodes", "list the nodes", failed),
       onSkipped: (why) => log.warn({}, `a node that cannot be read: ${why}`),
     });
   }
@@ -276,9 +270,22 @@ class KubernetesProvisioner implements Provisioner {
   #heard(what: "pods" | "nodes", doing: string, failed: Failed | undefined): void {
     const before = this.#failed[what];
     this.#failed[what] = failed;
-    if (failed === undefined) this.#listed[what].resolve();
-    else if (before === undefined) this.#options.log.warn({}, messageOf(refusal(doing, failed)));
-    if (failed === undefined && before !== undefined) this.#options.log.info({}, `kubernetes: can ${doing} again`);
+    const { log } = this.#options;
+    if (failed === undefined) {
+      this.#nowListed(what);
+      if (before !== undefined) log.info({}, `kubernetes: can ${doing} again`);
+      return;
+    }
+    if (before === undefined) log.warn({}, messageOf(refusal(doing, failed)));
+    // Whoever is not allowed to see nodes counts them as one, and goes on.
+    if (what === "nodes" && failed.kind === "refused" && failed.status === 403) this.#nowListed(what);
+    else this.#answered.resolve();
+  }
+
+  #nowListed(what: "pods" | "nodes"): void {
+    this.#listed[what] = true;
+    this.#isReady = this.#listed.pods && this.#listed.nodes;
+    if (this.#isReady) this.#answered.resolve();
   }
 
   /** Read with each list: when it was made anew, its pods are gone, and new ones belong to the new one. */

@@ -150,6 +150,7 @@ export class ListWatch<T> {
       const at = object?.metadata?.resourceVersion;
       if (type === "ADDED" || type === "MODIFIED") this.#read(object, onChange);
       else if (type === "DELETED") this.#read(object, onGone);
+      else if (type !== "BOOKMARK") throw new Error("the watch sent what is no event");
       if (typeof at === "string") version = at;
     };
     let isGone = false;

@@ -13,7 +13,7 @@ export class Pace {
   readonly #clock: Clock;
   readonly #permits = new Semaphore(AT_ONCE);
   /** When the next one would be due if they came evenly. */
-  #dueMs = 0;
+  #dueMs = Number.NEGATIVE_INFINITY;
   #pausedUntilMs = 0;
 
   constructor(clock: Clock) {

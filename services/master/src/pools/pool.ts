@@ -135,10 +135,6 @@ export class Pool {
     if (exit.asked || told) return;
     this.#deps.dispatcher.workerExited(this.name, exit.id, { isLoss: !exit.taken }); // L9: it is gone for certain
     const why = describeExit(exit);
-    if (exit.taken) {
-      this.#deps.world.log.info({ pool: this.name, worker: exit.id, livedMs }, `a worker was taken away: ${why}`);
-      return;
-    }
     this.#failures = afterExit(this.#failures, livedMs, why, nowMs);
     this.#deps.world.log.warn({ pool: this.name, worker: exit.id, livedMs }, `a worker ended: ${why}`);
   }

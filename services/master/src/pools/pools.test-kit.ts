@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { state } from "@sheaf/proto";
 import type { Provisioner, WorkerExit, WorkerForm, WorkerHandle, WorkerSpec } from "@sheaf/provision";
-import { resourceExhausted, systemClock, testLogger } from "@sheaf/runtime";
+import { resourceExhausted, systemClock, testLogger, unavailable } from "@sheaf/runtime";
 import type { TestCluster, TestMaster } from "../master.test-kit.ts";
 import { Mirror } from "../mirror/mirror.ts";
 import { limitOf } from "./limit.ts";
@@ -20,8 +20,12 @@ export class FakeProvisioner implements Provisioner {
   /** Nothing comes of a creation for this pool. */
   hung = "";
 
+  /** Why it cannot be asked. */
+  away: string | undefined;
+
   async list() {
     this.lists++;
+    if (this.away !== undefined) throw unavailable("AWAY", this.away);
     return [...this.workers.values()];
   }
 

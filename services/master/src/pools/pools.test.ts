@@ -134,6 +134,91 @@ describe("pools", () => {
     assert.equal(all.place.created, 4, "and is not started twice");
   });
 
+  it("leave a worker that cannot start to its place, say why and what to do, and stop saying it", async () => {
+    await using cluster = await etcd.cluster();
+    await using all = await begun(cluster);
+    await piped(all.master, "words", { parallelismSpec: { constant: 2n } as never });
+    const [a = "", b = ""] = await all.place.has("words", 2);
+    const trouble = 'image "no/such:1" cannot be pulled; correct transform.image';
+    all.place.say(a, { state: "starting", trouble });
+    await soon(() => assert.equal(all.pools.failing("words"), trouble));
+    assert.match(all.pools.doing("words"), /^1 of 2 workers cannot start or go on: image "no\/such:1"/);
+    all.master.dispatcher.connect("words", b);
+    await soon(() => assert.equal(all.pools.failing("words"), undefined, "one of them works"));
+    assert.match(all.pools.doing("words"), /cannot start/);
+    all.place.say(a, { state: "running", trouble: undefined });
+    await soon(() => assert.doesNotMatch(all.pools.doing("words"), /cannot start/));
+    assert.equal(all.place.created, 2, "nobody was started in their place");
+  });
+
+  it("replace workers that are made in another way than the spec wants now, also those that never started", async () => {
+    await using cluster = await etcd.cluster();
+    await using all = await begun(cluster);
+    await piped(all.master, "words", { parallelismSpec: { constant: 2n } as never });
+    const [a = "", b = ""] = await all.place.has("words", 2);
+    all.master.dispatcher.connect("words", a);
+    all.place.say(b, { state: "starting", trouble: "no node can take its pod" });
+    const spec = {
+      pipeline: { name: "words" },
+      transform: { cmd: ["true"], image: "python:3" },
+      input: { pfs: { repo: "words-in", glob: "/*" } },
+      parallelismSpec: { constant: 2n },
+    };
+    await all.master.pipelines.updatePipeline(message(api.UpdatePipelineRequestSchema, { spec }));
+    await soon(() => {
+      assert.deepEqual(all.master.dispatcher.drained, [a]);
+      assert.equal(all.place.workers.has(b), false);
+      assert.equal(all.place.of("words").length, 3);
+    });
+    const needs = [...all.place.workers.values()].map((worker) => [worker.shape, worker.spec.needs.image]);
+    assert.deepEqual(needs.sort(), [
+      ["", ""],
+      ["python:3", "python:3"],
+      ["python:3", "python:3"],
+    ]);
+  });
+
+  it("a worker that its place took away is no loss; one after another is a young death all the same", async () => {
+    await using cluster = await etcd.cluster();
+    await using all = await begun(cluster);
+    await piped(all.master, "words");
+    for (let i = 0; i < 3; i++) {
+      const [id = ""] = await all.place.has("words", 1);
+      all.place.end(id, { taken: true, why: "the cluster took its pod away: preempted" });
+    }
+    await all.place.has("words", 1);
+    assert.equal(all.master.dispatcher.taken.length, 3);
+    assert.match(
+      all.pools.failing("words") ?? "",
+      /3 times in a row; the last one: the cluster took its pod away: preempted$/,
+    );
+  });
+
+  it("tell every pipeline when the place cannot say what there is", async () => {
+    await using cluster = await etcd.cluster();
+    const place = new FakeProvisioner();
+    place.away = "cannot list the workers: the Kubernetes API cannot be reached";
+    await using all = await begun(cluster, place);
+    await piped(all.master, "words");
+    await soon(() => assert.equal(all.pools.failing("words"), place.away));
+    place.away = undefined;
+    await all.place.has("words", 1);
+    assert.equal(all.pools.failing("words"), undefined);
+  });
+
+  it("leave young workers of a pipeline that they have not heard of yet: another master may have", async () => {
+    await using cluster = await etcd.cluster();
+    await using all = await begun(cluster);
+    const spec = { slots: 1, masters: [], mergers: [], store: "", needs: NO_NEEDS };
+    await all.place.create("unheard", { id: "young", ...spec });
+    await all.place.create("unheard", { id: "old", ...spec });
+    await piped(all.master, "words");
+    await all.place.has("words", 1);
+    assert.equal(all.place.of("unheard").length, 2);
+    for (const id of ["young", "old"]) all.place.age(id, 60_000);
+    await all.place.has("unheard", 0);
+  });
+
   it("ask etcd nothing when nothing has changed, however often they look", async () => {
     await using cluster = await etcd.cluster();
     let calls = 0;
@@ -238,6 +323,7 @@ describe("pools", () => {
       store: "",
       needs: NO_NEEDS,
     });
+    place.age("f".repeat(32), 60_000);
     const made = place.created;
     await using after = await begun(cluster, place);
     await place.has("deleted", 0);

@@ -121,16 +121,17 @@ export class Pools implements Component {
     const { clock } = this.#deps.world;
     const waitMs = this.#nextPassMs - clock.now();
     if (waitMs > 0) await clock.sleep(waitMs, stopped);
-    const begun = clock.now();
-    const again = await this.#pass();
+    const listed = await this.#list();
+    const begun = clock.now(); // waiting for the place costs nobody anything
+    const again = this.#pass(listed);
     this.#nextPassMs = clock.now() + PAUSE_TIMES * (clock.now() - begun);
     return again;
   }
 
   /** Answers in how many milliseconds to look again, whatever happens. */
-  async #pass(): Promise<number | undefined> {
+  #pass(listed: readonly WorkerHandle[]): number | undefined {
     const { dispatcher, addresses } = this.#deps;
-    const here = byPool(await this.#list());
+    const here = byPool(listed);
     const sessions = byPool(dispatcher.workers());
     const views = new Map<string, PoolView>();
     let isUnread = false;
