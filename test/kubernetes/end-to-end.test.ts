@@ -65,10 +65,12 @@ await describeWithKubernetes("Sheaf on Kubernetes", { forNodes: true }, (program
     script: `${gate.line} && cp "$SHEAF_INPUT" "$SHEAF_OUT"`,
     ...more,
     transform: { ...shell, ...more.transform },
+    // A gate makes stragglers of all that wait at it.
+    spec: { speculation: false, ...more.spec },
   });
 
-  const scaled = (limit: number, more: PipelineOptions["spec"] = {}) => ({
-    spec: { autoscaling: true, parallelismSpec: { constant: BigInt(limit) }, ...more },
+  const scaled = (limit: number) => ({
+    spec: { autoscaling: true, parallelismSpec: { constant: BigInt(limit) }, speculation: false },
   });
 
   const kubectl = (...args: string[]) => sheaf.cluster.kubectl(args);
@@ -123,11 +125,10 @@ await describeWithKubernetes("Sheaf on Kubernetes", { forNodes: true }, (program
     );
     const [victim] = (await sheaf.workers("dies")) as [Pod];
     const worker = victim.metadata.labels["sheaf.dev/worker"] ?? "";
-    const before = gate.begun.length;
     await kubectl("delete", "pod", "-n", WORKERS, victim.metadata.name, "--grace-period=0", "--force", "--wait=false");
     await eventually(() => !isAgentAlive(worker), "the kubelet has killed it", POD_MS);
     const killedMs = Date.now();
-    const lost = lastOf(gate, victim, before);
+    const lost = lastOf(gate, victim);
     await eventually(
       () => lost.every((datum) => gate.begun.some((each) => each.datum === datum && each.pod !== victim.metadata.name)),
       "elsewhere",
@@ -218,6 +219,7 @@ await describeWithKubernetes("Sheaf on Kubernetes", { forNodes: true }, (program
         ["/b1", "1"],
         ["/b2", "2"],
       ]),
+      ["/a0", "/a1"],
     );
     await eventually(
       () => gate.waiting.some((datum) => datum.startsWith("b")),
@@ -233,7 +235,7 @@ await describeWithKubernetes("Sheaf on Kubernetes", { forNodes: true }, (program
 
   it("lets idle pods go while a straggler runs", async (t) => {
     await createRepo("straggler-in");
-    await createPipeline(sheaf.connection, gated("straggler", scaled(3, { speculation: false })));
+    await createPipeline(sheaf.connection, gated("straggler", scaled(3)));
     const commit = await putFiles(sheaf.connection, "straggler-in", files(3));
     await eventually(() => gate.waiting.length === 3, "three run", POD_MS);
     gate.letGo("f0", "f1");
@@ -272,13 +274,13 @@ await describeWithKubernetes("Sheaf on Kubernetes", { forNodes: true }, (program
   it("says within seconds that an image does not exist", async (t) => {
     await putFiles(sheaf.connection, "no-image-in", files(1));
     const begunMs = Date.now();
-    await createPipeline(sheaf.connection, gated("no-image", { transform: { image: "sheaf.invalid/nothing:1" } }));
+    await createPipeline(sheaf.connection, gated("no-image", { transform: { image: "127.0.0.1:1/nothing:1" } }));
     const reason = async () => {
       const { pipeline } = await sheaf.connection.client(api.PipelineService).inspectPipeline({ name: "no-image" });
       return pipeline?.reason ?? "";
     };
     await eventually(
-      async () => (await reason()).includes("sheaf.invalid/nothing:1"),
+      async () => (await reason()).includes("127.0.0.1:1/nothing:1"),
       "the reason names the image",
       POD_MS,
     );
@@ -328,7 +330,8 @@ await describeWithKubernetes("Sheaf on Kubernetes", { forNodes: true }, (program
 
   it("is removed with all that it made", async () => {
     await putFiles(sheaf.connection, "left-in", files(1));
-    assertSucceeded(await runPipeline(sheaf.connection, gated("left")).finally(() => gate.letGo()));
+    gate.letGo();
+    assertSucceeded(await runPipeline(sheaf.connection, gated("left")));
     assert.equal((await sheaf.workers("left")).length, 1);
     await kubectl("delete", "deployment", "-n", SERVICES, "sheaf-master");
     await kubectl("delete", "configmap", "-n", WORKERS, "sheaf-installation");
@@ -370,8 +373,8 @@ function isAgentAlive(worker: string): boolean {
   });
 }
 
-/** What the victim had begun last: what it ran when it died. */
-function lastOf({ begun }: Gate, { metadata }: Pod, before: number): string[] {
-  const its = begun.slice(0, Math.max(before, 0)).filter(({ pod }) => pod === metadata.name);
+/** What the victim had begun last: it ran, or was not committed yet, when the victim died. */
+function lastOf({ begun }: Gate, { metadata }: Pod): string[] {
+  const its = begun.filter(({ pod }) => pod === metadata.name);
   return its.slice(-1).map(({ datum }) => datum);
 }
