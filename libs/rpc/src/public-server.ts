@@ -8,6 +8,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { type Address, failedPrecondition, formatAddress } from "@sheaf/runtime";
 import { HealthBoard } from "./health.ts";
 import { publicListener } from "./public-mount.ts";
+import { reflectionServices } from "./reflection.ts";
 import { keepingContract, type RpcServer, type RpcServerOptions } from "./rpc-server.ts";
 import { portInUse, refuseBeyondLoopback, type ServerRules, serverRules } from "./rules.ts";
 import { firstBytes } from "./sniff.ts";
@@ -43,7 +44,9 @@ class PublicServer implements RpcServer {
     this.#options = options;
     this.#rules = serverRules(options);
     this.health = new HealthBoard(options.services.map(({ service }) => service.typeName));
-    const listener = publicListener([...options.services, this.health.mounted()], this.#rules);
+    const served = [...options.services, this.health.mounted()];
+    const reflection = reflectionServices(served.map(({ service }) => service));
+    const listener = publicListener([...served, ...reflection], this.#rules);
     // An upload may take as long as it takes; its headers may not.
     this.#http1 = createHttp1({ requestTimeout: 0, headersTimeout: 10_000 }, listener);
     this.#http2 = createHttp2(
