@@ -169,7 +169,7 @@ export class TestMaster {
       poolStatus: () => this.poolStatus,
       defaultWorkers: 1,
     };
-    this.repos = new RepoService(world, requests);
+    this.repos = new RepoService(deps);
     this.files = new FileService(deps);
     this.pipelines = new PipelineService(deps);
     this.jobs = new JobService(deps);

@@ -20,7 +20,7 @@ export type ApiDeps = ClusterServiceDeps &
 
 export function apiServices(deps: ApiDeps): MountedService[] {
   const services = [
-    implement(api.RepoService, new RepoService(deps.world, deps.requests)),
+    implement(api.RepoService, new RepoService(deps)),
     implement(api.FileService, new FileService(deps)),
     implement(api.PipelineService, new PipelineService(deps)),
     implement(api.JobService, new JobService(deps)),
