@@ -147,6 +147,7 @@ function readSeconds(seconds: number): number {
 }
 
 function refused(kind: "forged" | "expired") {
-  const why = kind === "expired" ? "the address is no longer good" : "the address is not one that was signed here";
-  return permissionDenied(`URL_${kind.toUpperCase()}`, `${why}: ask for another with GetFileUrl`);
+  const again = "ask for another with GetFileUrl";
+  if (kind === "expired") return permissionDenied("URL_EXPIRED", `the address is no longer good: ${again}`);
+  return permissionDenied("URL_FORGED", `the address is not one that was signed here: ${again}`);
 }
