@@ -17,6 +17,7 @@ const IMPORTS = {
   "@bufbuild/protobuf/reflect": `${ESM.protobuf}/reflect/index.js`,
   "@bufbuild/protobuf/wire": `${ESM.protobuf}/wire/index.js`,
   "@bufbuild/protobuf/wkt": `${ESM.protobuf}/wkt/index.js`,
+  "@sheaf/proto": "/libs/proto/src/index.ts",
   "@connectrpc/connect": `${ESM.connect}/index.js`,
   "@connectrpc/connect/protocol": `${ESM.connect}/protocol/index.js`,
   "@connectrpc/connect/protocol-grpc-web": `${ESM.connect}/protocol-grpc-web/index.js`,

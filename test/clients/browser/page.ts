@@ -3,9 +3,7 @@
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import type { UniversalClientRequest } from "@connectrpc/connect/protocol";
 import { createTransport } from "@connectrpc/connect/protocol-grpc-web";
-import { BadRequestSchema, ErrorInfoSchema } from "../../../libs/proto/src/gen/google/rpc/error_details_pb.ts";
-import { JobService } from "../../../libs/proto/src/gen/sheaf/api/v1/job_service_pb.ts";
-import { RepoService } from "../../../libs/proto/src/gen/sheaf/api/v1/repo_service_pb.ts";
+import { api, googleRpc } from "@sheaf/proto";
 
 /** One request of gRPC-Web as a browser can make it: its body at once, the answer's as it comes. */
 async function send({ url, method, header, body, signal }: UniversalClientRequest) {
@@ -43,8 +41,8 @@ const transport = createTransport({
 });
 
 async function seen(): Promise<object> {
-  const repos = createClient(RepoService, transport);
-  const jobs = createClient(JobService, transport);
+  const repos = createClient(api.RepoService, transport);
+  const jobs = createClient(api.JobService, transport);
   const created = await repos.createRepo({ name: "from-a-page", description: "ü" });
   const states: number[] = [];
   for await (const { job } of jobs.watchJob({ pipeline: "words" })) states.push(job?.state ?? 0);
@@ -54,8 +52,8 @@ async function seen(): Promise<object> {
     description: created.repo?.description,
     states,
     code: Code[failed?.code ?? 0],
-    reason: failed?.findDetails(ErrorInfoSchema)[0]?.reason,
-    field: failed?.findDetails(BadRequestSchema)[0]?.fieldViolations[0]?.field,
+    reason: failed?.findDetails(googleRpc.ErrorInfoSchema)[0]?.reason,
+    field: failed?.findDetails(googleRpc.BadRequestSchema)[0]?.fieldViolations[0]?.field,
     agent: navigator.userAgent,
   };
 }
