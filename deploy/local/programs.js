@@ -27,6 +27,7 @@ export const programs = {
   mutants: { file: join(project, "test", "sim", "mutants", "main.ts") },
   check: { file: join(project, "deploy", "local", "check.js") },
   generate: { file: buf, args: ["generate"] },
+  "release-contract": { file: buf, args: ["build", "--exclude-source-info", "-o", join("proto", "released.binpb")] },
   format: { file: biome, args: ["check", "--write"] },
   lockfile: { file: join(project, "deploy", "local", "lockfile.js"), dependencies: false },
 };

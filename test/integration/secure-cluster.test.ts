@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { request } from "node:https";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { connectEtcd } from "@sheaf/etcd";
@@ -32,6 +33,16 @@ async function refusalOf(call: Promise<unknown>): Promise<SheafError> {
     (thrown: SheafError) => thrown,
   );
   return error;
+}
+
+function get(url: string, ca: Buffer): Promise<{ status: number | undefined; body: string }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ status: number | undefined; body: string }>();
+  const asked = request(url, { ca, agent: false }, async (answer) => {
+    resolve({ status: answer.statusCode, body: Buffer.concat(await answer.toArray()).toString() });
+  });
+  asked.on("error", reject);
+  asked.end();
+  return promise;
 }
 
 describe("a cluster in TLS", () => {
@@ -66,6 +77,19 @@ describe("a cluster in TLS", () => {
       for (const each of [viewer, editor]) each.close();
     }
     await waitJob(connection, "copy");
+  });
+
+  it("a file by URL: who may look gets the address, and whoever has the address gets the file, in TLS, without a token", async () => {
+    const viewer = cluster.connection("master", cluster.security.tokenOf("viewer"));
+    const file = { commit: { repo: "docs", ref: "master" }, path: "/a" };
+    const { url } = await viewer.client(api.FileService).getFileUrl(file);
+    viewer.close();
+    assert.equal(new URL(url).origin, `https://${cluster.address}`);
+    const ca = readFileSync(cluster.security.caFile);
+    assert.deepEqual(await get(url, ca), { status: 200, body: "1" });
+    assert.equal((await get(url.replace("/a?", "/b?"), ca)).status, 403);
+    const second = url.replace(cluster.address, cluster.addressOf("master-2"));
+    assert.deepEqual(await get(second, ca), { status: 200, body: "1" });
   });
 
   it("etcd takes nobody without a certificate of its own authority: not plain text, not a worker's", async () => {

@@ -5,5 +5,6 @@ export * as api from "./api.ts";
 export * as dispatch from "./dispatch.ts";
 export * as googleRpc from "./google-rpc.ts";
 export * as health from "./health.ts";
+export * as reflection from "./reflection.ts";
 export * as state from "./state.ts";
 export * as store from "./store.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { getOption } from "@bufbuild/protobuf";
 import { formatLine, newToken, PEER_ROLES, Tokens, USER_ROLES } from "@sheaf/identity";
-import { access, api, dispatch, health } from "@sheaf/proto";
+import { access, api, dispatch, health, reflection } from "@sheaf/proto";
 import { manualClock, Secret, systemClock, systemRandom, testLogger } from "@sheaf/runtime";
 import { servicesOnly, usersOnly } from "./access.ts";
 import type { ClientTls } from "./client-tls.ts";
@@ -73,11 +73,28 @@ describe("who may call what", () => {
     }
   });
 
-  it("health is answered without a token, and its methods are the only ones that need no option", async () => {
+  it("health is answered without a token", async () => {
     const connection = publicConnection(apiAddress, { tls: user });
     const { status } = await connection.client(health.Health).check({ service: "" });
     assert.equal(status, health.HealthCheckResponse_ServingStatus.SERVING);
     connection.close();
+  });
+
+  it("reflection, in both versions, is for users who look: not for nobody, not for services", () => {
+    for (const { ServerReflection } of [reflection.v1, reflection.v1alpha]) {
+      const method = ServerReflection.method.serverReflectionInfo;
+      const bearer = (token: string | undefined) => (name: string) =>
+        name === "authorization" && token !== undefined ? `Bearer ${token}` : undefined;
+      assert.throws(() => usersOnly(tokens)(method, { peer: undefined, header: bearer(undefined) }), {
+        reason: "TOKEN_MISSING",
+      });
+      const header = bearer(tokenOf.get("viewer")?.reveal());
+      assert.doesNotThrow(() => usersOnly(tokens)(method, { peer: undefined, header }));
+      for (const role of PEER_ROLES) {
+        const peer = { cluster: "ours", role };
+        assert.throws(() => servicesOnly("ours")(method, { peer, header }), { reason: "NOT_ALLOWED" });
+      }
+    }
   });
 
   it("the port for probes answers health in plain text, and nothing else; it tells what the service says of itself", async () => {

@@ -1,7 +1,8 @@
 /**
  * Who may call what: decided once for each call, before its handler, from what the contract says of the rpc (sheaf.access.v1.caller).
  *
- * A1. What names nobody is refused. Only grpc.health.v1, which tells nothing but that somebody serves, is answered to everybody.
+ * A1. What names nobody is refused. Two services are not ours to annotate: grpc.health.v1, which tells nothing but that somebody serves, is
+ *     answered to everybody; grpc.reflection, which tells what can be called, to those who look.
  * A2. A user is whom the token says, a service whom its certificate says. A service's certificate is no user's: a worker may not read
  *     what a viewer may.
  * A3. A refusal depends on the rpc and the caller alone, never on what is asked for: it cannot tell what exists.
@@ -9,7 +10,7 @@
  */
 import { type DescMethod, getOption } from "@bufbuild/protobuf";
 import { type Peer, type Tokens, USER_ROLES, type User } from "@sheaf/identity";
-import { access, health } from "@sheaf/proto";
+import { access, health, reflection } from "@sheaf/proto";
 import { permissionDenied, Secret, unauthenticated } from "@sheaf/runtime";
 
 /** What is known of a call before it is answered. */
@@ -22,6 +23,7 @@ export interface Claimant {
 /** Lets a call in, or throws UNAUTHENTICATED or PERMISSION_DENIED. What it returns is aborted when the call may go on no longer. */
 export type Access = (method: DescMethod, claimant: Claimant) => AbortSignal | undefined;
 
+const REFLECTION = new Set([reflection.v1, reflection.v1alpha].map((each) => each.ServerReflection.typeName));
 const { VIEWER, EDITOR, ADMIN, WORKER } = access.Caller;
 
 /** A4. */
@@ -32,7 +34,7 @@ export function usersOnly(tokens: Tokens): Access {
   return (method, { header }) => {
     if (isOpen(method)) return undefined; // A1
     const user = tokens.user(bearer(header("authorization")));
-    if (!userMay(user, getOption(method, access.caller))) throw notAllowed(method, `"${user.name}" (${user.role})`);
+    if (!userMay(user, callerOf(method))) throw notAllowed(method, `"${user.name}" (${user.role})`);
     return user.over;
   };
 }
@@ -42,11 +44,16 @@ export function servicesOnly(cluster: string): Access {
   return (method, { peer }) => {
     if (isOpen(method)) return undefined; // A1
     if (peer === undefined) throw unauthenticated("NO_CERTIFICATE", "the connection has no certificate of a service");
-    if (peer.cluster !== cluster || !peerMay(peer, getOption(method, access.caller))) {
+    if (peer.cluster !== cluster || !peerMay(peer, callerOf(method))) {
       throw notAllowed(method, `a ${peer.role} of the cluster "${peer.cluster}"`);
     }
     return undefined;
   };
+}
+
+/** A1. */
+function callerOf(method: DescMethod): access.Caller {
+  return REFLECTION.has(method.parent.typeName) ? VIEWER : getOption(method, access.caller);
 }
 
 function userMay({ role }: Pick<User, "role">, caller: access.Caller): boolean {

@@ -5,10 +5,11 @@ export { grpcClient, grpcConnection } from "./grpc-client.ts";
 export { serveGrpc } from "./grpc-server.ts";
 export { HealthBoard } from "./health.ts";
 export { serveHealth } from "./health-server.ts";
+export type { HttpAnswer, HttpRequest, HttpRoute } from "./http-route.ts";
 export { implement, type MountedService } from "./mount.ts";
 export { type PublicConnectionOptions, publicClient, publicConnection } from "./public-client.ts";
-export { type PublicServerOptions, servePublic } from "./public-server.ts";
-export type { RpcServer, RpcServerOptions } from "./rpc-server.ts";
+export { servePublic } from "./public-server.ts";
+export type { PublicServerOptions, RpcServer, RpcServerOptions } from "./rpc-server.ts";
 export { MESSAGE_BYTES_MAX } from "./rules.ts";
 export type {
   CallContext,

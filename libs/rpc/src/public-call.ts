@@ -7,7 +7,6 @@ import { calledOffError, type OpenCalls } from "./connection.ts";
 import { fromConnectError } from "./error-connect.ts";
 import type { Fields } from "./mount.ts";
 import type { CallOptions } from "./types.ts";
-import { TLS_FAILED } from "./unreachable.ts";
 
 /** What the calls of one connection share. */
 export interface PublicCaller {
@@ -134,7 +133,7 @@ function headersOf({ headers }: CallOptions, caller: PublicCaller) {
 
 /** Whether the server was not reached, or is going away. */
 function isTransient(error: unknown): boolean {
-  return error instanceof SheafError && error.code === "UNAVAILABLE" && error.reason !== TLS_FAILED;
+  return error instanceof SheafError && error.code === "UNAVAILABLE" && error.reason !== "TLS_FAILED";
 }
 
 /** Connect writes a timeout as it is, and servers refuse fractions. */
@@ -155,13 +154,23 @@ interface Source {
 function watched(requests: AsyncIterable<Fields>, desc: DescMessage): Source {
   const failed = Promise.withResolvers<void>();
   let error: SourceError | undefined;
-  async function* messages(): AsyncGenerator<Message, void, void> {
+  const iterator = requests[Symbol.asyncIterator]();
+  const next = async (): Promise<Message | undefined> => {
     try {
-      for await (const request of requests) yield create(desc, request);
+      const { done, value } = await iterator.next();
+      return done === true ? undefined : create(desc, value);
     } catch (cause) {
       error = new SourceError("the source of an upload failed", { cause });
       failed.resolve();
       throw error;
+    }
+  };
+  // What connect throws in here while a message is being sent is the server's answer, and no fault of the source.
+  async function* messages(): AsyncGenerator<Message, void, void> {
+    try {
+      for (let message = await next(); message !== undefined; message = await next()) yield message;
+    } finally {
+      if (error === undefined) await iterator.return?.();
     }
   }
   return { messages: messages(), failed: failed.promise, error: () => error };

@@ -5,13 +5,13 @@
 import { createServer as createHttp1, type Server as Http1Server } from "node:http";
 import { createServer as createHttp2, type Http2Server, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
-import type { Tokens } from "@sheaf/identity";
 import { type Address, failedPrecondition } from "@sheaf/runtime";
 import { everybody, usersOnly } from "./access.ts";
 import { HealthBoard } from "./health.ts";
 import { Listener } from "./listener.ts";
 import { publicListener } from "./public-mount.ts";
-import { keepingContract, type RpcServer, type RpcServerOptions } from "./rpc-server.ts";
+import { reflectionServices } from "./reflection.ts";
+import { keepingContract, type PublicServerOptions, type RpcServer } from "./rpc-server.ts";
 import { refuseBeyondLoopback, type ServerRules, serverRules } from "./rules.ts";
 
 const LAST_WORDS_MS = 500;
@@ -23,11 +23,6 @@ const IDLE_MS = 600_000;
  * and whoever takes wait for each other in turn.
  */
 const WINDOW_BYTES = 4 * 1024 * 1024;
-
-export interface PublicServerOptions extends RpcServerOptions {
-  /** Every call, but of its health, needs one of these. */
-  readonly tokens?: Tokens;
-}
 
 /** FAILED_PRECONDITION from `start`: PORT_IN_USE, LISTEN_NOT_LOOPBACK. */
 export function servePublic(options: PublicServerOptions): RpcServer {
@@ -49,8 +44,10 @@ class PublicServer implements RpcServer {
     const { tls, tokens } = options;
     this.#rules = serverRules(options, tokens === undefined ? everybody : usersOnly(tokens));
     this.health = new HealthBoard(options.services.map(({ service }) => service.typeName));
-    const services = [...options.services, this.health.mounted()];
-    const listener = publicListener(services, { ...this.#rules, secure: tls !== undefined });
+    const served = [...options.services, this.health.mounted()];
+    const reflection = reflectionServices(served.map(({ service }) => service));
+    const rules = { ...this.#rules, secure: tls !== undefined };
+    const listener = publicListener([...served, ...reflection], rules, options);
     this.#listener = new Listener({
       ...options,
       tls,

@@ -1,7 +1,8 @@
 /** What both servers of this package are to those who start and stop them. */
-import type { KeptTls } from "@sheaf/identity";
+import type { KeptTls, Tokens } from "@sheaf/identity";
 import { type Address, type Component, Lifecycle } from "@sheaf/runtime";
 import type { HealthBoard } from "./health.ts";
+import type { HttpRoute } from "./http-route.ts";
 import type { MountedService } from "./mount.ts";
 import type { RuleOptions } from "./rules.ts";
 
@@ -16,6 +17,15 @@ export interface RpcServerOptions extends RuleOptions {
   readonly tls?: KeptTls;
   /** Connections at a time, at most. */
   readonly connectionsMax?: number;
+}
+
+export interface PublicServerOptions extends RpcServerOptions {
+  /** Every call, but of its health, needs one of these. Routes decide by themselves who may have what. */
+  readonly tokens?: Tokens;
+  /** Served beside the RPCs, by the beginning of the path. */
+  readonly routes?: readonly HttpRoute[];
+  /** Web pages that may call: "https://console.example". Default: none but those that this port serves. */
+  readonly browserOrigins?: readonly string[];
 }
 
 export interface RpcServer extends Component {

@@ -1,9 +1,6 @@
 /** One message for every way in which a peer cannot be reached. */
 import { type SheafError, unavailable } from "@sheaf/runtime";
 
-/** To try again gives the same until somebody changes a file. */
-export const TLS_FAILED = "TLS_FAILED";
-
 type Words = readonly (readonly [RegExp, string])[];
 
 /** What is wrong with TLS, whatever the library calls the error. */
@@ -52,12 +49,11 @@ export function isTlsTrouble(detail: string): boolean {
 
 /** UNAVAILABLE, with the address and what to check. `detail`, what the library said, is put in plain words. */
 export function unreachable(address: string, detail: string, cause?: unknown, hint = ""): SheafError {
-  const plain = plainWords(detail);
-  return unavailable(
-    isTlsTrouble(detail) ? TLS_FAILED : "UNREACHABLE",
-    `cannot reach ${address} (${plain}); check that the service runs and that the address is right${hint}`,
-    { metadata: { address }, ...(cause === undefined ? {} : { cause }) },
-  );
+  const text = `cannot reach ${address} (${plainWords(detail)}); check that the service runs and that the address is right${hint}`;
+  const more = { metadata: { address }, ...(cause === undefined ? {} : { cause }) };
+  // To try again gives the same until somebody changes a file.
+  if (isTlsTrouble(detail)) return unavailable("TLS_FAILED", text, more);
+  return unavailable("UNREACHABLE", text, more);
 }
 
 function plainWords(detail: string): string {

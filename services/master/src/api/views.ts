@@ -6,9 +6,16 @@ import { api, type dispatch, type state } from "@sheaf/proto";
 import type { LiveJob } from "../jobs/live.ts";
 import { isTerminal } from "../jobs/states.ts";
 import type { PoolStatus } from "../pools/status.ts";
+import { etagOf } from "./etags.ts";
 
-export function branchView(repo: string, name: string, { commit: head }: state.HeadRecord): api.Branch {
-  return create(api.BranchSchema, { repo, name, head });
+/** `revision` of its head: of the etcd key, never used twice. */
+export function branchView(
+  repo: string,
+  name: string,
+  { commit: head }: state.HeadRecord,
+  revision: bigint,
+): api.Branch {
+  return create(api.BranchSchema, { repo, name, head, etag: etagOf(revision) });
 }
 
 export function repoView(name: string, record: state.RepoRecord, branches: readonly api.Branch[]): api.Repo {
@@ -92,7 +99,8 @@ export function jobView(record: state.JobRecord, { pipeline, id, workers, live, 
     inputs: record.inputs.map(({ name, repo, branch, commit }) => ({ name, repo, branch, commit })),
     outputBranch: `${pipeline}@${record.outputBranch}`,
     outputCommit: record.outputCommit,
-    workers,
+    // A job that is over looks the same at every master, also at one that does not own the pipeline.
+    workers: over ? 0 : workers,
     waitingFor: over ? "" : waitingFor,
     ...(record.created && { created: record.created }),
     ...(record.started && { started: record.started }),

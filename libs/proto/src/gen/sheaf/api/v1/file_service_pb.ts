@@ -4,6 +4,8 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_sheaf_access_v1_access } from "../../access/v1/access_pb.ts";
 import type { Page } from "./paging_pb.ts";
 import { file_sheaf_api_v1_paging } from "./paging_pb.ts";
@@ -15,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file sheaf/api/v1/file_service.proto.
  */
 export const file_sheaf_api_v1_file_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9zaGVhZi9hcGkvdjEvZmlsZV9zZXJ2aWNlLnByb3RvEgxzaGVhZi5hcGkudjEiegoERmlsZRIMCgRwYXRoGAEgASgJEiQKBGtpbmQYAiABKA4yFi5zaGVhZi5hcGkudjEuRmlsZUtpbmQSDQoFYnl0ZXMYAyABKAQSDQoFZmlsZXMYBCABKAQSDAoEaGFzaBgFIAEoCRISCgpleGVjdXRhYmxlGAYgASgIIrgCChJNb2RpZnlGaWxlc1JlcXVlc3QSLQoEb3BlbhgBIAEoCzIdLnNoZWFmLmFwaS52MS5Nb2RpZnlGaWxlc09wZW5IABIoCgViYXRjaBgCIAEoCzIXLnNoZWFmLmFwaS52MS5GaWxlQmF0Y2hIABIoCgViZWdpbhgDIAEoCzIXLnNoZWFmLmFwaS52MS5GaWxlQmVnaW5IABIPCgVjaHVuaxgEIAEoDEgAEiQKA2VuZBgFIAEoCzIVLnNoZWFmLmFwaS52MS5GaWxlRW5kSAASKgoGZGVsZXRlGAYgASgLMhguc2hlYWYuYXBpLnYxLkRlbGV0ZVBhdGhIABIxCgZmaW5pc2gYByABKAsyHy5zaGVhZi5hcGkudjEuTW9kaWZ5RmlsZXNGaW5pc2hIAEIJCgdtZXNzYWdlIhMKEU1vZGlmeUZpbGVzRmluaXNoIlgKD01vZGlmeUZpbGVzT3BlbhIMCgRyZXBvGAEgASgJEg4KBmJyYW5jaBgCIAEoCRITCgtkZXNjcmlwdGlvbhgDIAEoCRISCgpyZXF1ZXN0X2lkGAQgASgJIjMKCUZpbGVCYXRjaBImCgVmaWxlcxgBIAMoCzIXLnNoZWFmLmFwaS52MS5XaG9sZUZpbGUiPgoJV2hvbGVGaWxlEgwKBHBhdGgYASABKAkSDwoHY29udGVudBgCIAEoDBISCgpleGVjdXRhYmxlGAMgASgIIi0KCUZpbGVCZWdpbhIMCgRwYXRoGAEgASgJEhIKCmV4ZWN1dGFibGUYAiABKAgiGQoHRmlsZUVuZBIOCgZzaGEyNTYYASABKAwiGgoKRGVsZXRlUGF0aBIMCgRwYXRoGAEgASgJIjsKE01vZGlmeUZpbGVzUmVzcG9uc2USJAoGY29tbWl0GAEgASgLMhQuc2hlYWYuYXBpLnYxLkNvbW1pdCJWCg9HZXRGaWxlc1JlcXVlc3QSJwoGY29tbWl0GAEgASgLMhcuc2hlYWYuYXBpLnYxLkNvbW1pdFJlZhIMCgRwYXRoGAIgASgJEgwKBGdsb2IYAyABKAkiqAEKEEdldEZpbGVzUmVzcG9uc2USKAoFYmF0Y2gYASABKAsyFy5zaGVhZi5hcGkudjEuRmlsZUJhdGNoSAASKAoFYmVnaW4YAiABKAsyFy5zaGVhZi5hcGkudjEuRmlsZUJlZ2luSAASDwoFY2h1bmsYAyABKAxIABIkCgNlbmQYBCABKAsyFS5zaGVhZi5hcGkudjEuRmlsZUVuZEgAQgkKB21lc3NhZ2UiawoQTGlzdEZpbGVzUmVxdWVzdBInCgZjb21taXQYASABKAsyFy5zaGVhZi5hcGkudjEuQ29tbWl0UmVmEgwKBHBhdGgYAiABKAkSIAoEcGFnZRgDIAEoCzISLnNoZWFmLmFwaS52MS5QYWdlIk8KEUxpc3RGaWxlc1Jlc3BvbnNlEiEKBWZpbGVzGAEgAygLMhIuc2hlYWYuYXBpLnYxLkZpbGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJImsKEEdsb2JGaWxlc1JlcXVlc3QSJwoGY29tbWl0GAEgASgLMhcuc2hlYWYuYXBpLnYxLkNvbW1pdFJlZhIMCgRnbG9iGAIgASgJEiAKBHBhZ2UYAyABKAsyEi5zaGVhZi5hcGkudjEuUGFnZSJPChFHbG9iRmlsZXNSZXNwb25zZRIhCgVmaWxlcxgBIAMoCzISLnNoZWFmLmFwaS52MS5GaWxlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJLChJJbnNwZWN0RmlsZVJlcXVlc3QSJwoGY29tbWl0GAEgASgLMhcuc2hlYWYuYXBpLnYxLkNvbW1pdFJlZhIMCgRwYXRoGAIgASgJIjcKE0luc3BlY3RGaWxlUmVzcG9uc2USIAoEZmlsZRgBIAEoCzISLnNoZWFmLmFwaS52MS5GaWxlKk8KCEZpbGVLaW5kEhkKFUZJTEVfS0lORF9VTlNQRUNJRklFRBAAEhIKDkZJTEVfS0lORF9GSUxFEAESFAoQRklMRV9LSU5EX0ZPTERFUhACMsoDCgtGaWxlU2VydmljZRJaCgtNb2RpZnlGaWxlcxIgLnNoZWFmLmFwaS52MS5Nb2RpZnlGaWxlc1JlcXVlc3QaIS5zaGVhZi5hcGkudjEuTW9kaWZ5RmlsZXNSZXNwb25zZSIE4NsYAigBElQKCEdldEZpbGVzEh0uc2hlYWYuYXBpLnYxLkdldEZpbGVzUmVxdWVzdBoeLnNoZWFmLmFwaS52MS5HZXRGaWxlc1Jlc3BvbnNlIgeQAgHg2xgBMAESVQoJTGlzdEZpbGVzEh4uc2hlYWYuYXBpLnYxLkxpc3RGaWxlc1JlcXVlc3QaHy5zaGVhZi5hcGkudjEuTGlzdEZpbGVzUmVzcG9uc2UiB5ACAeDbGAESVQoJR2xvYkZpbGVzEh4uc2hlYWYuYXBpLnYxLkdsb2JGaWxlc1JlcXVlc3QaHy5zaGVhZi5hcGkudjEuR2xvYkZpbGVzUmVzcG9uc2UiB5ACAeDbGAESWwoLSW5zcGVjdEZpbGUSIC5zaGVhZi5hcGkudjEuSW5zcGVjdEZpbGVSZXF1ZXN0GiEuc2hlYWYuYXBpLnYxLkluc3BlY3RGaWxlUmVzcG9uc2UiB5ACAeDbGAFiBnByb3RvMw", [file_sheaf_access_v1_access, file_sheaf_api_v1_paging, file_sheaf_api_v1_repo]);
+  fileDesc("Ch9zaGVhZi9hcGkvdjEvZmlsZV9zZXJ2aWNlLnByb3RvEgxzaGVhZi5hcGkudjEiegoERmlsZRIMCgRwYXRoGAEgASgJEiQKBGtpbmQYAiABKA4yFi5zaGVhZi5hcGkudjEuRmlsZUtpbmQSDQoFYnl0ZXMYAyABKAQSDQoFZmlsZXMYBCABKAQSDAoEaGFzaBgFIAEoCRISCgpleGVjdXRhYmxlGAYgASgIIrgCChJNb2RpZnlGaWxlc1JlcXVlc3QSLQoEb3BlbhgBIAEoCzIdLnNoZWFmLmFwaS52MS5Nb2RpZnlGaWxlc09wZW5IABIoCgViYXRjaBgCIAEoCzIXLnNoZWFmLmFwaS52MS5GaWxlQmF0Y2hIABIoCgViZWdpbhgDIAEoCzIXLnNoZWFmLmFwaS52MS5GaWxlQmVnaW5IABIPCgVjaHVuaxgEIAEoDEgAEiQKA2VuZBgFIAEoCzIVLnNoZWFmLmFwaS52MS5GaWxlRW5kSAASKgoGZGVsZXRlGAYgASgLMhguc2hlYWYuYXBpLnYxLkRlbGV0ZVBhdGhIABIxCgZmaW5pc2gYByABKAsyHy5zaGVhZi5hcGkudjEuTW9kaWZ5RmlsZXNGaW5pc2hIAEIJCgdtZXNzYWdlIhMKEU1vZGlmeUZpbGVzRmluaXNoIlgKD01vZGlmeUZpbGVzT3BlbhIMCgRyZXBvGAEgASgJEg4KBmJyYW5jaBgCIAEoCRITCgtkZXNjcmlwdGlvbhgDIAEoCRISCgpyZXF1ZXN0X2lkGAQgASgJIjMKCUZpbGVCYXRjaBImCgVmaWxlcxgBIAMoCzIXLnNoZWFmLmFwaS52MS5XaG9sZUZpbGUiPgoJV2hvbGVGaWxlEgwKBHBhdGgYASABKAkSDwoHY29udGVudBgCIAEoDBISCgpleGVjdXRhYmxlGAMgASgIIi0KCUZpbGVCZWdpbhIMCgRwYXRoGAEgASgJEhIKCmV4ZWN1dGFibGUYAiABKAgiGQoHRmlsZUVuZBIOCgZzaGEyNTYYASABKAwiGgoKRGVsZXRlUGF0aBIMCgRwYXRoGAEgASgJIjsKE01vZGlmeUZpbGVzUmVzcG9uc2USJAoGY29tbWl0GAEgASgLMhQuc2hlYWYuYXBpLnYxLkNvbW1pdCJWCg9HZXRGaWxlc1JlcXVlc3QSJwoGY29tbWl0GAEgASgLMhcuc2hlYWYuYXBpLnYxLkNvbW1pdFJlZhIMCgRwYXRoGAIgASgJEgwKBGdsb2IYAyABKAkiqAEKEEdldEZpbGVzUmVzcG9uc2USKAoFYmF0Y2gYASABKAsyFy5zaGVhZi5hcGkudjEuRmlsZUJhdGNoSAASKAoFYmVnaW4YAiABKAsyFy5zaGVhZi5hcGkudjEuRmlsZUJlZ2luSAASDwoFY2h1bmsYAyABKAxIABIkCgNlbmQYBCABKAsyFS5zaGVhZi5hcGkudjEuRmlsZUVuZEgAQgkKB21lc3NhZ2UiawoQTGlzdEZpbGVzUmVxdWVzdBInCgZjb21taXQYASABKAsyFy5zaGVhZi5hcGkudjEuQ29tbWl0UmVmEgwKBHBhdGgYAiABKAkSIAoEcGFnZRgDIAEoCzISLnNoZWFmLmFwaS52MS5QYWdlIk8KEUxpc3RGaWxlc1Jlc3BvbnNlEiEKBWZpbGVzGAEgAygLMhIuc2hlYWYuYXBpLnYxLkZpbGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJImsKEEdsb2JGaWxlc1JlcXVlc3QSJwoGY29tbWl0GAEgASgLMhcuc2hlYWYuYXBpLnYxLkNvbW1pdFJlZhIMCgRnbG9iGAIgASgJEiAKBHBhZ2UYAyABKAsyEi5zaGVhZi5hcGkudjEuUGFnZSJPChFHbG9iRmlsZXNSZXNwb25zZRIhCgVmaWxlcxgBIAMoCzISLnNoZWFmLmFwaS52MS5GaWxlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJLChJJbnNwZWN0RmlsZVJlcXVlc3QSJwoGY29tbWl0GAEgASgLMhcuc2hlYWYuYXBpLnYxLkNvbW1pdFJlZhIMCgRwYXRoGAIgASgJIjcKE0luc3BlY3RGaWxlUmVzcG9uc2USIAoEZmlsZRgBIAEoCzISLnNoZWFmLmFwaS52MS5GaWxlInkKEUdldEZpbGVVcmxSZXF1ZXN0EicKBmNvbW1pdBgBIAEoCzIXLnNoZWFmLmFwaS52MS5Db21taXRSZWYSDAoEcGF0aBgCIAEoCRItCgpleHBpcmVzX2luGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIpkBChJHZXRGaWxlVXJsUmVzcG9uc2USCwoDdXJsGAEgASgJEisKB2V4cGlyZXMYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiAKBGZpbGUYAyABKAsyEi5zaGVhZi5hcGkudjEuRmlsZRInCgZwaWVjZXMYBCADKAsyFy5zaGVhZi5hcGkudjEuRmlsZVBpZWNlIp4BCglGaWxlUGllY2USCwoDdXJsGAEgASgJEjUKB2hlYWRlcnMYAiADKAsyJC5zaGVhZi5hcGkudjEuRmlsZVBpZWNlLkhlYWRlcnNFbnRyeRINCgVieXRlcxgDIAEoBBIOCgZzaGEyNTYYBCABKAwaLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEqTwoIRmlsZUtpbmQSGQoVRklMRV9LSU5EX1VOU1BFQ0lGSUVEEAASEgoORklMRV9LSU5EX0ZJTEUQARIUChBGSUxFX0tJTkRfRk9MREVSEAIypAQKC0ZpbGVTZXJ2aWNlEloKC01vZGlmeUZpbGVzEiAuc2hlYWYuYXBpLnYxLk1vZGlmeUZpbGVzUmVxdWVzdBohLnNoZWFmLmFwaS52MS5Nb2RpZnlGaWxlc1Jlc3BvbnNlIgTg2xgCKAESVAoIR2V0RmlsZXMSHS5zaGVhZi5hcGkudjEuR2V0RmlsZXNSZXF1ZXN0Gh4uc2hlYWYuYXBpLnYxLkdldEZpbGVzUmVzcG9uc2UiB5ACAeDbGAEwARJVCglMaXN0RmlsZXMSHi5zaGVhZi5hcGkudjEuTGlzdEZpbGVzUmVxdWVzdBofLnNoZWFmLmFwaS52MS5MaXN0RmlsZXNSZXNwb25zZSIHkAIB4NsYARJVCglHbG9iRmlsZXMSHi5zaGVhZi5hcGkudjEuR2xvYkZpbGVzUmVxdWVzdBofLnNoZWFmLmFwaS52MS5HbG9iRmlsZXNSZXNwb25zZSIHkAIB4NsYARJbCgtJbnNwZWN0RmlsZRIgLnNoZWFmLmFwaS52MS5JbnNwZWN0RmlsZVJlcXVlc3QaIS5zaGVhZi5hcGkudjEuSW5zcGVjdEZpbGVSZXNwb25zZSIHkAIB4NsYARJYCgpHZXRGaWxlVXJsEh8uc2hlYWYuYXBpLnYxLkdldEZpbGVVcmxSZXF1ZXN0GiAuc2hlYWYuYXBpLnYxLkdldEZpbGVVcmxSZXNwb25zZSIHkAIB4NsYAWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_sheaf_access_v1_access, file_sheaf_api_v1_paging, file_sheaf_api_v1_repo]);
 
 /**
  * A file or a folder of a commit.
@@ -172,7 +174,7 @@ export const ModifyFilesFinishSchema: GenMessage<ModifyFilesFinish> = /*@__PURE_
  */
 export type ModifyFilesOpen = Message<"sheaf.api.v1.ModifyFilesOpen"> & {
   /**
-   * Repo. Required.
+   * Repo that users write. Required.
    *
    * @generated from field: string repo = 1;
    */
@@ -214,7 +216,7 @@ export const ModifyFilesOpenSchema: GenMessage<ModifyFilesOpen> = /*@__PURE__*/
  */
 export type FileBatch = Message<"sheaf.api.v1.FileBatch"> & {
   /**
-   * The files.
+   * The files, in any order.
    *
    * @generated from field: repeated sheaf.api.v1.WholeFile files = 1;
    */
@@ -242,7 +244,7 @@ export type WholeFile = Message<"sheaf.api.v1.WholeFile"> & {
   path: string;
 
   /**
-   * Its bytes.
+   * Its bytes, all of them; an empty file has none.
    *
    * @generated from field: bytes content = 2;
    */
@@ -361,7 +363,7 @@ export const ModifyFilesResponseSchema: GenMessage<ModifyFilesResponse> = /*@__P
  */
 export type GetFilesRequest = Message<"sheaf.api.v1.GetFilesRequest"> & {
   /**
-   * Which commit.
+   * Which commit. Required.
    *
    * @generated from field: sheaf.api.v1.CommitRef commit = 1;
    */
@@ -449,7 +451,7 @@ export const GetFilesResponseSchema: GenMessage<GetFilesResponse> = /*@__PURE__*
  */
 export type ListFilesRequest = Message<"sheaf.api.v1.ListFilesRequest"> & {
   /**
-   * Which commit.
+   * Which commit. Required.
    *
    * @generated from field: sheaf.api.v1.CommitRef commit = 1;
    */
@@ -463,7 +465,7 @@ export type ListFilesRequest = Message<"sheaf.api.v1.ListFilesRequest"> & {
   path: string;
 
   /**
-   * Which part.
+   * Which part. Default: the first 100 rows.
    *
    * @generated from field: sheaf.api.v1.Page page = 3;
    */
@@ -512,21 +514,21 @@ export const ListFilesResponseSchema: GenMessage<ListFilesResponse> = /*@__PURE_
  */
 export type GlobFilesRequest = Message<"sheaf.api.v1.GlobFilesRequest"> & {
   /**
-   * Which commit.
+   * Which commit. Required.
    *
    * @generated from field: sheaf.api.v1.CommitRef commit = 1;
    */
   commit?: CommitRef | undefined;
 
   /**
-   * The pattern, as in a pipeline's input.
+   * The pattern, as in a pipeline's input, at most 1 KiB. Required.
    *
    * @generated from field: string glob = 2;
    */
   glob: string;
 
   /**
-   * Which part.
+   * Which part. Default: the first 100 rows.
    *
    * @generated from field: sheaf.api.v1.Page page = 3;
    */
@@ -575,14 +577,14 @@ export const GlobFilesResponseSchema: GenMessage<GlobFilesResponse> = /*@__PURE_
  */
 export type InspectFileRequest = Message<"sheaf.api.v1.InspectFileRequest"> & {
   /**
-   * Which commit.
+   * Which commit. Required.
    *
    * @generated from field: sheaf.api.v1.CommitRef commit = 1;
    */
   commit?: CommitRef | undefined;
 
   /**
-   * The path.
+   * Absolute path of a file or folder. Default "/".
    *
    * @generated from field: string path = 2;
    */
@@ -616,6 +618,127 @@ export type InspectFileResponse = Message<"sheaf.api.v1.InspectFileResponse"> & 
  */
 export const InspectFileResponseSchema: GenMessage<InspectFileResponse> = /*@__PURE__*/
   messageDesc(file_sheaf_api_v1_file_service, 17);
+
+/**
+ * See GetFileUrl.
+ *
+ * @generated from message sheaf.api.v1.GetFileUrlRequest
+ */
+export type GetFileUrlRequest = Message<"sheaf.api.v1.GetFileUrlRequest"> & {
+  /**
+   * Which commit. Of a branch it is the newest now: the address keeps to that commit.
+   *
+   * @generated from field: sheaf.api.v1.CommitRef commit = 1;
+   */
+  commit?: CommitRef | undefined;
+
+  /**
+   * Absolute path of a file. Required.
+   *
+   * @generated from field: string path = 2;
+   */
+  path: string;
+
+  /**
+   * For how long the address is good, 1 s to 24 h. Default 15 min.
+   *
+   * @generated from field: google.protobuf.Duration expires_in = 3;
+   */
+  expiresIn?: Duration | undefined;
+};
+
+/**
+ * Describes the message sheaf.api.v1.GetFileUrlRequest.
+ * Use `create(GetFileUrlRequestSchema)` to create a new message.
+ */
+export const GetFileUrlRequestSchema: GenMessage<GetFileUrlRequest> = /*@__PURE__*/
+  messageDesc(file_sheaf_api_v1_file_service, 18);
+
+/**
+ * See GetFileUrl.
+ *
+ * @generated from message sheaf.api.v1.GetFileUrlResponse
+ */
+export type GetFileUrlResponse = Message<"sheaf.api.v1.GetFileUrlResponse"> & {
+  /**
+   * The address, at a master. It takes GET and HEAD with a Range, has a Content-Length and an ETag (`file.hash`), and ends with a broken
+   * connection, never as if it were whole, when stored bytes are damaged. Whoever has it has the file: do not log it.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * When it stops being good; a transfer that has begun goes on.
+   *
+   * @generated from field: google.protobuf.Timestamp expires = 2;
+   */
+  expires?: Timestamp | undefined;
+
+  /**
+   * The file.
+   *
+   * @generated from field: sheaf.api.v1.File file = 3;
+   */
+  file?: File | undefined;
+
+  /**
+   * Where the store is S3: the same bytes from there, past the master. The file is these pieces in order, each a request of its own; at
+   * most 1,000, so that it is empty for larger files, and where the store is a folder.
+   *
+   * @generated from field: repeated sheaf.api.v1.FilePiece pieces = 4;
+   */
+  pieces: FilePiece[];
+};
+
+/**
+ * Describes the message sheaf.api.v1.GetFileUrlResponse.
+ * Use `create(GetFileUrlResponseSchema)` to create a new message.
+ */
+export const GetFileUrlResponseSchema: GenMessage<GetFileUrlResponse> = /*@__PURE__*/
+  messageDesc(file_sheaf_api_v1_file_service, 19);
+
+/**
+ * Some bytes of a file, in the object store.
+ *
+ * @generated from message sheaf.api.v1.FilePiece
+ */
+export type FilePiece = Message<"sheaf.api.v1.FilePiece"> & {
+  /**
+   * A presigned address, to be got with `headers` as they are.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * Headers that are signed with it and have to be sent: "range".
+   *
+   * @generated from field: map<string, string> headers = 2;
+   */
+  headers: { [key: string]: string };
+
+  /**
+   * How many bytes it brings.
+   *
+   * @generated from field: uint64 bytes = 3;
+   */
+  bytes: bigint;
+
+  /**
+   * SHA-256 of these bytes, 32 bytes. Nobody has checked them on their way: the caller should.
+   *
+   * @generated from field: bytes sha256 = 4;
+   */
+  sha256: Uint8Array;
+};
+
+/**
+ * Describes the message sheaf.api.v1.FilePiece.
+ * Use `create(FilePieceSchema)` to create a new message.
+ */
+export const FilePieceSchema: GenMessage<FilePiece> = /*@__PURE__*/
+  messageDesc(file_sheaf_api_v1_file_service, 20);
 
 /**
  * What a path is.
@@ -718,6 +841,17 @@ export const FileService: GenService<{
     methodKind: "unary";
     input: typeof InspectFileRequestSchema;
     output: typeof InspectFileResponseSchema;
+  },
+  /**
+   * An address under which any HTTP client gets one file for some time, whole or in ranges, without further credentials. Codes:
+   * NOT_FOUND, INVALID_ARGUMENT.
+   *
+   * @generated from rpc sheaf.api.v1.FileService.GetFileUrl
+   */
+  getFileUrl: {
+    methodKind: "unary";
+    input: typeof GetFileUrlRequestSchema;
+    output: typeof GetFileUrlResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_sheaf_api_v1_file_service, 0);

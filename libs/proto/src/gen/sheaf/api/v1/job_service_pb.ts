@@ -4,6 +4,8 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_sheaf_access_v1_access } from "../../access/v1/access_pb.ts";
 import type { Job } from "./job_pb.ts";
 import { file_sheaf_api_v1_job } from "./job_pb.ts";
@@ -17,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sheaf/api/v1/job_service.proto.
  */
 export const file_sheaf_api_v1_job_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5zaGVhZi9hcGkvdjEvam9iX3NlcnZpY2UucHJvdG8SDHNoZWFmLmFwaS52MSIyChFJbnNwZWN0Sm9iUmVxdWVzdBIQCghwaXBlbGluZRgBIAEoCRILCgNqb2IYAiABKAkiNAoSSW5zcGVjdEpvYlJlc3BvbnNlEh4KA2pvYhgBIAEoCzIRLnNoZWFmLmFwaS52MS5Kb2IibQoPTGlzdEpvYnNSZXF1ZXN0EhAKCHBpcGVsaW5lGAEgASgJEiAKBHBhZ2UYAiABKAsyEi5zaGVhZi5hcGkudjEuUGFnZRImCgZzdGF0ZXMYAyADKA4yFi5zaGVhZi5hcGkudjEuSm9iU3RhdGUiTAoQTGlzdEpvYnNSZXNwb25zZRIfCgRqb2JzGAEgAygLMhEuc2hlYWYuYXBpLnYxLkpvYhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiMAoPV2F0Y2hKb2JSZXF1ZXN0EhAKCHBpcGVsaW5lGAEgASgJEgsKA2pvYhgCIAEoCSIyChBXYXRjaEpvYlJlc3BvbnNlEh4KA2pvYhgBIAEoCzIRLnNoZWFmLmFwaS52MS5Kb2IiLwoOU3RvcEpvYlJlcXVlc3QSEAoIcGlwZWxpbmUYASABKAkSCwoDam9iGAIgASgJIjEKD1N0b3BKb2JSZXNwb25zZRIeCgNqb2IYASABKAsyES5zaGVhZi5hcGkudjEuSm9iMt4CCgpKb2JTZXJ2aWNlElgKCkluc3BlY3RKb2ISHy5zaGVhZi5hcGkudjEuSW5zcGVjdEpvYlJlcXVlc3QaIC5zaGVhZi5hcGkudjEuSW5zcGVjdEpvYlJlc3BvbnNlIgeQAgHg2xgBElIKCExpc3RKb2JzEh0uc2hlYWYuYXBpLnYxLkxpc3RKb2JzUmVxdWVzdBoeLnNoZWFmLmFwaS52MS5MaXN0Sm9ic1Jlc3BvbnNlIgeQAgHg2xgBElQKCFdhdGNoSm9iEh0uc2hlYWYuYXBpLnYxLldhdGNoSm9iUmVxdWVzdBoeLnNoZWFmLmFwaS52MS5XYXRjaEpvYlJlc3BvbnNlIgeQAgHg2xgBMAESTAoHU3RvcEpvYhIcLnNoZWFmLmFwaS52MS5TdG9wSm9iUmVxdWVzdBodLnNoZWFmLmFwaS52MS5TdG9wSm9iUmVzcG9uc2UiBODbGAJiBnByb3RvMw", [file_sheaf_access_v1_access, file_sheaf_api_v1_job, file_sheaf_api_v1_paging, file_sheaf_api_v1_pipeline]);
+  fileDesc("Ch5zaGVhZi9hcGkvdjEvam9iX3NlcnZpY2UucHJvdG8SDHNoZWFmLmFwaS52MSIyChFJbnNwZWN0Sm9iUmVxdWVzdBIQCghwaXBlbGluZRgBIAEoCRILCgNqb2IYAiABKAkiNAoSSW5zcGVjdEpvYlJlc3BvbnNlEh4KA2pvYhgBIAEoCzIRLnNoZWFmLmFwaS52MS5Kb2Ii7QEKD0xpc3RKb2JzUmVxdWVzdBIQCghwaXBlbGluZRgBIAEoCRIgCgRwYWdlGAIgASgLMhIuc2hlYWYuYXBpLnYxLlBhZ2USJgoGc3RhdGVzGAMgAygOMhYuc2hlYWYuYXBpLnYxLkpvYlN0YXRlEjEKDWNyZWF0ZWRfc2luY2UYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmNyZWF0ZWRfYmVmb3JlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg9waXBlbGluZV9wcmVmaXgYBiABKAkiTAoQTGlzdEpvYnNSZXNwb25zZRIfCgRqb2JzGAEgAygLMhEuc2hlYWYuYXBpLnYxLkpvYhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiQAoPV2F0Y2hKb2JSZXF1ZXN0EhAKCHBpcGVsaW5lGAEgASgJEgsKA2pvYhgCIAEoCRIOCgZyZXN1bWUYAyABKAkiQgoQV2F0Y2hKb2JSZXNwb25zZRIeCgNqb2IYASABKAsyES5zaGVhZi5hcGkudjEuSm9iEg4KBnJlc3VtZRgCIAEoCSIvCg5TdG9wSm9iUmVxdWVzdBIQCghwaXBlbGluZRgBIAEoCRILCgNqb2IYAiABKAkiMQoPU3RvcEpvYlJlc3BvbnNlEh4KA2pvYhgBIAEoCzIRLnNoZWFmLmFwaS52MS5Kb2Iy3gIKCkpvYlNlcnZpY2USWAoKSW5zcGVjdEpvYhIfLnNoZWFmLmFwaS52MS5JbnNwZWN0Sm9iUmVxdWVzdBogLnNoZWFmLmFwaS52MS5JbnNwZWN0Sm9iUmVzcG9uc2UiB5ACAeDbGAESUgoITGlzdEpvYnMSHS5zaGVhZi5hcGkudjEuTGlzdEpvYnNSZXF1ZXN0Gh4uc2hlYWYuYXBpLnYxLkxpc3RKb2JzUmVzcG9uc2UiB5ACAeDbGAESVAoIV2F0Y2hKb2ISHS5zaGVhZi5hcGkudjEuV2F0Y2hKb2JSZXF1ZXN0Gh4uc2hlYWYuYXBpLnYxLldhdGNoSm9iUmVzcG9uc2UiB5ACAeDbGAEwARJMCgdTdG9wSm9iEhwuc2hlYWYuYXBpLnYxLlN0b3BKb2JSZXF1ZXN0Gh0uc2hlYWYuYXBpLnYxLlN0b3BKb2JSZXNwb25zZSIE4NsYAmIGcHJvdG8z", [file_google_protobuf_timestamp, file_sheaf_access_v1_access, file_sheaf_api_v1_job, file_sheaf_api_v1_paging, file_sheaf_api_v1_pipeline]);
 
 /**
  * See InspectJob.
@@ -26,14 +28,14 @@ export const file_sheaf_api_v1_job_service: GenFile = /*@__PURE__*/
  */
 export type InspectJobRequest = Message<"sheaf.api.v1.InspectJobRequest"> & {
   /**
-   * Pipeline.
+   * Pipeline. Required.
    *
    * @generated from field: string pipeline = 1;
    */
   pipeline: string;
 
   /**
-   * Id of the job; empty: the newest.
+   * Id of the job. Default: the newest.
    *
    * @generated from field: string job = 2;
    */
@@ -82,7 +84,7 @@ export type ListJobsRequest = Message<"sheaf.api.v1.ListJobsRequest"> & {
   pipeline: string;
 
   /**
-   * Which part.
+   * Which part. Default: the first 100 rows.
    *
    * @generated from field: sheaf.api.v1.Page page = 2;
    */
@@ -94,6 +96,27 @@ export type ListJobsRequest = Message<"sheaf.api.v1.ListJobsRequest"> & {
    * @generated from field: repeated sheaf.api.v1.JobState states = 3;
    */
   states: JobState[];
+
+  /**
+   * Only jobs that were created at this time or later. Default: all.
+   *
+   * @generated from field: google.protobuf.Timestamp created_since = 4;
+   */
+  createdSince?: Timestamp | undefined;
+
+  /**
+   * Only jobs that were created before this time. Default: all.
+   *
+   * @generated from field: google.protobuf.Timestamp created_before = 5;
+   */
+  createdBefore?: Timestamp | undefined;
+
+  /**
+   * Only pipelines whose names begin with this. Default: all.
+   *
+   * @generated from field: string pipeline_prefix = 6;
+   */
+  pipelinePrefix: string;
 };
 
 /**
@@ -138,18 +161,26 @@ export const ListJobsResponseSchema: GenMessage<ListJobsResponse> = /*@__PURE__*
  */
 export type WatchJobRequest = Message<"sheaf.api.v1.WatchJobRequest"> & {
   /**
-   * Pipeline.
+   * Pipeline. Required.
    *
    * @generated from field: string pipeline = 1;
    */
   pipeline: string;
 
   /**
-   * Id of the job; empty: the newest.
+   * Id of the job. Default: the newest.
    *
    * @generated from field: string job = 2;
    */
   job: string;
+
+  /**
+   * `resume` of the last message that a call for the same pipeline brought: goes on with the same job, and does not say again what that
+   * message said. Default: begin anew.
+   *
+   * @generated from field: string resume = 3;
+   */
+  resume: string;
 };
 
 /**
@@ -166,11 +197,18 @@ export const WatchJobRequestSchema: GenMessage<WatchJobRequest> = /*@__PURE__*/
  */
 export type WatchJobResponse = Message<"sheaf.api.v1.WatchJobResponse"> & {
   /**
-   * The job as it is now.
+   * The job as it is now. Absent: a sign of life, every 5 s.
    *
    * @generated from field: sheaf.api.v1.Job job = 1;
    */
   job?: Job | undefined;
+
+  /**
+   * Where another call goes on. Opaque.
+   *
+   * @generated from field: string resume = 2;
+   */
+  resume: string;
 };
 
 /**
@@ -187,14 +225,14 @@ export const WatchJobResponseSchema: GenMessage<WatchJobResponse> = /*@__PURE__*
  */
 export type StopJobRequest = Message<"sheaf.api.v1.StopJobRequest"> & {
   /**
-   * Pipeline.
+   * Pipeline. Required.
    *
    * @generated from field: string pipeline = 1;
    */
   pipeline: string;
 
   /**
-   * Id of the job.
+   * Id of the job. Required.
    *
    * @generated from field: string job = 2;
    */
@@ -256,8 +294,9 @@ export const JobService: GenService<{
     output: typeof ListJobsResponseSchema;
   },
   /**
-   * A job now, then whenever it changes, at most 10 times a second; ends after the terminal state. Codes: NOT_FOUND,
-   * UNAVAILABLE (call again: the first message is the state as it is then).
+   * A job now, then whenever it changes, at most 10 times a second; ends after the terminal state, which is never left out. Codes:
+   * NOT_FOUND, UNAVAILABLE (the pipeline changes hands, or its master went away: call again with the last `resume`), RESOURCE_EXHAUSTED
+   * (the caller did not read: as before).
    *
    * @generated from rpc sheaf.api.v1.JobService.WatchJob
    */

@@ -9,7 +9,7 @@ import type { Job } from "./job_pb.ts";
 import { file_sheaf_api_v1_job } from "./job_pb.ts";
 import type { Page } from "./paging_pb.ts";
 import { file_sheaf_api_v1_paging } from "./paging_pb.ts";
-import type { Pipeline, PipelineSpec } from "./pipeline_pb.ts";
+import type { Pipeline, PipelineSpec, PipelineState } from "./pipeline_pb.ts";
 import { file_sheaf_api_v1_pipeline } from "./pipeline_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sheaf/api/v1/pipeline_service.proto.
  */
 export const file_sheaf_api_v1_pipeline_service: GenFile = /*@__PURE__*/
-  fileDesc("CiNzaGVhZi9hcGkvdjEvcGlwZWxpbmVfc2VydmljZS5wcm90bxIMc2hlYWYuYXBpLnYxIlUKFUNyZWF0ZVBpcGVsaW5lUmVxdWVzdBIoCgRzcGVjGAEgASgLMhouc2hlYWYuYXBpLnYxLlBpcGVsaW5lU3BlYxISCgpyZXF1ZXN0X2lkGAIgASgJIkIKFkNyZWF0ZVBpcGVsaW5lUmVzcG9uc2USKAoIcGlwZWxpbmUYASABKAsyFi5zaGVhZi5hcGkudjEuUGlwZWxpbmUiTwoVVXBkYXRlUGlwZWxpbmVSZXF1ZXN0EigKBHNwZWMYASABKAsyGi5zaGVhZi5hcGkudjEuUGlwZWxpbmVTcGVjEgwKBGV0YWcYAiABKAkiQgoWVXBkYXRlUGlwZWxpbmVSZXNwb25zZRIoCghwaXBlbGluZRgBIAEoCzIWLnNoZWFmLmFwaS52MS5QaXBlbGluZSImChZJbnNwZWN0UGlwZWxpbmVSZXF1ZXN0EgwKBG5hbWUYASABKAkiQwoXSW5zcGVjdFBpcGVsaW5lUmVzcG9uc2USKAoIcGlwZWxpbmUYASABKAsyFi5zaGVhZi5hcGkudjEuUGlwZWxpbmUiTQoUTGlzdFBpcGVsaW5lc1JlcXVlc3QSIAoEcGFnZRgBIAEoCzISLnNoZWFmLmFwaS52MS5QYWdlEhMKC25hbWVfcHJlZml4GAIgASgJIlsKFUxpc3RQaXBlbGluZXNSZXNwb25zZRIpCglwaXBlbGluZXMYASADKAsyFi5zaGVhZi5hcGkudjEuUGlwZWxpbmUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiUKFURlbGV0ZVBpcGVsaW5lUmVxdWVzdBIMCgRuYW1lGAEgASgJIhgKFkRlbGV0ZVBpcGVsaW5lUmVzcG9uc2UiJAoUU3RhcnRQaXBlbGluZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSJBChVTdGFydFBpcGVsaW5lUmVzcG9uc2USKAoIcGlwZWxpbmUYASABKAsyFi5zaGVhZi5hcGkudjEuUGlwZWxpbmUiIwoTU3RvcFBpcGVsaW5lUmVxdWVzdBIMCgRuYW1lGAEgASgJIkAKFFN0b3BQaXBlbGluZVJlc3BvbnNlEigKCHBpcGVsaW5lGAEgASgLMhYuc2hlYWYuYXBpLnYxLlBpcGVsaW5lIjYKElJ1blBpcGVsaW5lUmVxdWVzdBIMCgRuYW1lGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiNQoTUnVuUGlwZWxpbmVSZXNwb25zZRIeCgNqb2IYASABKAsyES5zaGVhZi5hcGkudjEuSm9iMp0GCg9QaXBlbGluZVNlcnZpY2USYQoOQ3JlYXRlUGlwZWxpbmUSIy5zaGVhZi5hcGkudjEuQ3JlYXRlUGlwZWxpbmVSZXF1ZXN0GiQuc2hlYWYuYXBpLnYxLkNyZWF0ZVBpcGVsaW5lUmVzcG9uc2UiBODbGAISYQoOVXBkYXRlUGlwZWxpbmUSIy5zaGVhZi5hcGkudjEuVXBkYXRlUGlwZWxpbmVSZXF1ZXN0GiQuc2hlYWYuYXBpLnYxLlVwZGF0ZVBpcGVsaW5lUmVzcG9uc2UiBODbGAISZwoPSW5zcGVjdFBpcGVsaW5lEiQuc2hlYWYuYXBpLnYxLkluc3BlY3RQaXBlbGluZVJlcXVlc3QaJS5zaGVhZi5hcGkudjEuSW5zcGVjdFBpcGVsaW5lUmVzcG9uc2UiB5ACAeDbGAESYQoNTGlzdFBpcGVsaW5lcxIiLnNoZWFmLmFwaS52MS5MaXN0UGlwZWxpbmVzUmVxdWVzdBojLnNoZWFmLmFwaS52MS5MaXN0UGlwZWxpbmVzUmVzcG9uc2UiB5ACAeDbGAESYQoORGVsZXRlUGlwZWxpbmUSIy5zaGVhZi5hcGkudjEuRGVsZXRlUGlwZWxpbmVSZXF1ZXN0GiQuc2hlYWYuYXBpLnYxLkRlbGV0ZVBpcGVsaW5lUmVzcG9uc2UiBODbGAMSXgoNU3RhcnRQaXBlbGluZRIiLnNoZWFmLmFwaS52MS5TdGFydFBpcGVsaW5lUmVxdWVzdBojLnNoZWFmLmFwaS52MS5TdGFydFBpcGVsaW5lUmVzcG9uc2UiBODbGAISWwoMU3RvcFBpcGVsaW5lEiEuc2hlYWYuYXBpLnYxLlN0b3BQaXBlbGluZVJlcXVlc3QaIi5zaGVhZi5hcGkudjEuU3RvcFBpcGVsaW5lUmVzcG9uc2UiBODbGAISWAoLUnVuUGlwZWxpbmUSIC5zaGVhZi5hcGkudjEuUnVuUGlwZWxpbmVSZXF1ZXN0GiEuc2hlYWYuYXBpLnYxLlJ1blBpcGVsaW5lUmVzcG9uc2UiBODbGAJiBnByb3RvMw", [file_sheaf_access_v1_access, file_sheaf_api_v1_job, file_sheaf_api_v1_paging, file_sheaf_api_v1_pipeline]);
+  fileDesc("CiNzaGVhZi9hcGkvdjEvcGlwZWxpbmVfc2VydmljZS5wcm90bxIMc2hlYWYuYXBpLnYxIlUKFUNyZWF0ZVBpcGVsaW5lUmVxdWVzdBIoCgRzcGVjGAEgASgLMhouc2hlYWYuYXBpLnYxLlBpcGVsaW5lU3BlYxISCgpyZXF1ZXN0X2lkGAIgASgJIkIKFkNyZWF0ZVBpcGVsaW5lUmVzcG9uc2USKAoIcGlwZWxpbmUYASABKAsyFi5zaGVhZi5hcGkudjEuUGlwZWxpbmUiYwoVVXBkYXRlUGlwZWxpbmVSZXF1ZXN0EigKBHNwZWMYASABKAsyGi5zaGVhZi5hcGkudjEuUGlwZWxpbmVTcGVjEgwKBGV0YWcYAiABKAkSEgoKcmVxdWVzdF9pZBgDIAEoCSJCChZVcGRhdGVQaXBlbGluZVJlc3BvbnNlEigKCHBpcGVsaW5lGAEgASgLMhYuc2hlYWYuYXBpLnYxLlBpcGVsaW5lIiYKFkluc3BlY3RQaXBlbGluZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSJDChdJbnNwZWN0UGlwZWxpbmVSZXNwb25zZRIoCghwaXBlbGluZRgBIAEoCzIWLnNoZWFmLmFwaS52MS5QaXBlbGluZSJ6ChRMaXN0UGlwZWxpbmVzUmVxdWVzdBIgCgRwYWdlGAEgASgLMhIuc2hlYWYuYXBpLnYxLlBhZ2USEwoLbmFtZV9wcmVmaXgYAiABKAkSKwoGc3RhdGVzGAMgAygOMhsuc2hlYWYuYXBpLnYxLlBpcGVsaW5lU3RhdGUiWwoVTGlzdFBpcGVsaW5lc1Jlc3BvbnNlEikKCXBpcGVsaW5lcxgBIAMoCzIWLnNoZWFmLmFwaS52MS5QaXBlbGluZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiMwoVRGVsZXRlUGlwZWxpbmVSZXF1ZXN0EgwKBG5hbWUYASABKAkSDAoEZXRhZxgCIAEoCSIYChZEZWxldGVQaXBlbGluZVJlc3BvbnNlIiQKFFN0YXJ0UGlwZWxpbmVSZXF1ZXN0EgwKBG5hbWUYASABKAkiQQoVU3RhcnRQaXBlbGluZVJlc3BvbnNlEigKCHBpcGVsaW5lGAEgASgLMhYuc2hlYWYuYXBpLnYxLlBpcGVsaW5lIiMKE1N0b3BQaXBlbGluZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSJAChRTdG9wUGlwZWxpbmVSZXNwb25zZRIoCghwaXBlbGluZRgBIAEoCzIWLnNoZWFmLmFwaS52MS5QaXBlbGluZSI2ChJSdW5QaXBlbGluZVJlcXVlc3QSDAoEbmFtZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIjUKE1J1blBpcGVsaW5lUmVzcG9uc2USHgoDam9iGAEgASgLMhEuc2hlYWYuYXBpLnYxLkpvYjKdBgoPUGlwZWxpbmVTZXJ2aWNlEmEKDkNyZWF0ZVBpcGVsaW5lEiMuc2hlYWYuYXBpLnYxLkNyZWF0ZVBpcGVsaW5lUmVxdWVzdBokLnNoZWFmLmFwaS52MS5DcmVhdGVQaXBlbGluZVJlc3BvbnNlIgTg2xgCEmEKDlVwZGF0ZVBpcGVsaW5lEiMuc2hlYWYuYXBpLnYxLlVwZGF0ZVBpcGVsaW5lUmVxdWVzdBokLnNoZWFmLmFwaS52MS5VcGRhdGVQaXBlbGluZVJlc3BvbnNlIgTg2xgCEmcKD0luc3BlY3RQaXBlbGluZRIkLnNoZWFmLmFwaS52MS5JbnNwZWN0UGlwZWxpbmVSZXF1ZXN0GiUuc2hlYWYuYXBpLnYxLkluc3BlY3RQaXBlbGluZVJlc3BvbnNlIgeQAgHg2xgBEmEKDUxpc3RQaXBlbGluZXMSIi5zaGVhZi5hcGkudjEuTGlzdFBpcGVsaW5lc1JlcXVlc3QaIy5zaGVhZi5hcGkudjEuTGlzdFBpcGVsaW5lc1Jlc3BvbnNlIgeQAgHg2xgBEmEKDkRlbGV0ZVBpcGVsaW5lEiMuc2hlYWYuYXBpLnYxLkRlbGV0ZVBpcGVsaW5lUmVxdWVzdBokLnNoZWFmLmFwaS52MS5EZWxldGVQaXBlbGluZVJlc3BvbnNlIgTg2xgDEl4KDVN0YXJ0UGlwZWxpbmUSIi5zaGVhZi5hcGkudjEuU3RhcnRQaXBlbGluZVJlcXVlc3QaIy5zaGVhZi5hcGkudjEuU3RhcnRQaXBlbGluZVJlc3BvbnNlIgTg2xgCElsKDFN0b3BQaXBlbGluZRIhLnNoZWFmLmFwaS52MS5TdG9wUGlwZWxpbmVSZXF1ZXN0GiIuc2hlYWYuYXBpLnYxLlN0b3BQaXBlbGluZVJlc3BvbnNlIgTg2xgCElgKC1J1blBpcGVsaW5lEiAuc2hlYWYuYXBpLnYxLlJ1blBpcGVsaW5lUmVxdWVzdBohLnNoZWFmLmFwaS52MS5SdW5QaXBlbGluZVJlc3BvbnNlIgTg2xgCYgZwcm90bzM", [file_sheaf_access_v1_access, file_sheaf_api_v1_job, file_sheaf_api_v1_paging, file_sheaf_api_v1_pipeline]);
 
 /**
  * See CreatePipeline.
@@ -26,7 +26,7 @@ export const file_sheaf_api_v1_pipeline_service: GenFile = /*@__PURE__*/
  */
 export type CreatePipelineRequest = Message<"sheaf.api.v1.CreatePipelineRequest"> & {
   /**
-   * The spec.
+   * The spec. Required.
    *
    * @generated from field: sheaf.api.v1.PipelineSpec spec = 1;
    */
@@ -82,11 +82,18 @@ export type UpdatePipelineRequest = Message<"sheaf.api.v1.UpdatePipelineRequest"
   spec?: PipelineSpec | undefined;
 
   /**
-   * Etag of the pipeline that the change was made upon. Empty: whatever stands.
+   * Pipeline.etag of the pipeline that the change was made upon; when it has changed since, nothing is done. Default: whatever stands.
    *
    * @generated from field: string etag = 2;
    */
   etag: string;
+
+  /**
+   * Any text of 1 to 64 characters; the same id gives the same answer for 24 h. Default: none.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
 };
 
 /**
@@ -124,7 +131,7 @@ export const UpdatePipelineResponseSchema: GenMessage<UpdatePipelineResponse> = 
  */
 export type InspectPipelineRequest = Message<"sheaf.api.v1.InspectPipelineRequest"> & {
   /**
-   * Name.
+   * Name. Required.
    *
    * @generated from field: string name = 1;
    */
@@ -166,18 +173,25 @@ export const InspectPipelineResponseSchema: GenMessage<InspectPipelineResponse> 
  */
 export type ListPipelinesRequest = Message<"sheaf.api.v1.ListPipelinesRequest"> & {
   /**
-   * Which part.
+   * Which part. Default: the first 100 rows.
    *
    * @generated from field: sheaf.api.v1.Page page = 1;
    */
   page?: Page | undefined;
 
   /**
-   * Only names that begin with this.
+   * Only names that begin with this. Default: all.
    *
    * @generated from field: string name_prefix = 2;
    */
   namePrefix: string;
+
+  /**
+   * Only these states. A page may then hold fewer pipelines than asked for, and be followed by another. Default: all.
+   *
+   * @generated from field: repeated sheaf.api.v1.PipelineState states = 3;
+   */
+  states: PipelineState[];
 };
 
 /**
@@ -222,11 +236,18 @@ export const ListPipelinesResponseSchema: GenMessage<ListPipelinesResponse> = /*
  */
 export type DeletePipelineRequest = Message<"sheaf.api.v1.DeletePipelineRequest"> & {
   /**
-   * Name.
+   * Name. Required.
    *
    * @generated from field: string name = 1;
    */
   name: string;
+
+  /**
+   * Pipeline.etag of the pipeline as it was looked at; when it has changed since, nothing is done. Default: whatever stands.
+   *
+   * @generated from field: string etag = 2;
+   */
+  etag: string;
 };
 
 /**
@@ -258,7 +279,7 @@ export const DeletePipelineResponseSchema: GenMessage<DeletePipelineResponse> = 
  */
 export type StartPipelineRequest = Message<"sheaf.api.v1.StartPipelineRequest"> & {
   /**
-   * Name.
+   * Name. Required.
    *
    * @generated from field: string name = 1;
    */
@@ -300,7 +321,7 @@ export const StartPipelineResponseSchema: GenMessage<StartPipelineResponse> = /*
  */
 export type StopPipelineRequest = Message<"sheaf.api.v1.StopPipelineRequest"> & {
   /**
-   * Name.
+   * Name. Required.
    *
    * @generated from field: string name = 1;
    */
@@ -342,7 +363,7 @@ export const StopPipelineResponseSchema: GenMessage<StopPipelineResponse> = /*@_
  */
 export type RunPipelineRequest = Message<"sheaf.api.v1.RunPipelineRequest"> & {
   /**
-   * Name.
+   * Name. Required.
    *
    * @generated from field: string name = 1;
    */
@@ -403,7 +424,8 @@ export const PipelineService: GenService<{
     output: typeof CreatePipelineResponseSchema;
   },
   /**
-   * Replaces the spec; the next job runs it. Codes: as CreatePipeline, NOT_FOUND, ABORTED (etag: read again, then retry).
+   * Replaces the spec; the next job runs it, jobs that run keep theirs. Codes: as CreatePipeline, NOT_FOUND, ABORTED (ETAG_MISMATCH: read
+   * again, then retry).
    *
    * @generated from rpc sheaf.api.v1.PipelineService.UpdatePipeline
    */
@@ -434,7 +456,7 @@ export const PipelineService: GenService<{
   },
   /**
    * Deletes a pipeline with its jobs and its output repo; a running job is stopped first. Codes: NOT_FOUND,
-   * FAILED_PRECONDITION (another pipeline reads its output).
+   * FAILED_PRECONDITION (another pipeline reads its output), ABORTED (ETAG_MISMATCH).
    *
    * @generated from rpc sheaf.api.v1.PipelineService.DeletePipeline
    */

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sheaf/api/v1/repo.proto.
  */
 export const file_sheaf_api_v1_repo: GenFile = /*@__PURE__*/
-  fileDesc("ChdzaGVhZi9hcGkvdjEvcmVwby5wcm90bxIMc2hlYWYuYXBpLnYxIpABCgRSZXBvEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSKwoHY3JlYXRlZBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcGlwZWxpbmUYBCABKAkSJgoIYnJhbmNoZXMYBSADKAsyFC5zaGVhZi5hcGkudjEuQnJhbmNoIjIKBkJyYW5jaBIMCgRyZXBvGAEgASgJEgwKBG5hbWUYAiABKAkSDAoEaGVhZBgDIAEoCSLaAQoGQ29tbWl0EgwKBHJlcG8YASABKAkSCgoCaWQYAiABKAkSDgoGYnJhbmNoGAMgASgJEg4KBnBhcmVudBgEIAEoCRITCgtkZXNjcmlwdGlvbhgFIAEoCRINCgVmaWxlcxgGIAEoBBINCgVieXRlcxgHIAEoBBIRCglyb290X2hhc2gYCCABKAkSKwoHY3JlYXRlZBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASCwoDam9iGAogASgJEhYKDmRhdHVtc19taXNzaW5nGAsgASgEIiYKCUNvbW1pdFJlZhIMCgRyZXBvGAEgASgJEgsKA3JlZhgCIAEoCWIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("ChdzaGVhZi9hcGkvdjEvcmVwby5wcm90bxIMc2hlYWYuYXBpLnYxIpABCgRSZXBvEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSKwoHY3JlYXRlZBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcGlwZWxpbmUYBCABKAkSJgoIYnJhbmNoZXMYBSADKAsyFC5zaGVhZi5hcGkudjEuQnJhbmNoIkAKBkJyYW5jaBIMCgRyZXBvGAEgASgJEgwKBG5hbWUYAiABKAkSDAoEaGVhZBgDIAEoCRIMCgRldGFnGAQgASgJItoBCgZDb21taXQSDAoEcmVwbxgBIAEoCRIKCgJpZBgCIAEoCRIOCgZicmFuY2gYAyABKAkSDgoGcGFyZW50GAQgASgJEhMKC2Rlc2NyaXB0aW9uGAUgASgJEg0KBWZpbGVzGAYgASgEEg0KBWJ5dGVzGAcgASgEEhEKCXJvb3RfaGFzaBgIIAEoCRIrCgdjcmVhdGVkGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBILCgNqb2IYCiABKAkSFgoOZGF0dW1zX21pc3NpbmcYCyABKAQiJgoJQ29tbWl0UmVmEgwKBHJlcG8YASABKAkSCwoDcmVmGAIgASgJYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * A named, versioned tree of files.
@@ -89,6 +89,13 @@ export type Branch = Message<"sheaf.api.v1.Branch"> & {
    * @generated from field: string head = 3;
    */
   head: string;
+
+  /**
+   * Changes whenever the branch moves: PutBranch compares it.
+   *
+   * @generated from field: string etag = 4;
+   */
+  etag: string;
 };
 
 /**

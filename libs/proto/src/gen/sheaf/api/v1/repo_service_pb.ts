@@ -4,6 +4,8 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_sheaf_access_v1_access } from "../../access/v1/access_pb.ts";
 import type { Page } from "./paging_pb.ts";
 import { file_sheaf_api_v1_paging } from "./paging_pb.ts";
@@ -15,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sheaf/api/v1/repo_service.proto.
  */
 export const file_sheaf_api_v1_repo_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9zaGVhZi9hcGkvdjEvcmVwb19zZXJ2aWNlLnByb3RvEgxzaGVhZi5hcGkudjEiSgoRQ3JlYXRlUmVwb1JlcXVlc3QSDAoEbmFtZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJIjYKEkNyZWF0ZVJlcG9SZXNwb25zZRIgCgRyZXBvGAEgASgLMhIuc2hlYWYuYXBpLnYxLlJlcG8iIgoSSW5zcGVjdFJlcG9SZXF1ZXN0EgwKBG5hbWUYASABKAkiNwoTSW5zcGVjdFJlcG9SZXNwb25zZRIgCgRyZXBvGAEgASgLMhIuc2hlYWYuYXBpLnYxLlJlcG8iSQoQTGlzdFJlcG9zUmVxdWVzdBIgCgRwYWdlGAEgASgLMhIuc2hlYWYuYXBpLnYxLlBhZ2USEwoLbmFtZV9wcmVmaXgYAiABKAkiTwoRTGlzdFJlcG9zUmVzcG9uc2USIQoFcmVwb3MYASADKAsyEi5zaGVhZi5hcGkudjEuUmVwbxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIQoRRGVsZXRlUmVwb1JlcXVlc3QSDAoEbmFtZRgBIAEoCSIUChJEZWxldGVSZXBvUmVzcG9uc2UiQAoQUHV0QnJhbmNoUmVxdWVzdBIMCgRyZXBvGAEgASgJEg4KBmJyYW5jaBgCIAEoCRIOCgZjb21taXQYAyABKAkiOQoRUHV0QnJhbmNoUmVzcG9uc2USJAoGYnJhbmNoGAEgASgLMhQuc2hlYWYuYXBpLnYxLkJyYW5jaCI/ChRJbnNwZWN0Q29tbWl0UmVxdWVzdBInCgZjb21taXQYASABKAsyFy5zaGVhZi5hcGkudjEuQ29tbWl0UmVmIj0KFUluc3BlY3RDb21taXRSZXNwb25zZRIkCgZjb21taXQYASABKAsyFC5zaGVhZi5hcGkudjEuQ29tbWl0IlQKEkxpc3RDb21taXRzUmVxdWVzdBIMCgRyZXBvGAEgASgJEiAKBHBhZ2UYAiABKAsyEi5zaGVhZi5hcGkudjEuUGFnZRIOCgZicmFuY2gYAyABKAkiVQoTTGlzdENvbW1pdHNSZXNwb25zZRIlCgdjb21taXRzGAEgAygLMhQuc2hlYWYuYXBpLnYxLkNvbW1pdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkygwUKC1JlcG9TZXJ2aWNlElUKCkNyZWF0ZVJlcG8SHy5zaGVhZi5hcGkudjEuQ3JlYXRlUmVwb1JlcXVlc3QaIC5zaGVhZi5hcGkudjEuQ3JlYXRlUmVwb1Jlc3BvbnNlIgTg2xgCElsKC0luc3BlY3RSZXBvEiAuc2hlYWYuYXBpLnYxLkluc3BlY3RSZXBvUmVxdWVzdBohLnNoZWFmLmFwaS52MS5JbnNwZWN0UmVwb1Jlc3BvbnNlIgeQAgHg2xgBElUKCUxpc3RSZXBvcxIeLnNoZWFmLmFwaS52MS5MaXN0UmVwb3NSZXF1ZXN0Gh8uc2hlYWYuYXBpLnYxLkxpc3RSZXBvc1Jlc3BvbnNlIgeQAgHg2xgBElUKCkRlbGV0ZVJlcG8SHy5zaGVhZi5hcGkudjEuRGVsZXRlUmVwb1JlcXVlc3QaIC5zaGVhZi5hcGkudjEuRGVsZXRlUmVwb1Jlc3BvbnNlIgTg2xgDElIKCVB1dEJyYW5jaBIeLnNoZWFmLmFwaS52MS5QdXRCcmFuY2hSZXF1ZXN0Gh8uc2hlYWYuYXBpLnYxLlB1dEJyYW5jaFJlc3BvbnNlIgTg2xgCEmEKDUluc3BlY3RDb21taXQSIi5zaGVhZi5hcGkudjEuSW5zcGVjdENvbW1pdFJlcXVlc3QaIy5zaGVhZi5hcGkudjEuSW5zcGVjdENvbW1pdFJlc3BvbnNlIgeQAgHg2xgBElsKC0xpc3RDb21taXRzEiAuc2hlYWYuYXBpLnYxLkxpc3RDb21taXRzUmVxdWVzdBohLnNoZWFmLmFwaS52MS5MaXN0Q29tbWl0c1Jlc3BvbnNlIgeQAgHg2xgBYgZwcm90bzM", [file_sheaf_access_v1_access, file_sheaf_api_v1_paging, file_sheaf_api_v1_repo]);
+  fileDesc("Ch9zaGVhZi9hcGkvdjEvcmVwb19zZXJ2aWNlLnByb3RvEgxzaGVhZi5hcGkudjEiSgoRQ3JlYXRlUmVwb1JlcXVlc3QSDAoEbmFtZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJIjYKEkNyZWF0ZVJlcG9SZXNwb25zZRIgCgRyZXBvGAEgASgLMhIuc2hlYWYuYXBpLnYxLlJlcG8iIgoSSW5zcGVjdFJlcG9SZXF1ZXN0EgwKBG5hbWUYASABKAkiNwoTSW5zcGVjdFJlcG9SZXNwb25zZRIgCgRyZXBvGAEgASgLMhIuc2hlYWYuYXBpLnYxLlJlcG8iSQoQTGlzdFJlcG9zUmVxdWVzdBIgCgRwYWdlGAEgASgLMhIuc2hlYWYuYXBpLnYxLlBhZ2USEwoLbmFtZV9wcmVmaXgYAiABKAkiTwoRTGlzdFJlcG9zUmVzcG9uc2USIQoFcmVwb3MYASADKAsyEi5zaGVhZi5hcGkudjEuUmVwbxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIQoRRGVsZXRlUmVwb1JlcXVlc3QSDAoEbmFtZRgBIAEoCSIUChJEZWxldGVSZXBvUmVzcG9uc2UiYgoQUHV0QnJhbmNoUmVxdWVzdBIMCgRyZXBvGAEgASgJEg4KBmJyYW5jaBgCIAEoCRIOCgZjb21taXQYAyABKAkSDAoEZXRhZxgEIAEoCRISCgpyZXF1ZXN0X2lkGAUgASgJIjkKEVB1dEJyYW5jaFJlc3BvbnNlEiQKBmJyYW5jaBgBIAEoCzIULnNoZWFmLmFwaS52MS5CcmFuY2giPwoUSW5zcGVjdENvbW1pdFJlcXVlc3QSJwoGY29tbWl0GAEgASgLMhcuc2hlYWYuYXBpLnYxLkNvbW1pdFJlZiI9ChVJbnNwZWN0Q29tbWl0UmVzcG9uc2USJAoGY29tbWl0GAEgASgLMhQuc2hlYWYuYXBpLnYxLkNvbW1pdCK7AQoSTGlzdENvbW1pdHNSZXF1ZXN0EgwKBHJlcG8YASABKAkSIAoEcGFnZRgCIAEoCzISLnNoZWFmLmFwaS52MS5QYWdlEg4KBmJyYW5jaBgDIAEoCRIxCg1jcmVhdGVkX3NpbmNlGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5jcmVhdGVkX2JlZm9yZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiVQoTTGlzdENvbW1pdHNSZXNwb25zZRIlCgdjb21taXRzGAEgAygLMhQuc2hlYWYuYXBpLnYxLkNvbW1pdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiQwoTV2F0Y2hDb21taXRzUmVxdWVzdBIMCgRyZXBvGAEgASgJEg4KBmJyYW5jaBgCIAEoCRIOCgZyZXN1bWUYAyABKAkiWQoUV2F0Y2hDb21taXRzUmVzcG9uc2USJAoGY29tbWl0GAEgASgLMhQuc2hlYWYuYXBpLnYxLkNvbW1pdBIOCgZyZXN1bWUYAiABKAkSCwoDZ2FwGAMgASgIMuUFCgtSZXBvU2VydmljZRJVCgpDcmVhdGVSZXBvEh8uc2hlYWYuYXBpLnYxLkNyZWF0ZVJlcG9SZXF1ZXN0GiAuc2hlYWYuYXBpLnYxLkNyZWF0ZVJlcG9SZXNwb25zZSIE4NsYAhJbCgtJbnNwZWN0UmVwbxIgLnNoZWFmLmFwaS52MS5JbnNwZWN0UmVwb1JlcXVlc3QaIS5zaGVhZi5hcGkudjEuSW5zcGVjdFJlcG9SZXNwb25zZSIHkAIB4NsYARJVCglMaXN0UmVwb3MSHi5zaGVhZi5hcGkudjEuTGlzdFJlcG9zUmVxdWVzdBofLnNoZWFmLmFwaS52MS5MaXN0UmVwb3NSZXNwb25zZSIHkAIB4NsYARJVCgpEZWxldGVSZXBvEh8uc2hlYWYuYXBpLnYxLkRlbGV0ZVJlcG9SZXF1ZXN0GiAuc2hlYWYuYXBpLnYxLkRlbGV0ZVJlcG9SZXNwb25zZSIE4NsYAxJSCglQdXRCcmFuY2gSHi5zaGVhZi5hcGkudjEuUHV0QnJhbmNoUmVxdWVzdBofLnNoZWFmLmFwaS52MS5QdXRCcmFuY2hSZXNwb25zZSIE4NsYAhJhCg1JbnNwZWN0Q29tbWl0EiIuc2hlYWYuYXBpLnYxLkluc3BlY3RDb21taXRSZXF1ZXN0GiMuc2hlYWYuYXBpLnYxLkluc3BlY3RDb21taXRSZXNwb25zZSIHkAIB4NsYARJbCgtMaXN0Q29tbWl0cxIgLnNoZWFmLmFwaS52MS5MaXN0Q29tbWl0c1JlcXVlc3QaIS5zaGVhZi5hcGkudjEuTGlzdENvbW1pdHNSZXNwb25zZSIHkAIB4NsYARJgCgxXYXRjaENvbW1pdHMSIS5zaGVhZi5hcGkudjEuV2F0Y2hDb21taXRzUmVxdWVzdBoiLnNoZWFmLmFwaS52MS5XYXRjaENvbW1pdHNSZXNwb25zZSIHkAIB4NsYATABYgZwcm90bzM", [file_google_protobuf_timestamp, file_sheaf_access_v1_access, file_sheaf_api_v1_paging, file_sheaf_api_v1_repo]);
 
 /**
  * See CreateRepo.
@@ -80,7 +82,7 @@ export const CreateRepoResponseSchema: GenMessage<CreateRepoResponse> = /*@__PUR
  */
 export type InspectRepoRequest = Message<"sheaf.api.v1.InspectRepoRequest"> & {
   /**
-   * Name.
+   * Name. Required.
    *
    * @generated from field: string name = 1;
    */
@@ -122,14 +124,14 @@ export const InspectRepoResponseSchema: GenMessage<InspectRepoResponse> = /*@__P
  */
 export type ListReposRequest = Message<"sheaf.api.v1.ListReposRequest"> & {
   /**
-   * Which part.
+   * Which part. Default: the first 100 rows.
    *
    * @generated from field: sheaf.api.v1.Page page = 1;
    */
   page?: Page | undefined;
 
   /**
-   * Only names that begin with this.
+   * Only names that begin with this. Default: all.
    *
    * @generated from field: string name_prefix = 2;
    */
@@ -178,7 +180,7 @@ export const ListReposResponseSchema: GenMessage<ListReposResponse> = /*@__PURE_
  */
 export type DeleteRepoRequest = Message<"sheaf.api.v1.DeleteRepoRequest"> & {
   /**
-   * Name.
+   * Name. Required.
    *
    * @generated from field: string name = 1;
    */
@@ -214,25 +216,39 @@ export const DeleteRepoResponseSchema: GenMessage<DeleteRepoResponse> = /*@__PUR
  */
 export type PutBranchRequest = Message<"sheaf.api.v1.PutBranchRequest"> & {
   /**
-   * Repo.
+   * Repo. Required.
    *
    * @generated from field: string repo = 1;
    */
   repo: string;
 
   /**
-   * Branch.
+   * Branch. Required.
    *
    * @generated from field: string branch = 2;
    */
   branch: string;
 
   /**
-   * Commit that it shall point at: an id.
+   * Commit that it shall point at: an id. Required.
    *
    * @generated from field: string commit = 3;
    */
   commit: string;
+
+  /**
+   * Branch.etag of the branch as it was read; when it has moved since, nothing is done. Default: wherever it stands.
+   *
+   * @generated from field: string etag = 4;
+   */
+  etag: string;
+
+  /**
+   * Any text of 1 to 64 characters; the same id gives the same answer for 24 h. Default: none.
+   *
+   * @generated from field: string request_id = 5;
+   */
+  requestId: string;
 };
 
 /**
@@ -270,7 +286,7 @@ export const PutBranchResponseSchema: GenMessage<PutBranchResponse> = /*@__PURE_
  */
 export type InspectCommitRequest = Message<"sheaf.api.v1.InspectCommitRequest"> & {
   /**
-   * Which.
+   * Which commit. Required.
    *
    * @generated from field: sheaf.api.v1.CommitRef commit = 1;
    */
@@ -312,25 +328,39 @@ export const InspectCommitResponseSchema: GenMessage<InspectCommitResponse> = /*
  */
 export type ListCommitsRequest = Message<"sheaf.api.v1.ListCommitsRequest"> & {
   /**
-   * Repo.
+   * Repo. Required.
    *
    * @generated from field: string repo = 1;
    */
   repo: string;
 
   /**
-   * Which part.
+   * Which part. Default: the first 100 rows.
    *
    * @generated from field: sheaf.api.v1.Page page = 2;
    */
   page?: Page | undefined;
 
   /**
-   * Only this branch. Default: all.
+   * Only commits that were made on this branch. Default: all.
    *
    * @generated from field: string branch = 3;
    */
   branch: string;
+
+  /**
+   * Only commits that were made at this time or later. Default: all.
+   *
+   * @generated from field: google.protobuf.Timestamp created_since = 4;
+   */
+  createdSince?: Timestamp | undefined;
+
+  /**
+   * Only commits that were made before this time. Default: all.
+   *
+   * @generated from field: google.protobuf.Timestamp created_before = 5;
+   */
+  createdBefore?: Timestamp | undefined;
 };
 
 /**
@@ -367,6 +397,77 @@ export type ListCommitsResponse = Message<"sheaf.api.v1.ListCommitsResponse"> & 
  */
 export const ListCommitsResponseSchema: GenMessage<ListCommitsResponse> = /*@__PURE__*/
   messageDesc(file_sheaf_api_v1_repo_service, 13);
+
+/**
+ * See WatchCommits.
+ *
+ * @generated from message sheaf.api.v1.WatchCommitsRequest
+ */
+export type WatchCommitsRequest = Message<"sheaf.api.v1.WatchCommitsRequest"> & {
+  /**
+   * Repo. Required.
+   *
+   * @generated from field: string repo = 1;
+   */
+  repo: string;
+
+  /**
+   * Branch. Default "master".
+   *
+   * @generated from field: string branch = 2;
+   */
+  branch: string;
+
+  /**
+   * `resume` of the last message that a call for the same branch brought: goes on behind it. Default: begin with the newest commit.
+   *
+   * @generated from field: string resume = 3;
+   */
+  resume: string;
+};
+
+/**
+ * Describes the message sheaf.api.v1.WatchCommitsRequest.
+ * Use `create(WatchCommitsRequestSchema)` to create a new message.
+ */
+export const WatchCommitsRequestSchema: GenMessage<WatchCommitsRequest> = /*@__PURE__*/
+  messageDesc(file_sheaf_api_v1_repo_service, 14);
+
+/**
+ * See WatchCommits.
+ *
+ * @generated from message sheaf.api.v1.WatchCommitsResponse
+ */
+export type WatchCommitsResponse = Message<"sheaf.api.v1.WatchCommitsResponse"> & {
+  /**
+   * The commit. Absent: a sign of life, every 5 s.
+   *
+   * @generated from field: sheaf.api.v1.Commit commit = 1;
+   */
+  commit?: Commit | undefined;
+
+  /**
+   * Where another call goes on. Opaque; good for as long as the commit exists.
+   *
+   * @generated from field: string resume = 2;
+   */
+  resume: string;
+
+  /**
+   * The commit does not follow the one before: the branch was put elsewhere, or more than 10,000 commits were made meanwhile. What is
+   * between, if anything, ListCommits tells.
+   *
+   * @generated from field: bool gap = 3;
+   */
+  gap: boolean;
+};
+
+/**
+ * Describes the message sheaf.api.v1.WatchCommitsResponse.
+ * Use `create(WatchCommitsResponseSchema)` to create a new message.
+ */
+export const WatchCommitsResponseSchema: GenMessage<WatchCommitsResponse> = /*@__PURE__*/
+  messageDesc(file_sheaf_api_v1_repo_service, 15);
 
 /**
  * Repos, their branches and commits.
@@ -417,7 +518,7 @@ export const RepoService: GenService<{
   },
   /**
    * Puts a branch on a commit: a new branch, or an old one moved. Codes: NOT_FOUND, INVALID_ARGUMENT, FAILED_PRECONDITION
-   * (a pipeline writes it).
+   * (a pipeline writes it), ABORTED (ETAG_MISMATCH: the branch moved since it was read).
    *
    * @generated from rpc sheaf.api.v1.RepoService.PutBranch
    */
@@ -445,6 +546,18 @@ export const RepoService: GenService<{
     methodKind: "unary";
     input: typeof ListCommitsRequestSchema;
     output: typeof ListCommitsResponseSchema;
+  },
+  /**
+   * The newest commit of a branch, then each that is made after it, in order and each once; a branch without one is waited for. Any
+   * master answers. It goes on until the caller ends it. Codes: NOT_FOUND (also when the repo is deleted meanwhile), INVALID_ARGUMENT,
+   * UNAVAILABLE (the master goes away: call again with the last `resume`), RESOURCE_EXHAUSTED (the caller did not read: as before).
+   *
+   * @generated from rpc sheaf.api.v1.RepoService.WatchCommits
+   */
+  watchCommits: {
+    methodKind: "server_streaming";
+    input: typeof WatchCommitsRequestSchema;
+    output: typeof WatchCommitsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_sheaf_api_v1_repo_service, 0);
