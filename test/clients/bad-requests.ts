@@ -87,7 +87,24 @@ const specs: BadRequest[] = (
       "merge.rules",
       create({ merge: { rules: Array(200).fill({ glob: "/*", strategy: 1 }) } }),
     ],
+    ["14 more cores than any machine has", "resource_requests.cpu", create({ resourceRequests: { cpu: 100_000 } })],
+    ["14 less memory than nothing", "resource_limits.memory", create({ resourceLimits: { memory: "-1Gi" } })],
+    [
+      "14 a GPU of this machine",
+      "resource_limits.gpu",
+      create({ resourceLimits: { gpu: { type: "nvidia.com/gpu", number: "1" } } }),
+    ],
     ["16 a description of 5 KB", "description", create({ description: "x".repeat(5_000) })],
+    [
+      "18 a secret of another namespace",
+      "transform.secrets[0].name",
+      transform({ secrets: [{ name: "other/secret" }] }),
+    ],
+    [
+      "18 a secret on this machine",
+      "transform.secrets",
+      transform({ secrets: [{ name: "one", envVar: "ONE", key: "k" }] }),
+    ],
     ["21 an empty glob", "input.pfs.glob", pfs({ glob: "" })],
     ...["/[a", "/{a", "/!(", "/a\\"].map((glob) => [`22 the glob ${glob}`, "input.pfs.glob", pfs({ glob })] as const),
     ["23 braces without measure", "input.pfs.glob", pfs({ glob: "/{1..99999999}".repeat(40) + "{a,b}".repeat(40) })],
@@ -104,8 +121,7 @@ const specs: BadRequest[] = (
 ).map(([what, field, request]) => ({ ...SPEC, what, field, request: request as JsonObject }));
 
 const notRun: BadRequest[] = [
-  ["14 resource requests", "resource_requests", create({ resourceRequests: { cpu: 1_000 } })],
-  ["18 a secret", "transform.secrets", transform({ secrets: [{ name: "other/secret" }] })],
+  ["89 a strategy that is to come", "merge.strategy", create({ merge: { strategy: "MERGE_STRATEGY_SORT" } })],
   ["28 a cross of ten million", "input.cross", create({ input: { cross: [{ pfs: { repo: "in", glob: "/*" } }] } })],
   ["cron", "input.cron", create({ input: { cron: { spec: "@every 1h" } } })],
 ].map(([what, field, request]) => ({ ...NOT_RUN, what, field, request }) as BadRequest);

@@ -1,10 +1,9 @@
 // The manifests of deploy/kubernetes without a cluster: what a cluster would refuse, and what it would take and not do.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { settings as masterSettings } from "../../services/master/src/config.ts";
-import { settings as mergeSettings } from "../../services/merge/src/config.ts";
 import { type Folder, type Manifest, readFolders, withSources } from "./documents.ts";
 import { faultsOf } from "./schema.ts";
 
@@ -31,6 +30,14 @@ function workloadsOf(manifests: readonly Manifest[]): Workload[] {
       return { name: nameOf(each), namespace: each.metadata.namespace ?? "", template, containers };
     });
 }
+
+/** The variables that a service says it takes. */
+function variablesOf(service: string): string[] {
+  const main = join(import.meta.dirname, "..", "..", "services", service, "src", "main.ts");
+  const help = execFileSync(process.execPath, [main, "--help"], { encoding: "utf8" });
+  return [...help.matchAll(/\(env\s+(SHEAF_\w+)/g)].map(([, name = ""]) => name);
+}
+const known = { "sheaf-master": variablesOf("master"), "sheaf-merge": variablesOf("merge") };
 
 const all = (folder: Folder) => withSources(folder, folders).flatMap(({ resources }) => resources);
 
@@ -147,9 +154,7 @@ for (const overlay of overlays) {
           literals.map((each) => each.split("=")[0] ?? ""),
         ),
       );
-      const known = { "sheaf-master": masterSettings, "sheaf-merge": mergeSettings };
-      for (const [program, settings] of Object.entries(known)) {
-        const names: string[] = Object.values(settings as Record<string, { env: string }>).map(({ env }) => env);
+      for (const [program, names] of Object.entries(known)) {
         const workload = workloads.find((each) => each.name === `Deployment sheaf/${program}`);
         const own = workload?.containers.flatMap(({ env }) => env.map((each: Loose) => each.name as string)) ?? [];
         const given = [...shared, ...own].filter((name) => name.startsWith("SHEAF_"));

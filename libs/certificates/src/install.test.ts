@@ -67,6 +67,7 @@ const ALL = [
   "sheaf-workers/sheaf-worker",
   "sheaf/sheaf-etcd",
   "sheaf/sheaf-ca",
+  "sheaf/sheaf-s3",
   "sheaf/sheaf-token",
 ];
 
