@@ -34,6 +34,27 @@ await describeWithS3("a store in S3", (program) => {
   };
   const counted = (method: string) => proxy.requests.filter((line) => line.startsWith(method)).length;
 
+  it("a presigned address gives this range of this object, and nothing else", async () => {
+    await using store = closing(await openStore(server.url()));
+    const bytes = noise(100_000);
+    await store.put("packs/signed", bytes);
+    const { url, headers } =
+      (await store.presign?.("packs/signed", { offset: 1_000, length: 5_000 }, 60)) ?? assert.fail();
+    const got = await fetch(url, { headers });
+    assert.equal(got.status, 206);
+    assert.equal(hashOf([new Uint8Array(await got.arrayBuffer())]), hashOf([bytes.subarray(1_000, 6_000)]));
+    for (const [what, other, sent] of [
+      ["another range", url, { range: "bytes=0-99999" }],
+      ["the whole", url, {}],
+      ["another object", url.replace("signed", "signee"), headers],
+      ["a longer time", url.replace("Expires=60", "Expires=6000"), headers],
+    ] as const) {
+      const refused = await fetch(other, { headers: sent });
+      assert.ok(refused.status >= 400, `${what}: ${refused.status}`);
+      await refused.body?.cancel();
+    }
+  });
+
   for (const size of [16 * MIB, 16 * MIB + 1, 50 * MIB + 7]) {
     it(`an object of ${size} bytes is what was put, in one piece, in pieces, and as a stream`, async () => {
       await using store = closing(await openStore(server.url()));

@@ -18,6 +18,7 @@ import type { LocalFile } from "./local-files.ts";
 import { type PutFolderOptions, type PutFolderResult, type PutOptions, putFiles, putFolder } from "./put-folder.ts";
 import { type CommitName, type SheafRpc, servicesOf } from "./services.ts";
 import { submit } from "./submit.ts";
+import { type WatchCommitsOptions, type WatchedCommit, watchCommits } from "./watch-commits.ts";
 import { type WaitJobOptions, type WatchJobOptions, waitJob, watchJob } from "./watch-job.ts";
 
 export interface ConnectOptions {
@@ -76,6 +77,12 @@ export interface SheafClient extends Lists {
   waitJob(pipeline: string, options?: WaitJobOptions): Promise<api.Job>;
 
   /**
+   * The newest commit of a branch, then each that is made after it, in order and each once; it goes on until `signal`, or until the
+   * loop is left. Goes on when the connection breaks. Of a program that starts again: give it the `resume` of the last that was dealt with.
+   */
+  watchCommits(repo: string, branch?: string, options?: WatchCommitsOptions): AsyncGenerator<WatchedCommit, void, void>;
+
+  /**
    * Lines that the commands of a job write, until it is over (GetLogs, with `follow`). Goes on where it was when the connection breaks.
    * Name the job. Errors as of GetLogs; UNAVAILABLE when nobody has answered for a while.
    */
@@ -109,6 +116,7 @@ export function connect(address?: string, options: ConnectOptions = {}): SheafCl
     submit: (spec, more) => submit(caller, spec, more),
     watchJob: (pipeline, more) => watchJob(caller, pipeline, more),
     waitJob: (pipeline, more) => waitJob(caller, pipeline, more),
+    watchCommits: (repo, branch, more) => watchCommits(caller, { repo, branch }, more),
     followLogs: (request, more) => followLogs(caller, request, more),
     close: () => connection.close(),
   };

@@ -12,4 +12,5 @@ export type { GetFolderOptions, GetOptions, GotFolder } from "./get-folder.ts";
 export type { LocalFile } from "./local-files.ts";
 export type { PutFolderOptions, PutFolderResult, PutOptions } from "./put-folder.ts";
 export type { CommitName, SheafRpc } from "./services.ts";
+export type { WatchCommitsOptions, WatchedCommit } from "./watch-commits.ts";
 export { isTerminal, type WaitJobOptions, type WatchJobOptions } from "./watch-job.ts";

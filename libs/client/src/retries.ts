@@ -14,7 +14,12 @@ export function isUnreachable(error: unknown): boolean {
   return error instanceof SheafError && error.code === "UNAVAILABLE";
 }
 
-/** The same, or somebody else changed the branch meanwhile: all of it is to be sent again. */
+/** The caller was cut because it took no message for a minute: it was busy, and that is no reason to end. */
+export function isNotRead(error: unknown): boolean {
+  return error instanceof SheafError && error.reason === "NOT_READ";
+}
+
+/** Nobody answered, or somebody else changed the branch meanwhile: all of it is to be sent again. */
 export function isToSendAgain(error: unknown): boolean {
   return isUnreachable(error) || (error instanceof SheafError && error.code === "ABORTED");
 }

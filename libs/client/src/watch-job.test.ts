@@ -36,6 +36,23 @@ describe("watchJob", () => {
     assert.deepEqual(asked, ["", "newest", "newest", "newest"]);
   });
 
+  it("tells the next master what it was told", async () => {
+    const asked: string[] = [];
+    const job: Handlers<typeof api.JobService> = {
+      watchJob: async function* ({ resume }) {
+        asked.push(resume);
+        yield { job: { id: "j", state: asked.length < 3 ? PROCESSING : SUCCEEDED }, resume: `r${asked.length}` };
+        yield { resume: `alive${asked.length}` };
+        throw gone();
+      },
+    };
+    await using cluster = await fakeCluster({ job });
+    const client = connect(cluster.address);
+    assert.equal((await client.waitJob("p")).state, SUCCEEDED);
+    client.close();
+    assert.deepEqual(asked, ["", "alive1", "alive2"]);
+  });
+
   it("waits for the first job when it is told to, and else not", async () => {
     const none = () => notFound("JOB_NOT_FOUND", "no job yet");
     const patient = scripted([none()], [none()], [SUCCEEDED]);

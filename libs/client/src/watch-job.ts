@@ -1,7 +1,7 @@
 /** Following a job to its end, through connections that break and masters that restart. */
 import { api } from "@sheaf/proto";
 import { backoff, deadlineExceeded, SheafError } from "@sheaf/runtime";
-import { isUnreachable } from "./retries.ts";
+import { isNotRead, isUnreachable } from "./retries.ts";
 import type { Caller } from "./services.ts";
 
 /** A master is replaced in less. */
@@ -47,13 +47,15 @@ export async function* watchJob(
   const { signal, firstJobMs = 0, unreachableMs = UNREACHABLE_MS } = options;
   const waits = backoff({ baseMs: 20, capMs: 1_000, random });
   let job = options.job ?? "";
+  let resume = "";
   const begun = clock.now();
   let heardMs = begun;
   for (;;) {
     try {
-      for await (const message of caller.rpc.job.watchJob({ pipeline, job }, off(signal))) {
+      for await (const message of caller.rpc.job.watchJob({ pipeline, job, resume }, off(signal))) {
         heardMs = clock.now();
         waits.reset();
+        resume = message.resume;
         if (message.job === undefined) continue;
         job = message.job.id; // from now on this one, whatever comes after it
         yield message.job;
@@ -62,7 +64,7 @@ export async function* watchJob(
     } catch (error) {
       const isFirst = job === "" && isNoJobYet(error) && clock.now() - begun < firstJobMs;
       const isBroken = isUnreachable(error) && clock.now() - heardMs < unreachableMs;
-      if (!(isFirst || isBroken)) throw error;
+      if (!(isFirst || isBroken || isNotRead(error))) throw error;
       if (isBroken && error instanceof SheafError) options.onBroken?.(error);
     }
     // A stream that ends before the job does is a master that went away politely.

@@ -28,6 +28,7 @@ const built: fc.Arbitrary<readonly [string, ParsedKey]> = fc.oneof(
   fc
     .tuple(name, kind, index)
     .map(([job, k, start]) => [keys.done(job, k, start), { of: "done", job, kind: k, start }] as const),
+  fc.constant([keys.urlKey(), { of: "url-key" }] as const),
   fc
     .tuple(name, kind, index)
     .map(([job, k, i]) => [keys.failure(job, k, i), { of: "failure", job, kind: k, index: i }] as const),

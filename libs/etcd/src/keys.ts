@@ -48,6 +48,9 @@ export interface Keys {
   request(id: string): string;
   requests(): string;
 
+  /** What addresses of files are signed with; the same for every master. */
+  urlKey(): string;
+
   ledgerMeta(job: string, kind: LedgerKind): string;
   /** Its create revision is the claim's fence (L3). */
   claim(job: string, kind: LedgerKind, claim: string): string;
@@ -68,6 +71,7 @@ export interface Keys {
 
 export type ParsedKey =
   | { readonly of: "master" | "merger" | "request"; readonly id: string }
+  | { readonly of: "url-key" }
   | { readonly of: "owner" | "merge-owner" | "pipeline"; readonly pipeline: string }
   | { readonly of: "worker"; readonly pool: string; readonly worker: string }
   | { readonly of: "repo"; readonly repo: string }
@@ -122,6 +126,8 @@ export function keysOf(cluster: string): Keys {
     request: (id) => at("requests", id),
     requests: () => under("requests"),
 
+    urlKey: () => at("url-key"),
+
     ledgerMeta: (job, kind) => at("ledgers", job, kind, "meta"),
     claim: (job, kind, claim) => at("ledgers", job, kind, "claims", claim),
     claims: (job, kind) => under("ledgers", job, kind, "claims"),
@@ -140,6 +146,7 @@ export function keysOf(cluster: string): Keys {
 function parseParts(parts: readonly string[]): ParsedKey | undefined {
   const [family, a, b, c, d] = parts;
   if (parts.includes("")) return undefined;
+  if (family === "url-key" && parts.length === 1) return { of: "url-key" };
   if (family === "ledgers") return parts.length <= 5 ? parseLedger(a, b, c, d) : undefined;
   if (parts.length === 2 && a !== undefined) return parseOne(family, a);
   if (parts.length === 3 && a !== undefined && b !== undefined) return parseTwo(family, a, b);

@@ -1,7 +1,8 @@
 /** The error door on the side of connect. */
 import { Code, ConnectError } from "@connectrpc/connect";
-import { deadlineExceeded, resourceExhausted, type SheafError } from "@sheaf/runtime";
+import { deadlineExceeded, resourceExhausted, SheafError } from "@sheaf/runtime";
 import { codeNumber, isOurs, packDetails, unpackError, type WireDetail, wireMessage } from "./error-details.ts";
+import { unreadable } from "./request-faults.ts";
 import { unreachable } from "./unreachable.ts";
 
 /** What connect puts on the wire for this error, in whichever of its protocols. */
@@ -13,7 +14,8 @@ export function toConnectError(error: SheafError): ConnectError {
 /** What connect raises while it reads a request (too big, broken off), as ours. Undefined: it did not raise this. */
 export function fromRequestError(thrown: unknown): SheafError | undefined {
   if (!(thrown instanceof ConnectError)) return undefined;
-  return unpackError(thrown.code, thrown.rawMessage, [], thrown.cause);
+  const { code, reason } = unreadable(thrown);
+  return new SheafError(code, reason, thrown.rawMessage, { cause: thrown.cause });
 }
 
 /** The error of a call. What broke on the way is UNAVAILABLE and names the address. */

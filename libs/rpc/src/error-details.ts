@@ -42,6 +42,11 @@ export interface WireDetail {
   readonly value: Uint8Array;
 }
 
+/** Of a number that came over the wire. */
+export function codeName(code: number): ErrorCode {
+  return CODES[code] ?? "UNKNOWN";
+}
+
 export function codeNumber(code: ErrorCode): number {
   return CODES.lastIndexOf(code);
 }
@@ -81,7 +86,7 @@ export function unpackError(
   details: readonly WireDetail[],
   cause?: unknown,
 ): SheafError {
-  const name = CODES[code] ?? "UNKNOWN";
+  const name = codeName(code);
   const info = firstOf(googleRpc.ErrorInfoSchema, details);
   const bad = firstOf(googleRpc.BadRequestSchema, details);
   const delay = firstOf(googleRpc.RetryInfoSchema, details)?.retryDelay;

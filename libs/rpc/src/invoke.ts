@@ -6,6 +6,8 @@
  * R3. What a handler throws leaves through the error door.
  * R4. A drain ends streams of answers with UNAVAILABLE; unary calls and uploads finish. Handlers of bidirectional streams
  *     see `draining` and return by themselves.
+ * R5. A caller that takes no answer of its stream for a minute is cut: what it holds at the server (files, a place among the
+ *     followers) is for those who read. Nothing is kept for it beyond one message and the window of its connection.
  */
 import { create, type DescMethod, type Message } from "@bufbuild/protobuf";
 import { type Clock, deadlineExceeded, orAborted, type Timer, unavailable } from "@sheaf/runtime";
@@ -18,6 +20,8 @@ export interface CallRules extends ErrorDoor {
   readonly clock: Clock;
   /** Deadline of a unary call whose caller sets none, in milliseconds. */
   readonly unaryTimeoutMs: number;
+  /** A caller that takes no further message for so long, in milliseconds, is cut. */
+  readonly unreadMs: number;
   readonly draining: AbortSignal;
   /** Aborted when the server stops, with the error that its open calls end with. */
   readonly stopping: AbortSignal;
@@ -87,7 +91,9 @@ export async function* runDownload(
     for (;;) {
       const next = await orAborted(answers.next(), stopped.signal);
       if (next.done) return;
-      yield message(method.desc, next.value);
+      const answer = message(method.desc, next.value);
+      using _unread = rules.clock.timer(rules.unreadMs, origin.cut); // R5
+      yield answer;
     }
   } catch (error) {
     throw outgoing(error, method.path, rules);

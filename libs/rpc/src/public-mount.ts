@@ -4,20 +4,30 @@ import { constants, type Http2ServerRequest, type Http2ServerResponse } from "no
 import type { Message } from "@bufbuild/protobuf";
 import {
   type ConnectRouter,
+  type ContextValues,
   createConnectRouter,
   createContextKey,
   createContextValues,
   type HandlerContext,
   type MethodImpl,
 } from "@connectrpc/connect";
-import type { UniversalHandler } from "@connectrpc/connect/protocol";
-import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
+import {
+  compressionGzip,
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from "@connectrpc/connect-node";
 import { cancelled, isLoopback, SheafError } from "@sheaf/runtime";
+import { browserCall } from "./browser-origins.ts";
 import { fromRequestError, toConnectError } from "./error-connect.ts";
 import { outgoing } from "./errors.ts";
+import { answerHttp } from "./http-route.ts";
 import { type CallRules, type Origin, runDownload, runUnary, runUpload } from "./invoke.ts";
 import type { MountedMethod, MountedService } from "./mount.ts";
+import { refuseUnknown } from "./no-such-rpc.ts";
 import { connectBidi } from "./public-bidi.ts";
+import { completeFaults, JSON_BODY } from "./request-faults.ts";
+import type { PublicServerOptions } from "./rpc-server.ts";
 import { MESSAGE_BYTES_MAX } from "./rules.ts";
 
 type Request = IncomingMessage | Http2ServerRequest;
@@ -29,13 +39,22 @@ const RESPONSE = createContextKey<Response | undefined>(undefined);
 export type HttpListener = (request: Request, response: Response) => void;
 
 /** A request listener for both of Node's HTTP servers. Connect's own adapter writes to standard error; this one logs. */
-export function publicListener(services: readonly MountedService[], rules: CallRules): HttpListener {
+export function publicListener(
+  services: readonly MountedService[],
+  rules: CallRules,
+  { routes = [], browserOrigins = [] }: Pick<PublicServerOptions, "routes" | "browserOrigins"> = {},
+): HttpListener {
   const handlers = handlersByPath(services, rules);
   return (request, response) => {
     if (!isLocalName(request)) return refuse(response, 421, "this server answers under 127.0.0.1 and localhost only");
+    const browser = browserCall(request, response, browserOrigins);
+    if (browser === "foreign") return refuse(response, 403, "pages of this origin may not call (--browser-origins)");
+    if (browser === "answered") return;
     const path = request.url?.split("?", 1)[0] ?? "";
+    const route = routes.find(({ prefix }) => path.startsWith(prefix));
+    if (route !== undefined) return void answerHttp(route, request, response, rules);
     const handler = handlers.get(path);
-    if (handler === undefined) return refuse(response, 404, "no such RPC");
+    if (handler === undefined) return refuseUnknown(response, path, request.headers["content-type"] ?? "");
     void serve(handler, request, response).catch((error: unknown) => {
       // The answer could not be delivered: the caller left. What handlers throw went out as an answer.
       rules.log.debug({ err: error, method: path }, "an answer was not delivered");
@@ -49,8 +68,10 @@ function handlersByPath(services: readonly MountedService[], rules: CallRules): 
     writeMaxBytes: MESSAGE_BYTES_MAX,
     // A typing error in a field name is an error, never silence.
     jsonOptions: { ignoreUnknownFields: false },
-    // Callers are on this machine: compressing would only cost time.
-    acceptCompression: [],
+    // Requests may be compressed. Answers never are: it would only cost time on the way to this machine.
+    acceptCompression: [compressionGzip],
+    compressMinBytes: Number.MAX_SAFE_INTEGER,
+    requestGate: completeFaults,
   });
   for (const { methods } of services) for (const method of methods) mount(router, method, rules);
   return new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
@@ -58,8 +79,23 @@ function handlersByPath(services: readonly MountedService[], rules: CallRules): 
 
 async function serve(handler: UniversalHandler, request: Request, response: Response): Promise<void> {
   const values = createContextValues().set(REQUEST, request).set(RESPONSE, response);
-  const answer = await handler(universalRequestFromNodeRequest(request, response, undefined, values));
+  const asked = universalRequestFromNodeRequest(request, response, undefined, values);
+  const answer = await handler(isJson(request) ? { ...asked, body: noted(asked.body, values) } : asked);
   await universalResponseToNodeResponse(answer, response);
+}
+
+function isJson(request: Request): boolean {
+  return request.headers["content-type"]?.startsWith("application/json") === true;
+}
+
+/** The same body, kept as far as it may come: it is looked into when it is refused. */
+async function* noted(body: UniversalServerRequest["body"], values: ContextValues) {
+  const kept: Uint8Array[] = [];
+  values.set(JSON_BODY, kept);
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    kept.push(chunk);
+    yield chunk;
+  }
 }
 
 /**

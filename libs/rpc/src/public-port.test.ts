@@ -84,7 +84,11 @@ describe("the public port", () => {
   it("answers 404 for what is no RPC, and gives no stack away", async () => {
     const response = await post("Nothing", "{}");
     assert.equal(response.status, 404);
-    assert.equal(await response.text(), "no such RPC\n");
+    const { code, message, details } = (await response.json()) as { code: string; message: string; details: unknown[] };
+    assert.deepEqual([code, message], ["unimplemented", 'there is no RPC "/sheaf.api.v1.JobService/Nothing"']);
+    assert.equal(details.length, 1);
+    const page = await fetch(`${base}/`);
+    assert.deepEqual([page.status, await page.text()], [404, "no such RPC\n"]);
   });
 
   it("refuses a foreign host name: a web page may have pointed it here", async () => {

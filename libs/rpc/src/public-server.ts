@@ -9,7 +9,7 @@ import { type Address, failedPrecondition, formatAddress } from "@sheaf/runtime"
 import { HealthBoard } from "./health.ts";
 import { publicListener } from "./public-mount.ts";
 import { reflectionServices } from "./reflection.ts";
-import { keepingContract, type RpcServer, type RpcServerOptions } from "./rpc-server.ts";
+import { keepingContract, type PublicServerOptions, type RpcServer } from "./rpc-server.ts";
 import { portInUse, refuseBeyondLoopback, type ServerRules, serverRules } from "./rules.ts";
 import { firstBytes } from "./sniff.ts";
 
@@ -23,13 +23,13 @@ const LAST_WORDS_MS = 500;
 const WINDOW_BYTES = 4 * 1024 * 1024;
 
 /** FAILED_PRECONDITION from `start`: PORT_IN_USE, LISTEN_NOT_LOOPBACK. */
-export function servePublic(options: RpcServerOptions): RpcServer {
+export function servePublic(options: PublicServerOptions): RpcServer {
   return keepingContract(new PublicServer(options));
 }
 
 class PublicServer implements RpcServer {
   readonly health: HealthBoard;
-  readonly #options: RpcServerOptions;
+  readonly #options: PublicServerOptions;
   readonly #rules: ServerRules;
   readonly #sockets = new Set<Socket>();
   readonly #sessions = new Set<ServerHttp2Session>();
@@ -40,13 +40,13 @@ class PublicServer implements RpcServer {
   #closing: Promise<void> | undefined;
   #address: Address | undefined;
 
-  constructor(options: RpcServerOptions) {
+  constructor(options: PublicServerOptions) {
     this.#options = options;
     this.#rules = serverRules(options);
     this.health = new HealthBoard(options.services.map(({ service }) => service.typeName));
     const served = [...options.services, this.health.mounted()];
     const reflection = reflectionServices(served.map(({ service }) => service));
-    const listener = publicListener([...served, ...reflection], this.#rules);
+    const listener = publicListener([...served, ...reflection], this.#rules, options);
     // An upload may take as long as it takes; its headers may not.
     this.#http1 = createHttp1({ requestTimeout: 0, headersTimeout: 10_000 }, listener);
     this.#http2 = createHttp2(

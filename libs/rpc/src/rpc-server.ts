@@ -1,6 +1,7 @@
 /** What both servers of this package are to those who start and stop them. */
 import { type Address, type Component, Lifecycle } from "@sheaf/runtime";
 import type { HealthBoard } from "./health.ts";
+import type { HttpRoute } from "./http-route.ts";
 import type { MountedService } from "./mount.ts";
 import type { RuleOptions } from "./rules.ts";
 
@@ -11,6 +12,13 @@ export interface RpcServerOptions extends RuleOptions {
   readonly port: number;
   /** Made by `implement`. grpc.health.v1 is added. */
   readonly services: readonly MountedService[];
+}
+
+export interface PublicServerOptions extends RpcServerOptions {
+  /** Served beside the RPCs, by the beginning of the path. */
+  readonly routes?: readonly HttpRoute[];
+  /** Web pages that may call: "https://console.example". Default: none but those that this port serves. */
+  readonly browserOrigins?: readonly string[];
 }
 
 export interface RpcServer extends Component {

@@ -16,12 +16,17 @@ export const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
 /** Deadline of a unary call whose caller sets none. */
 export const UNARY_TIMEOUT_MS = 30_000;
 
+/** How long a caller may not read. */
+const UNREAD_MS = 60_000;
+
 export interface RuleOptions {
   readonly log: Logger;
   readonly clock?: Clock;
   readonly random?: Random;
   /** Milliseconds for a unary call whose caller sets no deadline. Default 30,000. */
   readonly unaryTimeoutMs?: number;
+  /** Milliseconds in which the caller of a stream of answers must take one. Default 60,000. */
+  readonly unreadMs?: number;
 }
 
 export interface ServerRules extends CallRules {
@@ -39,6 +44,7 @@ export function serverRules(options: RuleOptions): ServerRules {
     random: options.random ?? systemRandom,
     clock: options.clock ?? systemClock,
     unaryTimeoutMs: options.unaryTimeoutMs ?? UNARY_TIMEOUT_MS,
+    unreadMs: options.unreadMs ?? UNREAD_MS,
     draining: draining.signal,
     stopping: stopping.signal,
     drain: () => draining.abort(goingAway()),

@@ -5,5 +5,5 @@ export { localStore } from "./local-store.ts";
 export { memoryStore } from "./memory-store.ts";
 export { openStore, type StoreOptions } from "./open-store.ts";
 export { storeSuite } from "./store.suite.ts";
-export type { ByteRange, ObjectInfo, ObjectSource, PutResult, Store } from "./store.ts";
+export type { ByteRange, ObjectInfo, ObjectSource, PresignedRange, PutResult, Store } from "./store.ts";
 export { checkKey, streamRange } from "./store.ts";

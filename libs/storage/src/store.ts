@@ -66,10 +66,22 @@ export interface Store {
    * the store is elsewhere. It may be deleted at any time.
    */
   localPath(key: string): string | null;
+  /**
+   * An address under which any HTTP client gets these bytes for `seconds`, where the store has a server that can give one. Absent: it
+   * has none. Whoever has it can read this range of this object and nothing else.
+   */
+  presign?(key: string, range: ByteRange, seconds: number): Promise<PresignedRange>;
   /** Whether a read of a few bytes costs microseconds (this machine), so that reading ahead does not pay. */
   readonly near: boolean;
   /** Frees what is open. Calls after it fail. Twice is harmless. */
   close(): Promise<void>;
+}
+
+/** A request that a server of the store answers without further credentials. */
+export interface PresignedRange {
+  readonly url: string;
+  /** Signed with it: they have to be sent as they are. */
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 const KEY_BYTES_MAX = 255;

@@ -23,6 +23,12 @@ export const settings = defineSettings({
     default: "127.0.0.1:7450",
     help: "Where the public API listens; port 0 takes any free one.",
   },
+  browserOrigins: {
+    flag: "browser-origins",
+    env: "SHEAF_BROWSER_ORIGINS",
+    type: "list",
+    help: "Web pages that may call the API, like https://console.example:8443, divided by commas. Default: none.",
+  },
   dispatchListen: {
     flag: "dispatch-listen",
     env: "SHEAF_DISPATCH_LISTEN",

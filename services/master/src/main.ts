@@ -16,6 +16,7 @@ import { Requests } from "./api/requests.ts";
 import { apiServices } from "./api/services.ts";
 import { settings } from "./config.ts";
 import type { World } from "./context.ts";
+import { FileUrls } from "./files/file-urls.ts";
 import { Mirrors } from "./mirror/mirrors.ts";
 import { Owners } from "./pipelines/owners.ts";
 import { limitOf } from "./pools/limit.ts";
@@ -94,11 +95,14 @@ await runService({
       dispatcher,
       exists: async (pipeline) => pipeline !== "" && (await etcd.get(keys.pipeline(pipeline))) !== null,
     });
+    const fileUrls = new FileUrls({ world, apiUrl: () => `http://${apiAddress()}` });
     const apiServer = servePublic({
       ...config.listen,
       log,
+      routes: [fileUrls.route()],
+      browserOrigins: config.browserOrigins,
       services: apiServices({
-        ...{ world, pipelines, heads, masters, mergers, jobs, live, owners, dispatcher, ownerCalls },
+        ...{ world, pipelines, heads, masters, mergers, jobs, live, owners, dispatcher, ownerCalls, fileUrls },
         requests: new Requests(world),
         views: new JobViews({ etcd, owners, dispatcher, mergers, poolDoing: (name) => pools.doing(name) }),
         cluster: config.cluster,

@@ -23,6 +23,7 @@ import { RepoService } from "./api/repo-service.ts";
 import { Requests } from "./api/requests.ts";
 import type { World } from "./context.ts";
 import { FakeDispatcher } from "./fake-dispatcher.test-kit.ts";
+import { FileUrls } from "./files/file-urls.ts";
 import { type FakeRow, writePlan, writeRun } from "./job-objects.test-kit.ts";
 import type { Jobs, KeptJob } from "./mirror/jobs.ts";
 import type { Mirror } from "./mirror/mirror.ts";
@@ -168,8 +169,9 @@ export class TestMaster {
       failing: () => this.failing,
       poolStatus: () => this.poolStatus,
       defaultWorkers: 1,
+      fileUrls: new FileUrls({ world, apiUrl: () => "http://127.0.0.1:1" }),
     };
-    this.repos = new RepoService(world, requests);
+    this.repos = new RepoService(deps);
     this.files = new FileService(deps);
     this.pipelines = new PipelineService(deps);
     this.jobs = new JobService(deps);

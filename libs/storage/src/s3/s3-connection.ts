@@ -16,6 +16,8 @@ import {
   systemClock,
   systemRandom,
 } from "@sheaf/runtime";
+import type { ByteRange, PresignedRange } from "../store.ts";
+import { objectUrl, presignGet } from "./presign.ts";
 import { RetryBudget } from "./retry-budget.ts";
 import type { S3Address } from "./s3-address.ts";
 import { type Identity, s3Failure, wasCutOff } from "./s3-failure.ts";
@@ -85,6 +87,21 @@ export class S3Connection {
       clock: this.clock,
       random: this.random,
       transient: (error) => error instanceof SheafError && error.code === "UNAVAILABLE" && this.#budget.take(),
+    });
+  }
+
+  /** See Store. Nothing is sent: the address is made of the credentials. */
+  async presign(key: string, { offset, length }: ByteRange, seconds: number): Promise<PresignedRange> {
+    const { credentials, region } = this.#client.config;
+    const range = `bytes=${offset}-${offset + length - 1}`;
+    const named = await region();
+    return presignGet({
+      url: objectUrl(this.address, named, key),
+      region: named,
+      credentials: await credentials(),
+      headers: { range },
+      seconds,
+      at: new Date(this.clock.wall()),
     });
   }
 

@@ -6,7 +6,15 @@
  */
 import { DeleteObjectCommand, ListObjectsV2Command, type ListObjectsV2CommandOutput } from "@aws-sdk/client-s3";
 import { GroupedReads } from "../grouped-reads.ts";
-import { type ByteRange, checkKey, type ObjectInfo, type ObjectSource, type PutResult, type Store } from "../store.ts";
+import {
+  type ByteRange,
+  checkKey,
+  type ObjectInfo,
+  type ObjectSource,
+  type PresignedRange,
+  type PutResult,
+  type Store,
+} from "../store.ts";
 import type { S3Address } from "./s3-address.ts";
 import { S3Connection, type S3Options } from "./s3-connection.ts";
 import { S3Downloads } from "./s3-download.ts";
@@ -62,6 +70,11 @@ class S3Store implements Store {
   async *stream(key: string, range: ByteRange = ALL): AsyncGenerator<Uint8Array, void, void> {
     checkKey(key);
     yield* this.#downloads.stream(key, range);
+  }
+
+  async presign(key: string, range: ByteRange, seconds: number): Promise<PresignedRange> {
+    checkKey(key);
+    return this.#connection.presign(key, range, seconds);
   }
 
   async head(key: string): Promise<{ readonly size: number } | null> {

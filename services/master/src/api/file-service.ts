@@ -8,6 +8,7 @@ import { invalidArgument, notFound } from "@sheaf/runtime";
 import { BranchTurns } from "../files/branch-turns.ts";
 import { ChangeStream } from "../files/change-stream.ts";
 import { type CommitDeps, commitChanges, requireWritable } from "../files/commit-changes.ts";
+import type { FileUrls } from "../files/file-urls.ts";
 import { chosenFiles, contents } from "../files/get-files.ts";
 import { globRows } from "../files/glob-rows.ts";
 import { type FoundCommit, findCommit } from "./commits.ts";
@@ -17,11 +18,15 @@ import { checkGlob } from "./spec-check.ts";
 import { DEFAULT_BRANCH } from "./spec-defaults.ts";
 import { Violations } from "./violations.ts";
 
+export interface FileServiceDeps extends CommitDeps {
+  readonly fileUrls: FileUrls;
+}
+
 export class FileService implements Handlers<typeof api.FileService> {
-  readonly #deps: CommitDeps;
+  readonly #deps: FileServiceDeps;
   readonly #turns = new BranchTurns();
 
-  constructor(deps: CommitDeps) {
+  constructor(deps: FileServiceDeps) {
     this.#deps = deps;
   }
 
@@ -94,6 +99,19 @@ export class FileService implements Handlers<typeof api.FileService> {
     return { file: folderView(path, files, bytes) };
   }
 
+  /** See file-urls.ts. */
+  async getFileUrl(request: api.GetFileUrlRequest) {
+    const path = readPath(request.path);
+    const { repo, id: commit, tree } = await this.#open(request.commit);
+    const found = await requirePath({ repo, id: commit, tree }, path);
+    if (found.kind === "folder") {
+      const description = `${shown(path)} is a folder: get it with GetFiles, or its files one by one`;
+      throw invalidArgument("PATH_INVALID", `path: ${description}`, { details: [{ field: "path", description }] });
+    }
+    const { entry } = found;
+    return { ...(await this.#deps.fileUrls.urlOf({ repo, commit, entry }, request)), file: fileView(entry) };
+  }
+
   async #open(ref: api.CommitRef | undefined): Promise<OpenedCommit> {
     const found = await findCommit(this.#deps.world, ref);
     return { ...found, tree: await openCommit(this.#deps.world.store, found.record.manifest) };
@@ -106,7 +124,7 @@ interface OpenedCommit extends FoundCommit {
 
 type Found = { readonly kind: "file"; readonly entry: store.FileEntry } | { readonly kind: "folder" };
 
-async function requirePath({ repo, id, tree }: OpenedCommit, path: string): Promise<Found> {
+async function requirePath({ repo, id, tree }: Omit<OpenedCommit, "record">, path: string): Promise<Found> {
   if (path === "/") return { kind: "folder" };
   const entry = await tree.find(path);
   if (entry !== undefined) return { kind: "file", entry };

@@ -80,6 +80,7 @@ describe("a job in the merge", () => {
     const shards: string[] = [];
     const watched = master.jobs.watchJob(message(api.WatchJobRequestSchema, { pipeline: "words", job: id }), context());
     for await (const { job } of watched) {
+      if (job === undefined) continue;
       shards.push(`${job.shardsDone}/${job.shardsTotal}`);
       if (job.shardsTotal === 0) await put(keys.ledgerMeta(id, "merge"), encode(state.LedgerMetaSchema, meta));
       else if (job.shardsDone === 0) await put(keys.done(id, "merge", 1), encode(state.DoneRecordSchema, done));
@@ -132,6 +133,7 @@ describe("WatchJob", () => {
     const { master, id } = await begun(cluster);
     const states: api.JobState[] = [];
     for await (const { job } of watch(master, id)) {
+      if (job === undefined) continue;
       states.push(job.state);
       if (job.state === JobState.PLANNING) await master.process("words", id, ["/a"]);
       if (job.state === JobState.MERGING) await master.publish("words", id);
@@ -186,6 +188,31 @@ describe("WatchJob", () => {
     assert.equal((await leaving.next()).done, true);
   });
 
+  it("107 goes on behind its resume: the same job, and nothing that was said before", async () => {
+    await using cluster = await etcd.cluster();
+    const { master, id } = await begun(cluster);
+    const next = async (stream: ReturnType<typeof watch>) => (await stream.next()).value ?? assert.fail("it ended");
+    const first = await next(watch(master, ""));
+    const newer = await master.pipelines.runPipeline(message(api.RunPipelineRequestSchema, { name: "words" }));
+    assert.notEqual(newer.job?.id, id);
+    const request = message(api.WatchJobRequestSchema, { pipeline: "words", resume: first.resume });
+    const again = master.jobs.watchJob(request, context());
+    const told = next(again);
+    await master.jobs.stopJob(message(api.StopJobRequestSchema, { pipeline: "words", job: id }));
+    const { job, resume } = await told;
+    assert.deepEqual([job?.id, job?.state], [id, JobState.STOPPED]);
+    assert.equal((await again.next()).done, true);
+    const over = master.jobs.watchJob(message(api.WatchJobRequestSchema, { pipeline: "words", resume }), context());
+    assert.equal((await over.next()).done, true, "its caller was told the end");
+    for (const fields of [{ resume: "x" }, { resume, job: newer.job?.id ?? "" }]) {
+      const refused = master.jobs.watchJob(
+        message(api.WatchJobRequestSchema, { pipeline: "words", ...fields }),
+        context(),
+      );
+      await assert.rejects(refused.next(), { code: "INVALID_ARGUMENT", reason: "RESUME_INVALID" });
+    }
+  });
+
   it("ends with NOT_FOUND when the pipeline is deleted", async () => {
     await using cluster = await etcd.cluster();
     const { master, id } = await begun(cluster);
@@ -193,7 +220,7 @@ describe("WatchJob", () => {
     await watched.next();
     const deleted = master.pipelines.deletePipeline(message(api.DeletePipelineRequestSchema, { name: "words" }));
     const states: api.JobState[] = [];
-    for await (const { job } of watched) states.push(job.state);
+    for await (const { job } of watched) states.push(job?.state ?? 0);
     assert.deepEqual(states, [JobState.STOPPED]);
     await deleted;
     await assert.rejects(watch(master, id).next(), { code: "NOT_FOUND" });

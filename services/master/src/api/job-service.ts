@@ -1,24 +1,22 @@
 // sheaf.api.v1.JobService.
 
-import { equals } from "@bufbuild/protobuf";
 import { put, readRecord, readRecordOrNull, unchanged } from "@sheaf/ledger";
 import { api, state } from "@sheaf/proto";
 import type { CallContext, Handlers } from "@sheaf/rpc";
-import { aborted, isId, notFound, unavailable } from "@sheaf/runtime";
-import { Change } from "../change.ts";
+import { aborted, invalidArgument, isId, notFound } from "@sheaf/runtime";
 import type { World } from "../context.ts";
 import { toEnd } from "../jobs/job-record.ts";
 import { isTerminal } from "../jobs/states.ts";
 import type { Jobs, KeptJob } from "../mirror/jobs.ts";
 import { settle } from "../settle.ts";
 import type { Topic } from "../topic.ts";
+import { readCreated } from "./created.ts";
 import type { JobViews } from "./job-views.ts";
 import { requireId, requireName } from "./names.ts";
 import { pageToken, readPage, tokenInvalid } from "./paging.ts";
+import { readJobTold, watchJob } from "./watch-job.ts";
 import { orSeenWhenSilent } from "./when-silent.ts";
 
-/** A watch tells progress no faster than this. */
-const PROGRESS_INTERVAL_MS = 200;
 const TRIES_MAX = 10;
 
 export interface JobServiceDeps {
@@ -56,7 +54,9 @@ export class JobService implements Handlers<typeof api.JobService> {
     const { jobs, views } = this.#deps;
     const { size, after } = readPage(request.page, "jobs");
     if (after !== undefined && !isId(after)) throw tokenInvalid();
-    const pipelines = request.pipeline === "" ? [...jobs.pipelines()] : [requireName("pipeline", request.pipeline)];
+    const isAsked = readCreated(request);
+    const named = request.pipeline === "" ? [...jobs.pipelines()] : [requireName("pipeline", request.pipeline)];
+    const pipelines = named.filter((name) => name.startsWith(request.pipelinePrefix));
     const states: ReadonlySet<api.JobState> = new Set(request.states);
     const found: { readonly pipeline: string; readonly id: string; readonly kept: KeptJob }[] = [];
     for (const pipeline of pipelines) {
@@ -65,6 +65,7 @@ export class JobService implements Handlers<typeof api.JobService> {
       for (const id of jobs.ids(pipeline).toReversed()) {
         const kept = after === undefined || id < after ? jobs.get(pipeline, id) : undefined;
         if (kept === undefined || (states.size > 0 && !states.has(kept.record.state))) continue;
+        if (!isAsked(kept.record.created)) continue;
         found.push({ pipeline, id, kept });
         if (++taken > size) break;
       }
@@ -77,45 +78,34 @@ export class JobService implements Handlers<typeof api.JobService> {
     };
   }
 
-  /**
-   * A change of state is told at once, progress five times a second: at most ten messages a second, as a job has few states. The
-   * last one is never missed, because each message is the job as it is when it is sent.
-   */
+  /** See watch-job.ts. */
   async *watchJob(request: api.WatchJobRequest, context: CallContext) {
-    const { world, jobs, live } = this.#deps;
-    const { clock } = world;
-    const { id, kept } = await findJob(this.#deps, request);
+    const { world, jobs, live, views } = this.#deps;
+    const told = readJobTold(request.resume);
+    const { pipeline } = request;
+    if (told !== undefined && request.job !== "" && request.job !== told.job) throw otherJob(told.job);
+    const { id, kept } = await findJob(this.#deps, { pipeline, job: told?.job ?? request.job });
     jobs.mirror.learn(kept);
-    const change = new Change();
-    const ends = [jobs.mirror.changes.listen(kept.key, change.happened), live.listen(kept.key, change.happened)];
-    const over = AbortSignal.any([context.signal, context.draining]);
-    over.addEventListener("abort", change.happened, { once: true });
-    try {
-      for (let sent: { readonly job: api.Job; readonly atMs: number } | undefined; ; ) {
-        const job = this.#now(request.pipeline, id);
-        const isNew = sent === undefined || !equals(api.JobSchema, sent.job, job);
-        const waitMs =
-          sent === undefined || sent.job.state !== job.state ? 0 : sent.atMs + PROGRESS_INTERVAL_MS - clock.now();
-        if (isNew && waitMs <= 0) {
-          yield { job };
-          sent = { job, atMs: clock.now() };
-        }
-        if (isTerminal(job.state) || context.signal.aborted) return;
-        if (context.draining.aborted)
-          throw unavailable("DRAINING", "this master stops, or gives the pipeline to another: watch again", {
-            retryDelayMs: 500,
-          });
-        await change.next(isNew && waitMs > 0 ? { clock, ms: waitMs } : undefined);
-      }
-    } finally {
-      for (const end of ends) end();
-    }
-  }
-
-  #now(pipeline: string, id: string): api.Job {
-    const kept = this.#deps.jobs.get(pipeline, id);
-    if (kept !== undefined) return this.#deps.views.view(pipeline, id, kept.record);
-    throw notFound("JOB_NOT_FOUND", `job ${id} was deleted with pipeline "${pipeline}"`);
+    const record = () => {
+      const now = jobs.get(pipeline, id);
+      if (now === undefined) throw notFound("JOB_NOT_FOUND", `job ${id} was deleted with pipeline "${pipeline}"`);
+      return now.record;
+    };
+    yield* watchJob(
+      {
+        ...{
+          clock: world.clock,
+          id,
+          key: kept.key,
+          said: told?.said ?? "",
+          records: jobs.mirror.changes,
+          live,
+          record,
+        },
+        view: (now) => views.view(pipeline, id, now),
+      },
+      context,
+    );
   }
 
   /** The job fence decides: this, or the publish, or whatever else ends the job. */
@@ -139,6 +129,11 @@ export class JobService implements Handlers<typeof api.JobService> {
     }
     throw aborted("JOB_CHANGES", `job ${request.job} keeps changing: try again`);
   }
+}
+
+function otherJob(job: string): Error {
+  const description = `is of job ${job}: of another job begin without it`;
+  return invalidArgument("RESUME_INVALID", `resume ${description}`, { details: [{ field: "resume", description }] });
 }
 
 /** Reads a job anew; the newest of the pipeline when no id is given. */

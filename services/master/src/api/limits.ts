@@ -7,6 +7,13 @@ export const NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 export const DESCRIPTION_BYTES_MAX = 4 * 1024;
 export const REQUEST_ID_CHARS_MAX = 64;
 
+export const URL_SECONDS_DEFAULT = 15 * 60;
+export const URL_SECONDS_MAX = 24 * 3_600;
+/** Presigned ranges in one answer. */
+export const PIECES_MAX = 1_000;
+/** Files that are sent by URL at a time: each holds up to two segments of 16 MiB. */
+export const DOWNLOADS_MAX = 16;
+
 export const PAGE_SIZE_DEFAULT = 100;
 export const PAGE_SIZE_MAX = 1_000;
 /** A page token is ours and short; a longer one is not read at all. */
@@ -54,6 +61,9 @@ export const WORKER_ID = /^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/;
 export const LOG_TAIL_MAX = 10_000;
 /** Calls that follow logs at a master. Each may hold 4 MiB of lines. */
 export const FOLLOWERS_MAX = 64;
+
+/** Commits that a watch of a branch goes back for, behind the newest. */
+export const WATCH_COMMITS_MAX = 10_000;
 
 /** Datums of one call that restarts them. */
 export const RESTARTS_MAX = 100;

@@ -40,6 +40,13 @@ export function requireName(field: string, value: string): string {
   return value;
 }
 
+/** The id that makes a request safe to repeat, or INVALID_ARGUMENT. */
+export function requireRequestId(value: string): void {
+  const violations = new Violations();
+  checkRequestId(violations, value);
+  violations.throwIfAny("REQUEST_INVALID", "the request is not valid");
+}
+
 /** One id of a request, or INVALID_ARGUMENT. */
 export function requireId(field: string, value: string): string {
   const violations = new Violations();

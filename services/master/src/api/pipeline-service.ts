@@ -23,15 +23,15 @@ import type { Owners } from "../pipelines/owners.ts";
 import { specOf } from "../pipelines/spec.ts";
 import type { PoolStatus } from "../pools/status.ts";
 import { settle } from "../settle.ts";
+import { etagOf, requireEtag } from "./etags.ts";
 import type { JobViews } from "./job-views.ts";
 import { listPage } from "./lists.ts";
-import { checkRequestId, requireName } from "./names.ts";
+import { requireName, requireRequestId } from "./names.ts";
 import { bumpInputs, outputRepo, refuseCycle, specFields } from "./pipeline-writes.ts";
 import { type Identified, identified, type Requests } from "./requests.ts";
 import { checkSpec } from "./spec-check.ts";
 import { withDefaults } from "./spec-defaults.ts";
 import { pipelineView } from "./views.ts";
-import { Violations } from "./violations.ts";
 
 /** How often a change is tried again because somebody else was first. */
 const TRIES_MAX = 5;
@@ -139,18 +139,17 @@ export class PipelineService implements Handlers<typeof api.PipelineService> {
   }
 
   async updatePipeline(request: api.UpdatePipelineRequest) {
-    const { world, pipelines } = this.#deps;
+    const { world, pipelines, requests } = this.#deps;
     checkSpec(request.spec);
+    requireRequestId(request.requestId);
+    const asked = identified("UpdatePipeline", request.requestId, api.UpdatePipelineRequestSchema, request);
     const spec = withDefaults(request.spec, this.#deps.defaultWorkers);
     const name = spec.pipeline?.name ?? "";
     for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const earlier = await requests.earlier(asked, api.UpdatePipelineResponseSchema);
       const kept = await this.#find(name);
-      if (request.etag !== "" && request.etag !== etagOf(kept)) {
-        throw aborted(
-          "ETAG_MISMATCH",
-          `pipeline "${name}" was changed since it was read: read it again, then repeat the change`,
-        );
-      }
+      if (earlier !== null) return { pipeline: await this.#view(kept) };
+      requireEtag(request.etag, kept.modRevision, `pipeline "${name}"`);
       const followed = await refuseCycle(world, name, spec);
       const inputs = await bumpInputs(world, spec);
       const { specObject: _object, spec: _spec, ...before } = clone(state.PipelineRecordSchema, kept.record);
@@ -160,12 +159,16 @@ export class PipelineService implements Handlers<typeof api.PipelineService> {
         updated: nowStamp(world.clock),
         ...(await specFields(world, spec)),
       });
+      // The kept answer leaves the spec out, as that of a create.
+      const small = create(api.UpdatePipelineResponseSchema, { pipeline: { name, version: record.pipelineVersion } });
+      const answer = await requests.keep(asked, api.UpdatePipelineResponseSchema, small);
       const outcome = await settle(world, {
         what: `update pipeline "${name}"`,
-        compare: [unchanged(kept), ...inputs.compare, ...followed],
-        then: [put(kept.key, state.PipelineRecordSchema, record), ...inputs.then],
+        compare: [unchanged(kept), ...inputs.compare, ...followed, ...answer.compare],
+        then: [put(kept.key, state.PipelineRecordSchema, record), ...inputs.then, ...answer.then],
         mark: kept.key,
       });
+      if (outcome.kind === "lease-not-found") throw requests.leaseGone();
       if (outcome.kind !== "applied") continue;
       const updated = { ...kept, record, modRevision: outcome.revision };
       pipelines.learn(updated);
@@ -182,13 +185,16 @@ export class PipelineService implements Handlers<typeof api.PipelineService> {
     const { world } = this.#deps;
     const asked = { prefix: world.keys.pipelines(), list: "pipelines", page: request.page, begin: request.namePrefix };
     const { rows, next } = await listPage(world, asked);
-    const pipelines = rows.map((kv) => this.#view(readRecord(state.PipelineRecordSchema, kv)));
-    return { pipelines: await Promise.all(pipelines), nextPageToken: next };
+    const all = await Promise.all(rows.map((kv) => this.#view(readRecord(state.PipelineRecordSchema, kv))));
+    const states: ReadonlySet<api.PipelineState> = new Set(request.states);
+    const pipelines = states.size === 0 ? all : all.filter((pipeline) => states.has(pipeline.state));
+    return { pipelines, nextPageToken: next };
   }
 
   async deletePipeline(request: api.DeletePipelineRequest) {
     const { world, pipelines, owners } = this.#deps;
     const kept = await this.#find(requireName("name", request.name));
+    requireEtag(request.etag, kept.modRevision, `pipeline "${request.name}"`);
     await refuseWhenRead(world, request.name); // before anything is stopped
     pipelines.learn(kept);
     const term = await owners.term(request.name);
@@ -277,22 +283,11 @@ export class PipelineService implements Handlers<typeof api.PipelineService> {
     const spec = await specOf(world.store, kept.record);
     const name = spec.pipeline?.name ?? "";
     return pipelineView(kept.record, spec, {
-      etag: etagOf(kept),
+      etag: etagOf(kept.modRevision),
       workers: dispatcher.workers(name).length,
       lastJobState: jobs.newest(name)?.record.state ?? api.JobState.UNSPECIFIED,
       failing: failing(name),
       pool: poolStatus(name),
     });
   }
-}
-
-/** Revisions are never used twice, so neither is an etag, also when a pipeline is deleted and made again. */
-function etagOf(kept: Kept<state.PipelineRecord>): string {
-  return kept.modRevision.toString(36);
-}
-
-function requireRequestId(id: string): void {
-  const violations = new Violations();
-  checkRequestId(violations, id);
-  violations.throwIfAny("REQUEST_INVALID", "the request is not valid");
 }

@@ -3,28 +3,50 @@
 import { create } from "@bufbuild/protobuf";
 import { absent, nowStamp, put, readRecord, readRecordOrNull, same, unchanged } from "@sheaf/ledger";
 import { api, state } from "@sheaf/proto";
-import type { Handlers } from "@sheaf/rpc";
-import { aborted, alreadyExists, failedPrecondition, notFound } from "@sheaf/runtime";
+import type { CallContext, Handlers } from "@sheaf/rpc";
+import { aborted, alreadyExists, failedPrecondition, invalidArgument, notFound } from "@sheaf/runtime";
 import type { World } from "../context.ts";
+import type { Mirror } from "../mirror/mirror.ts";
 import { readersOf } from "../pipelines/readers.ts";
 import { settle } from "../settle.ts";
 import { findCommit, requireRepo } from "./commits.ts";
+import { readCreated } from "./created.ts";
+import { requireEtag } from "./etags.ts";
 import { listPage } from "./lists.ts";
-import { checkDescription, checkName, checkRequestId, requireId, requireName, shown } from "./names.ts";
+import {
+  checkDescription,
+  checkName,
+  checkRequestId,
+  requireId,
+  requireName,
+  requireRequestId,
+  shown,
+} from "./names.ts";
 import { pageToken, readPage } from "./paging.ts";
 import { identified, type Requests } from "./requests.ts";
+import { readResume } from "./resume.ts";
+import { DEFAULT_BRANCH } from "./spec-defaults.ts";
 import { branchView, commitView, repoView } from "./views.ts";
 import { Violations } from "./violations.ts";
+import { COMMITS_STREAM, watchCommits } from "./watch-commits.ts";
 
 /** How often a change is tried again because somebody else was first. */
 const TRIES_MAX = 5;
 
+export interface RepoServiceDeps {
+  readonly world: World;
+  readonly requests: Requests;
+  readonly heads: Mirror<state.HeadRecord>;
+}
+
 export class RepoService implements Handlers<typeof api.RepoService> {
   readonly #world: World;
   readonly #requests: Requests;
+  readonly #heads: Mirror<state.HeadRecord>;
 
-  constructor(world: World, requests: Requests) {
+  constructor({ world, requests, heads }: RepoServiceDeps) {
     this.#world = world;
+    this.#heads = heads;
     this.#requests = requests;
   }
 
@@ -107,21 +129,29 @@ export class RepoService implements Handlers<typeof api.RepoService> {
     const repoName = requireName("repo", request.repo);
     const branch = requireName("branch", request.branch);
     const commit = requireId("commit", request.commit);
+    requireRequestId(request.requestId);
+    const record = create(state.HeadRecordSchema, { version: 1, commit });
+    const asked = identified("PutBranch", request.requestId, api.PutBranchRequestSchema, request);
     for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const earlier = await this.#requests.earlierAt(asked, api.PutBranchResponseSchema);
+      // The answer was kept in the transaction that moved the branch, so it has its revision.
+      if (earlier !== null) return { branch: branchView(repoName, branch, record, earlier.revision) };
       const repo = await requireRepo(this.#world, repoName);
       if (repo.record.pipeline !== "") throw writtenBy(repoName, repo.record.pipeline, "put by its jobs");
       const headKey = keys.head(repoName, branch);
       const [commitKv, headKv] = await Promise.all([etcd.get(keys.commit(repoName, commit)), etcd.get(headKey)]);
       const target = readRecordOrNull(state.CommitRecordSchema, commitKv);
       if (target === null) throw notFound("COMMIT_NOT_FOUND", `repo "${repoName}" has no commit ${shown(commit)}`);
-      const record = create(state.HeadRecordSchema, { version: 1, commit });
+      requireEtag(request.etag, headKv?.modRevision, `branch ${repoName}@${branch}`);
+      const answer = await this.#requests.keep(asked, api.PutBranchResponseSchema, create(api.PutBranchResponseSchema));
       const outcome = await settle(this.#world, {
         what: `put branch ${repoName}@${branch} on ${commit}`,
-        compare: [headKv === null ? absent(headKey) : unchanged(headKv), same(repo), same(target)],
-        then: [put(headKey, state.HeadRecordSchema, record)],
+        compare: [headKv === null ? absent(headKey) : unchanged(headKv), same(repo), same(target), ...answer.compare],
+        then: [put(headKey, state.HeadRecordSchema, record), ...answer.then],
         mark: headKey,
       });
-      if (outcome.kind === "applied") return { branch: branchView(repoName, branch, record) };
+      if (outcome.kind === "applied") return { branch: branchView(repoName, branch, record, outcome.revision) };
+      if (outcome.kind === "lease-not-found") throw this.#requests.leaseGone();
     }
     throw aborted("BRANCH_MOVED", `branch ${repoName}@${branch} keeps moving: try again`);
   }
@@ -136,6 +166,7 @@ export class RepoService implements Handlers<typeof api.RepoService> {
     const { keys, etcd } = this.#world;
     const name = requireName("repo", request.repo);
     if (request.branch !== "") requireName("branch", request.branch);
+    const isAsked = readCreated(request);
     const page = readPage(request.page, "commits");
     await requireRepo(this.#world, name);
     const commits: api.Commit[] = [];
@@ -149,6 +180,7 @@ export class RepoService implements Handlers<typeof api.RepoService> {
         const parsed = keys.parse(kv.key);
         const { record } = readRecord(state.CommitRecordSchema, kv);
         if (parsed?.of !== "commit" || (request.branch !== "" && record.branch !== request.branch)) continue;
+        if (!isAsked(record.created)) continue;
         if (commits.length === page.size)
           return { commits, nextPageToken: pageToken("commits", commits.at(-1)?.id ?? "") };
         commits.push(commitView(name, parsed.id, record));
@@ -156,6 +188,19 @@ export class RepoService implements Handlers<typeof api.RepoService> {
       after = kvs.at(-1)?.key;
       if (!more || after === undefined) return { commits, nextPageToken: "" };
     }
+  }
+
+  /** See watch-commits.ts. */
+  async *watchCommits(request: api.WatchCommitsRequest, context: CallContext) {
+    const repo = requireName("repo", request.repo);
+    const branch = requireName("branch", request.branch || DEFAULT_BRANCH);
+    const [told, ...of] = request.resume === "" ? [] : readResume(request.resume, COMMITS_STREAM, 3);
+    if (told !== undefined && (of[0] !== repo || of[1] !== branch)) {
+      const description = `is of ${of.join("@")}: of another branch begin without it`;
+      throw invalidArgument("RESUME_INVALID", `resume ${description}`, { details: [{ field: "resume", description }] });
+    }
+    await requireRepo(this.#world, repo);
+    yield* watchCommits({ world: this.#world, heads: this.#heads, repo, branch, told }, context);
   }
 
   async #view(name: string, record: state.RepoRecord): Promise<api.Repo> {
@@ -167,6 +212,7 @@ export class RepoService implements Handlers<typeof api.RepoService> {
         name,
         parsed?.of === "head" ? parsed.branch : "",
         readRecord(state.HeadRecordSchema, kv).record,
+        kv.modRevision,
       );
     });
     return repoView(name, record, branches);

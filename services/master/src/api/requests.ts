@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import { create, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
 import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
-import type { ChangeOp, Compare } from "@sheaf/etcd";
+import type { ChangeOp, Compare, Revision } from "@sheaf/etcd";
 import { absent, readRecordOrNull, writeRecord } from "@sheaf/ledger";
 import { state } from "@sheaf/proto";
 import { alreadyExists, unavailable } from "@sheaf/runtime";
@@ -18,6 +18,11 @@ const LEASE_AGE_MS = 3_600_000;
 export interface Identified {
   readonly id: string;
   readonly sha256: Uint8Array;
+}
+
+export interface Earlier<R> {
+  readonly response: R;
+  readonly revision: Revision;
 }
 
 export interface AnswerWrite {
@@ -35,6 +40,11 @@ export class Requests {
 
   /** The answer to an earlier call with this id; null when there is none. Throws ALREADY_EXISTS when it was another request. */
   async earlier<R extends Message>(request: Identified, schema: GenMessage<R>): Promise<R | null> {
+    return (await this.earlierAt(request, schema))?.response ?? null;
+  }
+
+  /** The same with the revision of the transaction that did the work. */
+  async earlierAt<R extends Message>(request: Identified, schema: GenMessage<R>): Promise<Earlier<R> | null> {
     if (request.id === "") return null;
     const { etcd } = this.#world;
     const kept = readRecordOrNull(state.RequestRecordSchema, await etcd.get(this.#key(request)));
@@ -45,7 +55,7 @@ export class Requests {
         `request_id "${request.id}" was used for another request in the last 24 h: use a new one`,
       );
     }
-    return fromBinary(schema, kept.record.response) as R;
+    return { response: fromBinary(schema, kept.record.response) as R, revision: kept.modRevision };
   }
 
   /** What the transaction that does the work adds, so that its answer is kept. Nothing for a request without an id. */

@@ -6,9 +6,16 @@ import { api, type dispatch, type state } from "@sheaf/proto";
 import type { LiveJob } from "../jobs/live.ts";
 import { isTerminal } from "../jobs/states.ts";
 import type { PoolStatus } from "../pools/status.ts";
+import { etagOf } from "./etags.ts";
 
-export function branchView(repo: string, name: string, { commit: head }: state.HeadRecord): api.Branch {
-  return create(api.BranchSchema, { repo, name, head });
+/** `revision` of its head: of the etcd key, never used twice. */
+export function branchView(
+  repo: string,
+  name: string,
+  { commit: head }: state.HeadRecord,
+  revision: bigint,
+): api.Branch {
+  return create(api.BranchSchema, { repo, name, head, etag: etagOf(revision) });
 }
 
 export function repoView(name: string, record: state.RepoRecord, branches: readonly api.Branch[]): api.Repo {

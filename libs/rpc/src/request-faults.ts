@@ -1,0 +1,57 @@
+/**
+ * What connect refuses before a handler sees it, because the request cannot be read, says in every protocol what our own errors say: a
+ * reason, and the field where one is at fault. Connect ends a call's context with the very error that it is about to write down; there
+ * it is completed.
+ */
+import type { JsonValue } from "@bufbuild/protobuf";
+import { ConnectError, createContextKey, type HandlerContext } from "@connectrpc/connect";
+import { type ErrorCode, invalidArgument, SheafError } from "@sheaf/runtime";
+import { codeName, codeNumber, packDetails, wireMessage } from "./error-details.ts";
+import { jsonFault } from "./json-fault.ts";
+
+/** The body of a request in JSON, as far as it came. */
+export const JSON_BODY = createContextKey<Uint8Array[] | undefined>(undefined);
+
+const REASONS: Readonly<Partial<Record<ErrorCode, string>>> = {
+  INVALID_ARGUMENT: "REQUEST_UNREADABLE",
+  RESOURCE_EXHAUSTED: "MESSAGE_TOO_LARGE",
+  UNIMPLEMENTED: "REQUEST_UNSUPPORTED",
+};
+
+/** What connect says of a request that it could not read, in our words. */
+export function unreadable({ code, rawMessage }: ConnectError): { readonly code: ErrorCode; readonly reason: string } {
+  // Connect takes bytes that are no message for a fault of its own.
+  const ours = rawMessage.startsWith("parse binary: ") ? "INVALID_ARGUMENT" : codeName(code);
+  return { code: ours, reason: REASONS[ours] ?? ours };
+}
+
+/** A gate of connect's: called with each call, before its body is read. */
+export function completeFaults(context: HandlerContext): void {
+  context.signal.addEventListener("abort", () => {
+    const error: unknown = context.signal.reason;
+    if (!(error instanceof ConnectError) || error.details.length > 0) return;
+    const named = fault(error, context);
+    Object.assign(error, { code: codeNumber(named.code), rawMessage: wireMessage(named) });
+    error.details.push(...packDetails(named).map(({ desc, value }) => ({ desc, value })));
+  });
+}
+
+function fault(error: ConnectError, context: HandlerContext): SheafError {
+  const { code, reason } = unreadable(error);
+  // Connect quotes the caller's own text, whose length is the caller's.
+  const message = error.rawMessage;
+  const field = code === "INVALID_ARGUMENT" ? faultyField(context) : undefined;
+  if (field === undefined) return new SheafError(code, reason, message);
+  const description = message.replace(/^cannot decode \S+ \S+ from JSON: /, "");
+  return invalidArgument(reason, message, { details: [{ field, description }] });
+}
+
+function faultyField({ method, values }: HandlerContext): string | undefined {
+  const body = values.get(JSON_BODY);
+  if (body === undefined) return undefined;
+  try {
+    return jsonFault(method.input, JSON.parse(Buffer.concat(body).toString()) as JsonValue);
+  } catch {
+    return undefined; // it is no JSON at all
+  }
+}
