@@ -88,6 +88,9 @@ func fromRPC(ctx context.Context, err error, address string) error {
 			"cannot reach %s (%s); check that the service runs and that the address is right", address, said.Message())
 		result.Metadata = map[string]string{"address": address}
 	}
+	if !isOurs && said.Code() == codes.ResourceExhausted && strings.Contains(said.Message(), "ENHANCE_YOUR_CALM") {
+		result = newError(said.Code(), "NOT_READ", "%s ended the call: its answers were not read", address)
+	}
 	if !isOurs && said.Code() == codes.DeadlineExceeded {
 		result.Message = fmt.Sprintf("no answer from %s in the time given for the call", address)
 	}
@@ -125,4 +128,12 @@ func codeOf(err error) (codes.Code, string) {
 func isUnreachable(err error) bool {
 	code, _ := codeOf(err)
 	return code == codes.Unavailable
+}
+
+// goesOn: nobody answered, or this client was cut because it was busy and took no message for a minute.
+func goesOn(err error) bool { return isUnreachable(err) || isNotRead(err) }
+
+func isNotRead(err error) bool {
+	_, reason := codeOf(err)
+	return reason == "NOT_READ"
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -70,6 +69,9 @@ func (c *Client) WatchJob(ctx context.Context, pipeline, job string, options Wat
 			if err != nil {
 				_, reason := codeOf(err)
 				isFirst := w.job == "" && reason == "JOB_NOT_FOUND" && time.Since(begun) < options.FirstJob
+				if isNotRead(err) {
+					w.heard = time.Now()
+				}
 				isBroken := goesOn(err) && time.Since(w.heard) < orElse(options.Unreachable, unreachableTime)
 				if !isFirst && !isBroken {
 					yield(nil, err)
@@ -162,9 +164,8 @@ func (c *Client) FollowLogs(ctx context.Context, request *apiv1.GetLogsRequest, 
 			if isOver {
 				return
 			}
-			code, _ := codeOf(err)
 			// Who prints lines may wait for long, on a pager, and read nothing meanwhile: that is no silence of the cluster.
-			if goesOn(err) && code == codes.ResourceExhausted {
+			if isNotRead(err) {
 				heard = time.Now()
 			} else if !goesOn(err) || time.Since(heard) >= orElse(options.Unreachable, unreachableTime) {
 				yield(nil, err)
@@ -201,15 +202,55 @@ func (c *Client) linesOf(ctx context.Context, asked *apiv1.GetLogsRequest, yield
 	}
 }
 
-// goesOn: nobody answered, or this client was cut because it did not read.
-func goesOn(err error) bool {
-	code, reason := codeOf(err)
-	return code == codes.Unavailable || (code == codes.ResourceExhausted && !strings.HasPrefix(reason, "TOO_MANY"))
-}
-
 func orElse(value, otherwise time.Duration) time.Duration {
 	if value > 0 {
 		return value
 	}
 	return otherwise
+}
+
+// WatchedCommit is a commit of a branch.
+type WatchedCommit struct {
+	Commit *apiv1.Commit
+	// Resume is where another watch goes on behind it. To be kept with whatever the commit brought about.
+	Resume string
+	// Gap: it does not follow the one before, the branch was put elsewhere.
+	Gap bool
+}
+
+// WatchCommits gives the newest commit of a branch ("": master), then each that is made after it, in order and each once, until the
+// context ends or the loop is left. It goes on when the connection breaks. Of a program that starts again: give it the Resume of the
+// last that was dealt with; "" begins with the newest.
+func (c *Client) WatchCommits(ctx context.Context, repo, branch, resume string, options WatchOptions) iter.Seq2[*WatchedCommit, error] {
+	return func(yield func(*WatchedCommit, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		pause, heard := newWaits(20*time.Millisecond, time.Second), time.Now()
+		for {
+			stream, err := c.Repo.WatchCommits(ctx, &apiv1.WatchCommitsRequest{Repo: repo, Branch: branch, Resume: resume})
+			for err == nil {
+				var answer *apiv1.WatchCommitsResponse
+				if answer, err = stream.Recv(); err != nil {
+					break
+				}
+				heard, resume = time.Now(), answer.Resume
+				pause.reset()
+				if answer.Commit != nil && !yield(&WatchedCommit{answer.Commit, resume, answer.Gap}, nil) {
+					return
+				}
+			}
+			isLate := isUnreachable(err) && time.Since(heard) >= orElse(options.Unreachable, unreachableTime)
+			if !isEnd(err) && (isLate || !goesOn(err)) {
+				yield(nil, err)
+				return
+			}
+			if !isEnd(err) && options.OnBroken != nil {
+				options.OnBroken(err)
+			}
+			if err := sleep(ctx, pause.next()); err != nil {
+				yield(nil, err)
+				return
+			}
+		}
+	}
 }

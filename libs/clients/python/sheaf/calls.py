@@ -124,6 +124,11 @@ def is_unreachable(error: SheafError) -> bool:
     return error.code == "UNAVAILABLE"
 
 
+def goes_on(error: SheafError) -> bool:
+    """Nobody answered, or this client was cut because it was busy and took no message for a minute."""
+    return is_unreachable(error) or error.reason == "NOT_READ"
+
+
 def send_again(
     once: Callable[[], _T], cancel: Cancel | None, transient: Callable[[SheafError], bool] = is_unreachable
 ) -> _T:

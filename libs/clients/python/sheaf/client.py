@@ -27,7 +27,7 @@ from .calls import Cancel, Service, send_again
 from .errors import FieldViolation, SheafError
 from .get import GotFolder, get_file, get_folder, read_file
 from .put import LocalFile, PutFolderResult, put_files, put_folder
-from .watch import follow_logs, wait_job, watch_job
+from .watch import WatchedCommit, follow_logs, wait_job, watch_commits, watch_job
 
 _MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 _PAGE_SIZE = 1000
@@ -146,6 +146,14 @@ class Client:
     def wait_job(self, pipeline: str, job: str = "", timeout: float | None = None, **options: Any) -> v1.Job:
         """The job when it is over, however it ended. DEADLINE_EXCEEDED after `timeout` seconds: the job goes on."""
         return wait_job(self.rpc, pipeline, job, timeout, **options)
+
+    def watch_commits(self, repo: str, branch: str = "", **options: Any) -> Iterator[WatchedCommit]:
+        """The newest commit of a branch, then each that is made after it, in order and each once, until `cancel` or the loop is left.
+
+        Goes on when the connection breaks. Of a program that starts again: give it the `resume` of the last that was dealt with.
+        Options: `resume`, `unreachable_seconds`, `on_broken`, `cancel`.
+        """
+        return watch_commits(self.rpc, repo, branch, **options)
 
     def follow_logs(self, pipeline: str, job: str, **options: Any) -> Iterator[v1.JobLogLine]:
         """Lines that the commands of a job write, until it is over. Goes on where it was when the connection breaks.

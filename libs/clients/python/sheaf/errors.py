@@ -46,6 +46,8 @@ def from_rpc(error: grpc.RpcError, address: str) -> SheafError:
     if info is None and code in ("CANCELLED", "UNAVAILABLE", "INTERNAL") and _is_broken(code, message):
         text = f"cannot reach {address} ({message}); check that the service runs and that the address is right"
         return SheafError("UNAVAILABLE", "UNREACHABLE", text, metadata={"address": address})
+    if info is None and code == "RESOURCE_EXHAUSTED" and _is_cut(message):
+        return SheafError(code, "NOT_READ", f"{address} ended the call: its answers were not read")
     if info is None and code == "DEADLINE_EXCEEDED":
         message = f"no answer from {address} in the time given for the call"
     reason = info.reason if info is not None else code
@@ -55,6 +57,11 @@ def from_rpc(error: grpc.RpcError, address: str) -> SheafError:
 def _is_broken(code: str, message: str) -> bool:
     """Whether the connection failed, and not the call."""
     return code != "INTERNAL" or "RST_STREAM" in message or "transport" in message.lower()
+
+
+def _is_cut(message: str) -> bool:
+    """HTTP/2's ENHANCE_YOUR_CALM, 11, for a stream."""
+    return "ENHANCE_YOUR_CALM" in message or "error code 11" in message
 
 
 def _details(error: grpc.Call):

@@ -1,12 +1,13 @@
-"""Following a job, and its logs, to the end: through connections that break and masters that restart."""
+"""Following jobs, logs and branches: through connections that break and masters that restart."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any, Callable, Iterator
 
 from .api import v1
-from .calls import UNREACHABLE_SECONDS, Cancel, Waits, is_unreachable
+from .calls import UNREACHABLE_SECONDS, Cancel, Waits, goes_on, is_unreachable
 from .errors import SheafError
 
 _TERMINAL = {v1.JOB_STATE_SUCCEEDED, v1.JOB_STATE_FAILED, v1.JOB_STATE_STOPPED, v1.JOB_STATE_INCONSISTENT}
@@ -46,8 +47,10 @@ def watch_job(
                     return
         except SheafError as error:
             now = time.monotonic()
+            if error.reason == "NOT_READ":
+                heard = now
             is_first = not job and error.reason == "JOB_NOT_FOUND" and now - begun < first_job_seconds
-            is_broken = _goes_on(error) and now - heard < unreachable_seconds
+            is_broken = goes_on(error) and now - heard < unreachable_seconds
             if not (is_first or is_broken):
                 raise
             if is_broken and on_broken is not None:
@@ -102,9 +105,9 @@ def follow_logs(
             return
         except SheafError as error:
             # Who prints lines may wait for long, on a pager, and read nothing meanwhile: that is no silence of the cluster.
-            if error.code == "RESOURCE_EXHAUSTED" and _goes_on(error):
+            if error.reason == "NOT_READ":
                 heard = time.monotonic()
-            elif not _goes_on(error) or time.monotonic() - heard >= unreachable_seconds:
+            elif not goes_on(error) or time.monotonic() - heard >= unreachable_seconds:
                 raise
             elif not is_broken and on_broken is not None:
                 on_broken(error)
@@ -112,6 +115,39 @@ def follow_logs(
         cancel.sleep(waits.next())
 
 
-def _goes_on(error: SheafError) -> bool:
-    """Nobody answered, or this client was cut because it did not read."""
-    return is_unreachable(error) or (error.code == "RESOURCE_EXHAUSTED" and not error.reason.startswith("TOO_MANY"))
+@dataclass(frozen=True)
+class WatchedCommit:
+    commit: v1.Commit
+    resume: str
+    """Where another watch goes on behind it. To be kept with whatever the commit brought about."""
+    gap: bool
+    """It does not follow the one before: the branch was put elsewhere."""
+
+
+def watch_commits(
+    rpc: Any,
+    repo: str,
+    branch: str = "",
+    *,
+    resume: str = "",
+    unreachable_seconds: float = UNREACHABLE_SECONDS,
+    on_broken: Callable[[SheafError], None] | None = None,
+    cancel: Cancel | None = None,
+) -> Iterator[WatchedCommit]:
+    cancel = cancel or Cancel()
+    waits, heard = Waits(), time.monotonic()
+    while True:
+        try:
+            request = v1.WatchCommitsRequest(repo=repo, branch=branch, resume=resume)
+            for answer in rpc.repo.WatchCommits(request, cancel=cancel):
+                heard, resume = time.monotonic(), answer.resume
+                waits.reset()
+                if answer.HasField("commit"):
+                    yield WatchedCommit(answer.commit, resume, answer.gap)
+        except SheafError as error:
+            is_late = is_unreachable(error) and time.monotonic() - heard >= unreachable_seconds
+            if is_late or not goes_on(error):
+                raise
+            if on_broken is not None:
+                on_broken(error)
+        cancel.sleep(waits.next())

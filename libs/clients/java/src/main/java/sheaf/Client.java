@@ -163,6 +163,15 @@ public final class Client implements AutoCloseable {
   }
 
   /**
+   * Gives the newest commit of a branch, then each that is made after it, in order and each once, until the current context is cancelled.
+   * Goes on when the connection breaks. Of a program that starts again: give it the resume of the last that was dealt with; "" begins with
+   * the newest.
+   */
+  public void watchCommits(String repo, String branch, String resume, WatchOptions options, Consumer<WatchedCommit> each) {
+    new Watching(this, options).commits(repo, branch, resume, each);
+  }
+
+  /**
    * Gives lines that the commands of a job write, until it is over; goes on where it was when the connection breaks. The request names the
    * job; its follow and resume are set here.
    */

@@ -72,6 +72,11 @@ public final class SheafException extends RuntimeException {
     return code == Status.Code.UNAVAILABLE;
   }
 
+  /** This client was cut because it was busy and took no message for a minute. */
+  boolean isNotRead() {
+    return reason.equals("NOT_READ");
+  }
+
   static SheafException cancelled() {
     return new SheafException(Status.Code.CANCELLED, "CANCELLED", "called off");
   }
@@ -109,6 +114,9 @@ public final class SheafException extends RuntimeException {
               .formatted(address, message, cause);
       return new SheafException(
           Status.Code.UNAVAILABLE, "UNREACHABLE", text, List.of(), null, Map.of("address", address), thrown);
+    }
+    if (code == Status.Code.RESOURCE_EXHAUSTED && message.contains("ENHANCE_YOUR_CALM")) {
+      return new SheafException(code, "NOT_READ", address + " ended the call: its answers were not read");
     }
     if (code == Status.Code.DEADLINE_EXCEEDED) {
       message = "no answer from " + address + " in the time given for the call";

@@ -9,9 +9,11 @@ import sheaf.api.v1.Job;
 import sheaf.api.v1.JobLogLine;
 import sheaf.api.v1.JobServiceGrpc;
 import sheaf.api.v1.JobState;
+import sheaf.api.v1.RepoServiceGrpc;
+import sheaf.api.v1.WatchCommitsRequest;
 import sheaf.api.v1.WatchJobRequest;
 
-/** Following a job, and its logs, to the end: through connections that break and masters that restart. */
+/** Following jobs, logs and branches: through connections that break and masters that restart. */
 final class Watching {
   private static final Set<JobState> TERMINAL =
       Set.of(
@@ -72,6 +74,7 @@ final class Watching {
             });
         if (TERMINAL.contains(last.getState())) return;
       } catch (SheafException error) {
+        if (error.isNotRead()) heard = Retries.now();
         var isFirst =
             last.getId().isEmpty()
                 && error.reason().equals("JOB_NOT_FOUND")
@@ -103,10 +106,33 @@ final class Watching {
         return;
       } catch (SheafException error) {
         // Who prints lines may wait for long, on a pager, and read nothing meanwhile: that is no silence of the cluster.
-        if (goesOn(error) && error.code() == Status.Code.RESOURCE_EXHAUSTED) heard = Retries.now();
+        if (error.isNotRead()) heard = Retries.now();
         else if (!goesOn(error) || Retries.now() - heard >= unreachable) throw error;
         else if (!isBroken[0]) options.onBroken.accept(error);
         isBroken[0] = true;
+      }
+      Retries.sleep(waits.next());
+    }
+  }
+
+  void commits(String repo, String branch, String begin, Consumer<WatchedCommit> each) {
+    resume = begin;
+    while (true) {
+      var request = WatchCommitsRequest.newBuilder().setRepo(repo).setBranch(branch).setResume(resume).build();
+      try {
+        Streams.each(
+            client,
+            RepoServiceGrpc.getWatchCommitsMethod(),
+            request,
+            null,
+            answer -> {
+              hear(answer.getResume());
+              if (answer.hasCommit()) each.accept(new WatchedCommit(answer.getCommit(), resume, answer.getGap()));
+            });
+      } catch (SheafException error) {
+        var isLate = error.isUnreachable() && Retries.now() - heard >= unreachable;
+        if (isLate || !goesOn(error)) throw error;
+        options.onBroken.accept(error);
       }
       Retries.sleep(waits.next());
     }
@@ -118,9 +144,7 @@ final class Watching {
     waits.reset();
   }
 
-  /** Nobody answered, or this client was cut because it did not read. */
   private static boolean goesOn(SheafException error) {
-    var isCut = error.code() == Status.Code.RESOURCE_EXHAUSTED && !error.reason().startsWith("TOO_MANY");
-    return error.isUnreachable() || isCut;
+    return error.isUnreachable() || error.isNotRead();
   }
 }
