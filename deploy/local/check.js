@@ -20,6 +20,7 @@ const STEPS = {
   "import and layout rules": () =>
     node(`--test-reporter=${join(project, "test", "kit", "reporter.ts")}`, join("test", "tidy.test.ts")),
   contracts: () => node(buf, "lint"),
+  "contracts that callers have": () => breaksNothing(),
   lockfile: () => node(join("deploy", "local", "lockfile.js"), "--check"),
 };
 
@@ -41,6 +42,37 @@ async function generatedIsFresh() {
     return { code: stale.length > 0 ? 1 : 0, output: `${output}Run \`npm run generate\`.` };
   } finally {
     rmSync(fresh, { recursive: true, force: true });
+  }
+}
+
+/**
+ * What a caller was built with goes on working: the contracts as they were released last (proto/released.binpb, which `npm run release-contract`
+ * puts anew), and as they stand on main, in a clone that has it. For the public one that includes its generated code.
+ */
+async function breaksNothing() {
+  const folder = mkdtempSync(join(tmpdir(), "sheaf-contracts-"));
+  try {
+    const main = await run("git", ["rev-parse", "--verify", "--quiet", "main^{commit}"], { cwd: project });
+    const before = [join("proto", "released.binpb")];
+    if (main.code === 0) {
+      const tree = join(folder, "main.tar");
+      const archive = await run("git", ["archive", "-o", tree, "main", "proto", "buf.yaml"], { cwd: project });
+      if (archive.code !== 0) return archive;
+      before.push(tree);
+    }
+    const others = ["dispatch", "state", "store"].map((name) => `proto/sheaf/${name}`);
+    const breaking = { use: ["FILE"], ignore: [...others, "proto/grpc", "proto/google"] };
+    const api = ["--config", JSON.stringify({ version: "v2", modules: [{ path: "proto" }], breaking })];
+    let output = "";
+    for (const against of before) {
+      for (const more of [[], api]) {
+        const ended = await node(buf, "breaking", "--against", against, ...more);
+        if (ended.code !== 0) output += `against ${against.endsWith(".tar") ? "main" : against}:\n${ended.output}`;
+      }
+    }
+    return { code: output === "" ? 0 : 1, output };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 

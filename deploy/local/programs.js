@@ -27,6 +27,7 @@ export const programs = {
   check: { file: join(project, "deploy", "local", "check.js") },
   generate: { file: buf, args: ["generate"] },
   "generate:clients": { file: join(project, "deploy", "local", "clients", "generate.js") },
+  "release-contract": { file: buf, args: ["build", "--exclude-source-info", "-o", join("proto", "released.binpb")] },
   format: { file: biome, args: ["check", "--write"] },
   lockfile: { file: join(project, "deploy", "local", "lockfile.js"), dependencies: false },
 };

@@ -1,5 +1,5 @@
 // `npm run bench`: Sheaf beside what a user would write without it, in the same run on the same machine. Ratios count; absolute times
-// say more about the machine. `--runs N` (default 5), `--only files,datums,words,warm,cold,tail,slow,etcd,large,overlap,trouble,s3`; s3
+// say more about the machine. `--runs N` (default 5), `--only files,datums,words,warm,cold,tail,slow,etcd,large,overlap,trouble,api,s3`; s3
 // runs only when it is named: it needs the AWS CLI.
 
 import { mkdtempSync, rmSync } from "node:fs";
@@ -13,6 +13,7 @@ import { manyDatums } from "./many-datums.ts";
 import { manyFiles } from "./many-files.ts";
 import { oneLarge } from "./one-large.ts";
 import { overlap } from "./overlap.ts";
+import { publicApi } from "./public-api.ts";
 import type { Row } from "./row.ts";
 import { s3 } from "./s3.ts";
 import { slowWorker } from "./slow-worker.ts";
@@ -22,7 +23,7 @@ import { wordCount } from "./word-count.ts";
 
 const BENCHES = {
   ...{ files: manyFiles, datums: manyDatums, words: wordCount, warm: warmJob, cold: coldRun },
-  ...{ tail: heavyTail, slow: slowWorker, etcd: etcdOperations, large: oneLarge, overlap, trouble, s3 },
+  ...{ tail: heavyTail, slow: slowWorker, etcd: etcdOperations, large: oneLarge, overlap, trouble, api: publicApi, s3 },
 } as const;
 const ONLY_WHEN_NAMED = ["s3"];
 

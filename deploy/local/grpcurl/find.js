@@ -6,5 +6,5 @@ await printGoProgram({
   version: "1.9.4",
   source: "github.com/fullstorydev/grpcurl/cmd/grpcurl",
   cwd: import.meta.dirname,
-  takes: "for a test of the public port (about two minutes)",
+  takes: "for a test of the public port (about a minute)",
 });

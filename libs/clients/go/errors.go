@@ -102,7 +102,7 @@ func fromContext(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return newError(codes.DeadlineExceeded, "DEADLINE_EXCEEDED", "the time given for it is over")
 	}
-	return newError(codes.Canceled, "CANCELLED", "called off")
+	return newError(codes.Canceled, "CALLED_OFF", "called off")
 }
 
 // isBroken tells whether the connection failed, and not the call.

@@ -190,9 +190,14 @@ func (w *specWalk) one(field protoreflect.FieldDescriptor, given *yaml.Node, nam
 				return number
 			}
 		}
-	default:
+	case protoreflect.Uint32Kind, protoreflect.Uint64Kind:
 		if kind == "int" {
-			return strings.TrimPrefix(node.Value, "+")
+			bits := map[protoreflect.Kind]int{protoreflect.Uint32Kind: 32, protoreflect.Uint64Kind: 64}[field.Kind()]
+			number, err := strconv.ParseUint(strings.TrimPrefix(node.Value, "+"), 10, bits)
+			if err == nil {
+				return strconv.FormatUint(number, 10)
+			}
+			return w.refuse(node, "%s: %s is out of range: use 0 to 2^%d - 1", name, node.Value, bits)
 		}
 	}
 	return w.refuse(node, "%s: expected %s, found %s", name, expected(field), described(node))

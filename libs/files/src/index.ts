@@ -33,6 +33,7 @@ export type { FileWriter, PackLimits } from "./pack/pack-writer.ts";
 export { PackWriter } from "./pack/pack-writer.ts";
 export type { SegmentReader } from "./pack/segment-reader.ts";
 export { readSegments, segmentReader } from "./pack/segment-reader.ts";
+export { streamSegments } from "./pack/stream-segments.ts";
 export type { ParsedPath } from "./path.ts";
 export {
   checkPath,

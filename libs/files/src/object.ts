@@ -96,7 +96,7 @@ export async function verifyElsewhere(
 export function checkHash(
   hash: Uint8Array,
   expected: Uint8Array,
-  bytes: Uint8Array,
+  bytes: { readonly length: number },
   key: string,
   offset: number | bigint,
 ): void {

@@ -136,13 +136,23 @@ interface Source {
 function watched(requests: AsyncIterable<Fields>, desc: DescMessage): Source {
   const failed = Promise.withResolvers<void>();
   let error: SourceError | undefined;
-  async function* messages(): AsyncGenerator<Message, void, void> {
+  const iterator = requests[Symbol.asyncIterator]();
+  const next = async (): Promise<Message | undefined> => {
     try {
-      for await (const request of requests) yield create(desc, request);
+      const { done, value } = await iterator.next();
+      return done === true ? undefined : create(desc, value);
     } catch (cause) {
       error = new SourceError("the source of an upload failed", { cause });
       failed.resolve();
       throw error;
+    }
+  };
+  // What connect throws in here while a message is being sent is the server's answer, and no fault of the source.
+  async function* messages(): AsyncGenerator<Message, void, void> {
+    try {
+      for (let message = await next(); message !== undefined; message = await next()) yield message;
+    } finally {
+      if (error === undefined) await iterator.return?.();
     }
   }
   return { messages: messages(), failed: failed.promise, error: () => error };

@@ -12,6 +12,9 @@ import { jsonFault } from "./json-fault.ts";
 /** The body of a request in JSON, as far as it came. */
 export const JSON_BODY = createContextKey<Uint8Array[] | undefined>(undefined);
 
+/** Larger requests are refused without the field: looking for it would take longer than the caller deserves. */
+const LOOKED_INTO_BYTES = 256 * 1024;
+
 const REASONS: Readonly<Partial<Record<ErrorCode, string>>> = {
   INVALID_ARGUMENT: "REQUEST_UNREADABLE",
   RESOURCE_EXHAUSTED: "MESSAGE_TOO_LARGE",
@@ -48,7 +51,7 @@ function fault(error: ConnectError, context: HandlerContext): SheafError {
 
 function faultyField({ method, values }: HandlerContext): string | undefined {
   const body = values.get(JSON_BODY);
-  if (body === undefined) return undefined;
+  if (body === undefined || body.reduce((sum, { length }) => sum + length, 0) > LOOKED_INTO_BYTES) return undefined;
   try {
     return jsonFault(method.input, JSON.parse(Buffer.concat(body).toString()) as JsonValue);
   } catch {

@@ -25,6 +25,8 @@ export interface Expected {
 export interface Step extends Expected {
   /** An operation of the drivers; `to`: "cluster" (the default), "proxy" (before it), or "fake" (an answering machine). */
   readonly do?: { readonly op: string; readonly to?: string; readonly [field: string]: unknown };
+  /** The languages may differ in this field of the answer. */
+  readonly own?: string;
   /** It is begun under this name, and ended by `end`. */
   readonly as?: string;
   readonly end?: string;

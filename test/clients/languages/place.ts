@@ -90,14 +90,14 @@ export class Place {
     return undefined;
   }
 
-  async #ended(operation: Operation, expected: Expected): Promise<unknown> {
+  async #ended(operation: Operation, expected: Step): Promise<unknown> {
     const outcome = await operation.outcome;
     for (const [name, each] of this.#operations) if (each === operation) this.#operations.delete(name);
     check(outcome, expected);
     this.#last = "ok" in outcome ? outcome.ok : outcome.error;
     if ("ok" in outcome) return { ok: outcome.ok };
     const { code, reason, fields } = outcome.error; // the words may differ
-    return { error: { code, reason, fields } };
+    return { error: { code, reason, ...(expected.own === "fields" ? {} : { fields }) } };
   }
 
   #operation(name: string): Operation {

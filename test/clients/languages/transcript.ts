@@ -11,6 +11,8 @@ const PASSING = new Set([
   "pool",
   "stats",
   "waiting_for",
+  "data_in_flight",
+  "progress",
   "expires",
 ]);
 const ID = /\b[0-9A-HJKMNP-TV-Z]{26}\b/gi;

@@ -39,7 +39,7 @@ class Cancel:
 
     def check(self) -> None:
         if self.cancelled:
-            raise SheafError("CANCELLED", "CANCELLED", "called off")
+            raise SheafError("CANCELLED", "CALLED_OFF", "called off")
 
     def sleep(self, seconds: float) -> None:
         self._set.wait(seconds)
@@ -94,7 +94,7 @@ class Service:
         try:
             yield from answers()
         except grpc.FutureCancelledError:
-            raise SheafError("CANCELLED", "CANCELLED", "called off") from None
+            raise SheafError("CANCELLED", "CALLED_OFF", "called off") from None
         except grpc.RpcError as error:
             if cancel is not None:
                 cancel.check()

@@ -19,7 +19,7 @@ _BYTES_MAX = 1024 * 1024
 _NODES_MAX = 100_000
 _SHOWN = 10
 _MODULE = re.compile(r"[^\n]*\.[cm]?[jt]s")
-_INTEGERS = (FieldDescriptor.CPPTYPE_UINT32, FieldDescriptor.CPPTYPE_UINT64, FieldDescriptor.CPPTYPE_INT32)
+_INTEGERS = {FieldDescriptor.CPPTYPE_UINT32: 2**32 - 1, FieldDescriptor.CPPTYPE_UINT64: 2**64 - 1}
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -145,7 +145,10 @@ class _Walk:
         if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL and kind == "bool":
             return node.value.lower() == "true"
         if field.cpp_type in _INTEGERS and kind == "int":
-            return node.value
+            greatest = _INTEGERS[field.cpp_type]
+            if len(node.value) < 40 and 0 <= int(node.value) <= greatest:
+                return int(node.value)
+            return self._refuse(node, f"{name}: {node.value} is out of range: use 0 to {greatest}")
         if field.cpp_type == FieldDescriptor.CPPTYPE_DOUBLE and kind in ("int", "float"):
             return float(node.value)
         return self._refuse(node, f"{name}: expected {_expected(field)}, found {_described(node)}")

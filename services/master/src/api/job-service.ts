@@ -29,13 +29,18 @@ export interface JobServiceDeps {
 
 export class JobService implements Handlers<typeof api.JobService> {
   readonly #deps: JobServiceDeps;
+  #watchers = 0;
 
   constructor(deps: JobServiceDeps) {
     this.#deps = deps;
   }
 
+  /** A job that is over never changes again, so the copy of it here is as good as etcd's. */
   async inspectJob(request: api.InspectJobRequest) {
-    const { id, kept } = await this.#orSeen(request);
+    const pipeline = requireName("pipeline", request.pipeline);
+    const seen = isId(request.job) ? this.#deps.jobs.get(pipeline, request.job) : undefined;
+    const isOver = seen !== undefined && isTerminal(seen.record.state);
+    const { id, kept } = isOver ? { id: request.job, kept: seen } : await this.#orSeen(request);
     return { job: this.#deps.views.view(request.pipeline, id, kept.record) };
   }
 
@@ -91,8 +96,15 @@ export class JobService implements Handlers<typeof api.JobService> {
       if (now === undefined) throw notFound("JOB_NOT_FOUND", `job ${id} was deleted with pipeline "${pipeline}"`);
       return now.record;
     };
+    this.#watchers++;
+    using ends = new DisposableStack();
+    const end = () => ends.dispose();
+    // A caller who does not read is not told to go on, so that nothing after a yield may be counted on.
+    context.signal.addEventListener("abort", end, { once: true });
+    ends.defer(() => void this.#watchers--);
     yield* watchJob(
       {
+        watchers: () => this.#watchers,
         ...{
           clock: world.clock,
           id,

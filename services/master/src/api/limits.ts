@@ -11,7 +11,7 @@ export const URL_SECONDS_DEFAULT = 15 * 60;
 export const URL_SECONDS_MAX = 24 * 3_600;
 /** Presigned ranges in one answer. */
 export const PIECES_MAX = 1_000;
-/** Files that are sent by URL at a time: each holds up to two segments of 16 MiB. */
+/** Files that are sent by URL at a time: each holds 4 MiB, or 32 MiB where the store is S3. */
 export const DOWNLOADS_MAX = 16;
 
 export const PAGE_SIZE_DEFAULT = 100;

@@ -13,6 +13,8 @@ import type { Topic } from "../topic.ts";
 import { ALIVE_MS, draining, readResume, resumeToken } from "./resume.ts";
 
 const PROGRESS_INTERVAL_MS = 200;
+/** And slower, when many watch: all of them together get 250 messages of progress a second. */
+const PROGRESS_INTERVAL_MS_EACH = 4;
 const STREAM = "job";
 
 /** What a token of a watch says: the job, and a fingerprint of what was told of it. */
@@ -33,6 +35,8 @@ export interface JobWatch {
   /** Key of the job's record. */
   readonly key: string;
   readonly said: string;
+  /** How many watch jobs at this master. */
+  readonly watchers: () => number;
   /** By key: the record has changed. */
   readonly records: Topic;
   /** By key: live progress has changed. */
@@ -63,7 +67,8 @@ export async function* watchJob(
     let saidState: api.JobState | undefined;
     for (let saidMs = -ALIVE_MS; ; ) {
       const record = watch.record();
-      const waitMs = saidState === record.state ? saidMs + PROGRESS_INTERVAL_MS - clock.now() : 0;
+      const intervalMs = Math.max(PROGRESS_INTERVAL_MS, PROGRESS_INTERVAL_MS_EACH * watch.watchers());
+      const waitMs = saidState === record.state ? saidMs + intervalMs - clock.now() : 0;
       if (waitMs <= 0) {
         const job = watch.view(record);
         const now = fingerprint(job);

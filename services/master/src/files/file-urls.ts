@@ -1,12 +1,12 @@
 /**
  * Files by URL, for bulk and for whoever speaks no RPC. A file is a list of segments, ranges of packs that hold other files as well, so it is
- * no object that could be presigned: the master puts it together, checks each segment against its hash before a byte of it leaves, and
- * keeps no more than two segments (of at most 16 MiB) of it. Where the store is S3 the same bytes can be had past the master, as presigned
- * ranges.
+ * no object that could be presigned: the master puts it together, and checks each segment against its hash before its last bytes leave, so that
+ * a damaged one ends in a broken connection. It keeps some MiB of a transfer (of a store in S3, 32). There the same bytes can be had past the
+ * master, as presigned ranges.
  */
 
 import { durationMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { openCommit, packKey, readSegments } from "@sheaf/files";
+import { openCommit, packKey, streamSegments } from "@sheaf/files";
 import type { api, store } from "@sheaf/proto";
 import type { HttpAnswer, HttpRequest, HttpRoute } from "@sheaf/rpc";
 import { notFound, permissionDenied, resourceExhausted } from "@sheaf/runtime";
@@ -105,8 +105,9 @@ export class FileUrls {
     try {
       const part = overlapping(segments, from, to);
       let at = part.start;
-      for await (const piece of readSegments(this.#deps.world.store, part.segments)) {
-        yield piece.subarray(Math.max(0, from - at), Math.min(piece.length, to - at));
+      for await (const piece of streamSegments(this.#deps.world.store, part.segments)) {
+        const asked = piece.subarray(Math.max(0, from - at), Math.max(0, Math.min(piece.length, to - at)));
+        if (asked.length > 0) yield asked;
         at += piece.length;
       }
     } finally {
@@ -147,6 +148,7 @@ function readSeconds(seconds: number): number {
 }
 
 function refused(kind: "forged" | "expired") {
-  const why = kind === "expired" ? "the address is no longer good" : "the address is not one that was signed here";
-  return permissionDenied(`URL_${kind.toUpperCase()}`, `${why}: ask for another with GetFileUrl`);
+  const again = "ask for another with GetFileUrl";
+  if (kind === "expired") return permissionDenied("URL_EXPIRED", `the address is no longer good: ${again}`);
+  return permissionDenied("URL_FORGED", `the address is not one that was signed here: ${again}`);
 }

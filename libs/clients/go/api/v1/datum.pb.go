@@ -312,11 +312,11 @@ func (x *Datum) GetProgress() string {
 // What a datum cost.
 type DatumStats struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Time of the download.
+	// Time of the download, to the millisecond.
 	DownloadTime *durationpb.Duration `protobuf:"bytes,1,opt,name=download_time,json=downloadTime,proto3" json:"download_time,omitempty"`
-	// Time of the command.
+	// Time of the command, to the millisecond.
 	ProcessTime *durationpb.Duration `protobuf:"bytes,2,opt,name=process_time,json=processTime,proto3" json:"process_time,omitempty"`
-	// Time of the upload.
+	// Time of the upload, to the millisecond.
 	UploadTime *durationpb.Duration `protobuf:"bytes,3,opt,name=upload_time,json=uploadTime,proto3" json:"upload_time,omitempty"`
 	// Bytes downloaded.
 	DownloadBytes uint64 `protobuf:"varint,4,opt,name=download_bytes,json=downloadBytes,proto3" json:"download_bytes,omitempty"`

@@ -25,11 +25,11 @@ const (
 // See ListDatums.
 type ListDatumsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Pipeline.
+	// Pipeline. Required.
 	Pipeline string `protobuf:"bytes,1,opt,name=pipeline,proto3" json:"pipeline,omitempty"`
-	// Id of the job; empty: the newest.
+	// Id of the job. Default: the newest.
 	Job string `protobuf:"bytes,2,opt,name=job,proto3" json:"job,omitempty"`
-	// Which part.
+	// Which part. Default: the first 100 rows.
 	Page *Page `protobuf:"bytes,3,opt,name=page,proto3" json:"page,omitempty"`
 	// Only these states. Default: all.
 	States        []DatumState `protobuf:"varint,4,rep,packed,name=states,proto3,enum=sheaf.api.v1.DatumState" json:"states,omitempty"`
@@ -153,9 +153,9 @@ func (x *ListDatumsResponse) GetNextPageToken() string {
 // See InspectDatum.
 type InspectDatumRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Pipeline.
+	// Pipeline. Required.
 	Pipeline string `protobuf:"bytes,1,opt,name=pipeline,proto3" json:"pipeline,omitempty"`
-	// Id of the job; empty: the newest.
+	// Id of the job. Default: the newest.
 	Job string `protobuf:"bytes,2,opt,name=job,proto3" json:"job,omitempty"`
 	// Index of the datum ("17"), its id, the first 8 or more characters of its id, or a path that it reads, from "/" on.
 	Datum         string `protobuf:"bytes,3,opt,name=datum,proto3" json:"datum,omitempty"`
@@ -263,9 +263,9 @@ func (x *InspectDatumResponse) GetDatum() *Datum {
 // See RestartDatum.
 type RestartDatumRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Pipeline.
+	// Pipeline. Required.
 	Pipeline string `protobuf:"bytes,1,opt,name=pipeline,proto3" json:"pipeline,omitempty"`
-	// Id of the job; empty: the newest.
+	// Id of the job. Default: the newest.
 	Job string `protobuf:"bytes,2,opt,name=job,proto3" json:"job,omitempty"`
 	// Which: index, id, the first 8 or more characters of an id, or, beginning with "/", a path that a running datum reads: every
 	// one that does. 1 to 100.
@@ -374,9 +374,9 @@ func (x *RestartDatumResponse) GetDatums() []*Datum {
 // See GetLogs.
 type GetLogsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Pipeline.
+	// Pipeline. Required.
 	Pipeline string `protobuf:"bytes,1,opt,name=pipeline,proto3" json:"pipeline,omitempty"`
-	// Id of the job; empty: the newest.
+	// Id of the job. Default: the newest.
 	Job string `protobuf:"bytes,2,opt,name=job,proto3" json:"job,omitempty"`
 	// Only this datum: its index, its id, the first 8 or more characters of its id, or a path that it reads, from "/" on. Default: all.
 	Datum string `protobuf:"bytes,3,opt,name=datum,proto3" json:"datum,omitempty"`

@@ -379,7 +379,7 @@ func (*ModifyFilesFinish) Descriptor() ([]byte, []int) {
 // Where to.
 type ModifyFilesOpen struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Repo. Required.
+	// Repo that users write. Required.
 	Repo string `protobuf:"bytes,1,opt,name=repo,proto3" json:"repo,omitempty"`
 	// Branch. Default "master"; created when it is missing.
 	Branch string `protobuf:"bytes,2,opt,name=branch,proto3" json:"branch,omitempty"`
@@ -452,7 +452,7 @@ func (x *ModifyFilesOpen) GetRequestId() string {
 // Small files, whole: at most 1 MiB a message.
 type FileBatch struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The files.
+	// The files, in any order.
 	Files         []*WholeFile `protobuf:"bytes,1,rep,name=files,proto3" json:"files,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -500,7 +500,7 @@ type WholeFile struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Absolute path. The same path twice in a stream: the last one stands.
 	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
-	// Its bytes.
+	// Its bytes, all of them; an empty file has none.
 	Content []byte `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`
 	// Whether the executable bit is set.
 	Executable    bool `protobuf:"varint,3,opt,name=executable,proto3" json:"executable,omitempty"`
@@ -755,7 +755,7 @@ func (x *ModifyFilesResponse) GetCommit() *Commit {
 // See GetFiles.
 type GetFilesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which commit.
+	// Which commit. Required.
 	Commit *CommitRef `protobuf:"bytes,1,opt,name=commit,proto3" json:"commit,omitempty"`
 	// A file or a folder. Default "/".
 	Path string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
@@ -940,11 +940,11 @@ func (*GetFilesResponse_End) isGetFilesResponse_Message() {}
 // See ListFiles.
 type ListFilesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which commit.
+	// Which commit. Required.
 	Commit *CommitRef `protobuf:"bytes,1,opt,name=commit,proto3" json:"commit,omitempty"`
 	// The folder. Default "/".
 	Path string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
-	// Which part.
+	// Which part. Default: the first 100 rows.
 	Page          *Page `protobuf:"bytes,3,opt,name=page,proto3" json:"page,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1059,11 +1059,11 @@ func (x *ListFilesResponse) GetNextPageToken() string {
 // See GlobFiles.
 type GlobFilesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which commit.
+	// Which commit. Required.
 	Commit *CommitRef `protobuf:"bytes,1,opt,name=commit,proto3" json:"commit,omitempty"`
-	// The pattern, as in a pipeline's input.
+	// The pattern, as in a pipeline's input, at most 1 KiB. Required.
 	Glob string `protobuf:"bytes,2,opt,name=glob,proto3" json:"glob,omitempty"`
-	// Which part.
+	// Which part. Default: the first 100 rows.
 	Page          *Page `protobuf:"bytes,3,opt,name=page,proto3" json:"page,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1178,9 +1178,9 @@ func (x *GlobFilesResponse) GetNextPageToken() string {
 // See InspectFile.
 type InspectFileRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which commit.
+	// Which commit. Required.
 	Commit *CommitRef `protobuf:"bytes,1,opt,name=commit,proto3" json:"commit,omitempty"`
-	// The path.
+	// Absolute path of a file or folder. Default "/".
 	Path          string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

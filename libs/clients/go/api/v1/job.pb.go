@@ -68,7 +68,7 @@ type Job struct {
 	Started *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=started,proto3" json:"started,omitempty"`
 	// When it became terminal; absent before.
 	Finished *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=finished,proto3" json:"finished,omitempty"`
-	// Workers of its pool that are connected now.
+	// Workers of its pool that are connected now; 0 when it is over.
 	Workers uint32 `protobuf:"varint,22,opt,name=workers,proto3" json:"workers,omitempty"`
 	// What it waits for, for people, for example "no worker is connected". Empty when it does not wait.
 	WaitingFor string `protobuf:"bytes,23,opt,name=waiting_for,json=waitingFor,proto3" json:"waiting_for,omitempty"`

@@ -25,9 +25,9 @@ const (
 // See InspectJob.
 type InspectJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Pipeline.
+	// Pipeline. Required.
 	Pipeline string `protobuf:"bytes,1,opt,name=pipeline,proto3" json:"pipeline,omitempty"`
-	// Id of the job; empty: the newest.
+	// Id of the job. Default: the newest.
 	Job           string `protobuf:"bytes,2,opt,name=job,proto3" json:"job,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -128,7 +128,7 @@ type ListJobsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Only this pipeline. Default: all.
 	Pipeline string `protobuf:"bytes,1,opt,name=pipeline,proto3" json:"pipeline,omitempty"`
-	// Which part.
+	// Which part. Default: the first 100 rows.
 	Page *Page `protobuf:"bytes,2,opt,name=page,proto3" json:"page,omitempty"`
 	// Only these states. Default: all.
 	States []JobState `protobuf:"varint,3,rep,packed,name=states,proto3,enum=sheaf.api.v1.JobState" json:"states,omitempty"`
@@ -392,9 +392,9 @@ func (x *WatchJobResponse) GetResume() string {
 // See StopJob.
 type StopJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Pipeline.
+	// Pipeline. Required.
 	Pipeline string `protobuf:"bytes,1,opt,name=pipeline,proto3" json:"pipeline,omitempty"`
-	// Id of the job.
+	// Id of the job. Required.
 	Job           string `protobuf:"bytes,2,opt,name=job,proto3" json:"job,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -249,7 +249,7 @@ type Pipeline struct {
 	Updated *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=updated,proto3" json:"updated,omitempty"`
 	// Changes with every change of the pipeline: UpdatePipeline compares it.
 	Etag string `protobuf:"bytes,8,opt,name=etag,proto3" json:"etag,omitempty"`
-	// Workers that are connected now.
+	// Workers that are connected now; 0 in the answer to a change, when the master that answers does not own the pipeline.
 	Workers uint32 `protobuf:"varint,9,opt,name=workers,proto3" json:"workers,omitempty"`
 	// State of the newest job.
 	LastJobState JobState `protobuf:"varint,10,opt,name=last_job_state,json=lastJobState,proto3,enum=sheaf.api.v1.JobState" json:"last_job_state,omitempty"`

@@ -24,7 +24,7 @@ const (
 // See CreatePipeline.
 type CreatePipelineRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The spec.
+	// The spec. Required.
 	Spec *PipelineSpec `protobuf:"bytes,1,opt,name=spec,proto3" json:"spec,omitempty"`
 	// Any text of 1 to 64 characters; the same id gives the same answer for 24 h. Default: none.
 	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -235,7 +235,7 @@ func (x *UpdatePipelineResponse) GetPipeline() *Pipeline {
 // See InspectPipeline.
 type InspectPipelineRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name.
+	// Name. Required.
 	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -327,7 +327,7 @@ func (x *InspectPipelineResponse) GetPipeline() *Pipeline {
 // See ListPipelines.
 type ListPipelinesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which part.
+	// Which part. Default: the first 100 rows.
 	Page *Page `protobuf:"bytes,1,opt,name=page,proto3" json:"page,omitempty"`
 	// Only names that begin with this. Default: all.
 	NamePrefix string `protobuf:"bytes,2,opt,name=name_prefix,json=namePrefix,proto3" json:"name_prefix,omitempty"`
@@ -538,7 +538,7 @@ func (*DeletePipelineResponse) Descriptor() ([]byte, []int) {
 // See StartPipeline.
 type StartPipelineRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name.
+	// Name. Required.
 	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -630,7 +630,7 @@ func (x *StartPipelineResponse) GetPipeline() *Pipeline {
 // See StopPipeline.
 type StopPipelineRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name.
+	// Name. Required.
 	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -722,7 +722,7 @@ func (x *StopPipelineResponse) GetPipeline() *Pipeline {
 // See RunPipeline.
 type RunPipelineRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name.
+	// Name. Required.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Any text of 1 to 64 characters; the same id gives the same answer for 24 h. Default: none.
 	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`

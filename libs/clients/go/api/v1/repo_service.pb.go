@@ -135,7 +135,7 @@ func (x *CreateRepoResponse) GetRepo() *Repo {
 // See InspectRepo.
 type InspectRepoRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name.
+	// Name. Required.
 	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -227,9 +227,9 @@ func (x *InspectRepoResponse) GetRepo() *Repo {
 // See ListRepos.
 type ListReposRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which part.
+	// Which part. Default: the first 100 rows.
 	Page *Page `protobuf:"bytes,1,opt,name=page,proto3" json:"page,omitempty"`
-	// Only names that begin with this.
+	// Only names that begin with this. Default: all.
 	NamePrefix    string `protobuf:"bytes,2,opt,name=name_prefix,json=namePrefix,proto3" json:"name_prefix,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -337,7 +337,7 @@ func (x *ListReposResponse) GetNextPageToken() string {
 // See DeleteRepo.
 type DeleteRepoRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name.
+	// Name. Required.
 	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -420,9 +420,9 @@ func (*DeleteRepoResponse) Descriptor() ([]byte, []int) {
 // See PutBranch.
 type PutBranchRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Repo.
+	// Repo. Required.
 	Repo string `protobuf:"bytes,1,opt,name=repo,proto3" json:"repo,omitempty"`
-	// Branch.
+	// Branch. Required.
 	Branch string `protobuf:"bytes,2,opt,name=branch,proto3" json:"branch,omitempty"`
 	// Commit that it shall point at: an id. Required.
 	Commit string `protobuf:"bytes,3,opt,name=commit,proto3" json:"commit,omitempty"`
@@ -548,7 +548,7 @@ func (x *PutBranchResponse) GetBranch() *Branch {
 // See InspectCommit.
 type InspectCommitRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which.
+	// Which commit. Required.
 	Commit        *CommitRef `protobuf:"bytes,1,opt,name=commit,proto3" json:"commit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -640,9 +640,9 @@ func (x *InspectCommitResponse) GetCommit() *Commit {
 // See ListCommits.
 type ListCommitsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Repo.
+	// Repo. Required.
 	Repo string `protobuf:"bytes,1,opt,name=repo,proto3" json:"repo,omitempty"`
-	// Which part.
+	// Which part. Default: the first 100 rows.
 	Page *Page `protobuf:"bytes,2,opt,name=page,proto3" json:"page,omitempty"`
 	// Only commits that were made on this branch. Default: all.
 	Branch string `protobuf:"bytes,3,opt,name=branch,proto3" json:"branch,omitempty"`

@@ -78,7 +78,7 @@ public final class SheafException extends RuntimeException {
   }
 
   static SheafException cancelled() {
-    return new SheafException(Status.Code.CANCELLED, "CANCELLED", "called off");
+    return new SheafException(Status.Code.CANCELLED, "CALLED_OFF", "called off");
   }
 
   /**

@@ -199,7 +199,7 @@ export type ListWorkersRequest = Message<"sheaf.api.v1.ListWorkersRequest"> & {
   pipeline: string;
 
   /**
-   * Which part.
+   * Which part. Default: the first 100 rows.
    *
    * @generated from field: sheaf.api.v1.Page page = 2;
    */

@@ -134,21 +134,21 @@ export const DatumSchema: GenMessage<Datum> = /*@__PURE__*/
  */
 export type DatumStats = Message<"sheaf.api.v1.DatumStats"> & {
   /**
-   * Time of the download.
+   * Time of the download, to the millisecond.
    *
    * @generated from field: google.protobuf.Duration download_time = 1;
    */
   downloadTime?: Duration | undefined;
 
   /**
-   * Time of the command.
+   * Time of the command, to the millisecond.
    *
    * @generated from field: google.protobuf.Duration process_time = 2;
    */
   processTime?: Duration | undefined;
 
   /**
-   * Time of the upload.
+   * Time of the upload, to the millisecond.
    *
    * @generated from field: google.protobuf.Duration upload_time = 3;
    */

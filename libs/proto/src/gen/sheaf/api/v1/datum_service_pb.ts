@@ -25,21 +25,21 @@ export const file_sheaf_api_v1_datum_service: GenFile = /*@__PURE__*/
  */
 export type ListDatumsRequest = Message<"sheaf.api.v1.ListDatumsRequest"> & {
   /**
-   * Pipeline.
+   * Pipeline. Required.
    *
    * @generated from field: string pipeline = 1;
    */
   pipeline: string;
 
   /**
-   * Id of the job; empty: the newest.
+   * Id of the job. Default: the newest.
    *
    * @generated from field: string job = 2;
    */
   job: string;
 
   /**
-   * Which part.
+   * Which part. Default: the first 100 rows.
    *
    * @generated from field: sheaf.api.v1.Page page = 3;
    */
@@ -95,14 +95,14 @@ export const ListDatumsResponseSchema: GenMessage<ListDatumsResponse> = /*@__PUR
  */
 export type InspectDatumRequest = Message<"sheaf.api.v1.InspectDatumRequest"> & {
   /**
-   * Pipeline.
+   * Pipeline. Required.
    *
    * @generated from field: string pipeline = 1;
    */
   pipeline: string;
 
   /**
-   * Id of the job; empty: the newest.
+   * Id of the job. Default: the newest.
    *
    * @generated from field: string job = 2;
    */
@@ -151,14 +151,14 @@ export const InspectDatumResponseSchema: GenMessage<InspectDatumResponse> = /*@_
  */
 export type RestartDatumRequest = Message<"sheaf.api.v1.RestartDatumRequest"> & {
   /**
-   * Pipeline.
+   * Pipeline. Required.
    *
    * @generated from field: string pipeline = 1;
    */
   pipeline: string;
 
   /**
-   * Id of the job; empty: the newest.
+   * Id of the job. Default: the newest.
    *
    * @generated from field: string job = 2;
    */
@@ -208,14 +208,14 @@ export const RestartDatumResponseSchema: GenMessage<RestartDatumResponse> = /*@_
  */
 export type GetLogsRequest = Message<"sheaf.api.v1.GetLogsRequest"> & {
   /**
-   * Pipeline.
+   * Pipeline. Required.
    *
    * @generated from field: string pipeline = 1;
    */
   pipeline: string;
 
   /**
-   * Id of the job; empty: the newest.
+   * Id of the job. Default: the newest.
    *
    * @generated from field: string job = 2;
    */

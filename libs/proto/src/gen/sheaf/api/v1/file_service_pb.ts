@@ -173,7 +173,7 @@ export const ModifyFilesFinishSchema: GenMessage<ModifyFilesFinish> = /*@__PURE_
  */
 export type ModifyFilesOpen = Message<"sheaf.api.v1.ModifyFilesOpen"> & {
   /**
-   * Repo. Required.
+   * Repo that users write. Required.
    *
    * @generated from field: string repo = 1;
    */
@@ -215,7 +215,7 @@ export const ModifyFilesOpenSchema: GenMessage<ModifyFilesOpen> = /*@__PURE__*/
  */
 export type FileBatch = Message<"sheaf.api.v1.FileBatch"> & {
   /**
-   * The files.
+   * The files, in any order.
    *
    * @generated from field: repeated sheaf.api.v1.WholeFile files = 1;
    */
@@ -243,7 +243,7 @@ export type WholeFile = Message<"sheaf.api.v1.WholeFile"> & {
   path: string;
 
   /**
-   * Its bytes.
+   * Its bytes, all of them; an empty file has none.
    *
    * @generated from field: bytes content = 2;
    */
@@ -362,7 +362,7 @@ export const ModifyFilesResponseSchema: GenMessage<ModifyFilesResponse> = /*@__P
  */
 export type GetFilesRequest = Message<"sheaf.api.v1.GetFilesRequest"> & {
   /**
-   * Which commit.
+   * Which commit. Required.
    *
    * @generated from field: sheaf.api.v1.CommitRef commit = 1;
    */
@@ -450,7 +450,7 @@ export const GetFilesResponseSchema: GenMessage<GetFilesResponse> = /*@__PURE__*
  */
 export type ListFilesRequest = Message<"sheaf.api.v1.ListFilesRequest"> & {
   /**
-   * Which commit.
+   * Which commit. Required.
    *
    * @generated from field: sheaf.api.v1.CommitRef commit = 1;
    */
@@ -464,7 +464,7 @@ export type ListFilesRequest = Message<"sheaf.api.v1.ListFilesRequest"> & {
   path: string;
 
   /**
-   * Which part.
+   * Which part. Default: the first 100 rows.
    *
    * @generated from field: sheaf.api.v1.Page page = 3;
    */
@@ -513,21 +513,21 @@ export const ListFilesResponseSchema: GenMessage<ListFilesResponse> = /*@__PURE_
  */
 export type GlobFilesRequest = Message<"sheaf.api.v1.GlobFilesRequest"> & {
   /**
-   * Which commit.
+   * Which commit. Required.
    *
    * @generated from field: sheaf.api.v1.CommitRef commit = 1;
    */
   commit?: CommitRef | undefined;
 
   /**
-   * The pattern, as in a pipeline's input.
+   * The pattern, as in a pipeline's input, at most 1 KiB. Required.
    *
    * @generated from field: string glob = 2;
    */
   glob: string;
 
   /**
-   * Which part.
+   * Which part. Default: the first 100 rows.
    *
    * @generated from field: sheaf.api.v1.Page page = 3;
    */
@@ -576,14 +576,14 @@ export const GlobFilesResponseSchema: GenMessage<GlobFilesResponse> = /*@__PURE_
  */
 export type InspectFileRequest = Message<"sheaf.api.v1.InspectFileRequest"> & {
   /**
-   * Which commit.
+   * Which commit. Required.
    *
    * @generated from field: sheaf.api.v1.CommitRef commit = 1;
    */
   commit?: CommitRef | undefined;
 
   /**
-   * The path.
+   * Absolute path of a file or folder. Default "/".
    *
    * @generated from field: string path = 2;
    */

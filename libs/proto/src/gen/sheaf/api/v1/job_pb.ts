@@ -173,7 +173,7 @@ export type Job = Message<"sheaf.api.v1.Job"> & {
   finished?: Timestamp | undefined;
 
   /**
-   * Workers of its pool that are connected now.
+   * Workers of its pool that are connected now; 0 when it is over.
    *
    * @generated from field: uint32 workers = 22;
    */

@@ -27,14 +27,14 @@ export const file_sheaf_api_v1_job_service: GenFile = /*@__PURE__*/
  */
 export type InspectJobRequest = Message<"sheaf.api.v1.InspectJobRequest"> & {
   /**
-   * Pipeline.
+   * Pipeline. Required.
    *
    * @generated from field: string pipeline = 1;
    */
   pipeline: string;
 
   /**
-   * Id of the job; empty: the newest.
+   * Id of the job. Default: the newest.
    *
    * @generated from field: string job = 2;
    */
@@ -83,7 +83,7 @@ export type ListJobsRequest = Message<"sheaf.api.v1.ListJobsRequest"> & {
   pipeline: string;
 
   /**
-   * Which part.
+   * Which part. Default: the first 100 rows.
    *
    * @generated from field: sheaf.api.v1.Page page = 2;
    */
@@ -224,14 +224,14 @@ export const WatchJobResponseSchema: GenMessage<WatchJobResponse> = /*@__PURE__*
  */
 export type StopJobRequest = Message<"sheaf.api.v1.StopJobRequest"> & {
   /**
-   * Pipeline.
+   * Pipeline. Required.
    *
    * @generated from field: string pipeline = 1;
    */
   pipeline: string;
 
   /**
-   * Id of the job.
+   * Id of the job. Required.
    *
    * @generated from field: string job = 2;
    */

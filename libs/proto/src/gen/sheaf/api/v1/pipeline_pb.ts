@@ -81,7 +81,7 @@ export type Pipeline = Message<"sheaf.api.v1.Pipeline"> & {
   etag: string;
 
   /**
-   * Workers that are connected now.
+   * Workers that are connected now; 0 in the answer to a change, when the master that answers does not own the pipeline.
    *
    * @generated from field: uint32 workers = 9;
    */

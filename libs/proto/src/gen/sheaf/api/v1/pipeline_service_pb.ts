@@ -25,7 +25,7 @@ export const file_sheaf_api_v1_pipeline_service: GenFile = /*@__PURE__*/
  */
 export type CreatePipelineRequest = Message<"sheaf.api.v1.CreatePipelineRequest"> & {
   /**
-   * The spec.
+   * The spec. Required.
    *
    * @generated from field: sheaf.api.v1.PipelineSpec spec = 1;
    */
@@ -130,7 +130,7 @@ export const UpdatePipelineResponseSchema: GenMessage<UpdatePipelineResponse> = 
  */
 export type InspectPipelineRequest = Message<"sheaf.api.v1.InspectPipelineRequest"> & {
   /**
-   * Name.
+   * Name. Required.
    *
    * @generated from field: string name = 1;
    */
@@ -172,7 +172,7 @@ export const InspectPipelineResponseSchema: GenMessage<InspectPipelineResponse> 
  */
 export type ListPipelinesRequest = Message<"sheaf.api.v1.ListPipelinesRequest"> & {
   /**
-   * Which part.
+   * Which part. Default: the first 100 rows.
    *
    * @generated from field: sheaf.api.v1.Page page = 1;
    */
@@ -278,7 +278,7 @@ export const DeletePipelineResponseSchema: GenMessage<DeletePipelineResponse> = 
  */
 export type StartPipelineRequest = Message<"sheaf.api.v1.StartPipelineRequest"> & {
   /**
-   * Name.
+   * Name. Required.
    *
    * @generated from field: string name = 1;
    */
@@ -320,7 +320,7 @@ export const StartPipelineResponseSchema: GenMessage<StartPipelineResponse> = /*
  */
 export type StopPipelineRequest = Message<"sheaf.api.v1.StopPipelineRequest"> & {
   /**
-   * Name.
+   * Name. Required.
    *
    * @generated from field: string name = 1;
    */
@@ -362,7 +362,7 @@ export const StopPipelineResponseSchema: GenMessage<StopPipelineResponse> = /*@_
  */
 export type RunPipelineRequest = Message<"sheaf.api.v1.RunPipelineRequest"> & {
   /**
-   * Name.
+   * Name. Required.
    *
    * @generated from field: string name = 1;
    */

@@ -81,7 +81,7 @@ export const CreateRepoResponseSchema: GenMessage<CreateRepoResponse> = /*@__PUR
  */
 export type InspectRepoRequest = Message<"sheaf.api.v1.InspectRepoRequest"> & {
   /**
-   * Name.
+   * Name. Required.
    *
    * @generated from field: string name = 1;
    */
@@ -123,14 +123,14 @@ export const InspectRepoResponseSchema: GenMessage<InspectRepoResponse> = /*@__P
  */
 export type ListReposRequest = Message<"sheaf.api.v1.ListReposRequest"> & {
   /**
-   * Which part.
+   * Which part. Default: the first 100 rows.
    *
    * @generated from field: sheaf.api.v1.Page page = 1;
    */
   page?: Page | undefined;
 
   /**
-   * Only names that begin with this.
+   * Only names that begin with this. Default: all.
    *
    * @generated from field: string name_prefix = 2;
    */
@@ -179,7 +179,7 @@ export const ListReposResponseSchema: GenMessage<ListReposResponse> = /*@__PURE_
  */
 export type DeleteRepoRequest = Message<"sheaf.api.v1.DeleteRepoRequest"> & {
   /**
-   * Name.
+   * Name. Required.
    *
    * @generated from field: string name = 1;
    */
@@ -215,14 +215,14 @@ export const DeleteRepoResponseSchema: GenMessage<DeleteRepoResponse> = /*@__PUR
  */
 export type PutBranchRequest = Message<"sheaf.api.v1.PutBranchRequest"> & {
   /**
-   * Repo.
+   * Repo. Required.
    *
    * @generated from field: string repo = 1;
    */
   repo: string;
 
   /**
-   * Branch.
+   * Branch. Required.
    *
    * @generated from field: string branch = 2;
    */
@@ -285,7 +285,7 @@ export const PutBranchResponseSchema: GenMessage<PutBranchResponse> = /*@__PURE_
  */
 export type InspectCommitRequest = Message<"sheaf.api.v1.InspectCommitRequest"> & {
   /**
-   * Which.
+   * Which commit. Required.
    *
    * @generated from field: sheaf.api.v1.CommitRef commit = 1;
    */
@@ -327,14 +327,14 @@ export const InspectCommitResponseSchema: GenMessage<InspectCommitResponse> = /*
  */
 export type ListCommitsRequest = Message<"sheaf.api.v1.ListCommitsRequest"> & {
   /**
-   * Repo.
+   * Repo. Required.
    *
    * @generated from field: string repo = 1;
    */
   repo: string;
 
   /**
-   * Which part.
+   * Which part. Default: the first 100 rows.
    *
    * @generated from field: sheaf.api.v1.Page page = 2;
    */
