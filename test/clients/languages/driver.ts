@@ -1,7 +1,7 @@
 // A driver: a program in some language that does what it is told with that language's client. Lines of JSON in and out.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 import { createInterface } from "node:readline";
 
 const ROOT = join(import.meta.dirname, "..", "..", "..");
@@ -39,7 +39,7 @@ export function cannotRun(language: Language): string | undefined {
 
 /** The command that runs a program of a language: a path below this folder's `drivers`, or any other; of Go the driver itself. */
 export function commandOf(language: Language, program: string): { command: string[]; env: Record<string, string> } {
-  const file = join(DRIVERS, program);
+  const file = isAbsolute(program) ? program : join(DRIVERS, program);
   const env = { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "", LC_ALL: "C.UTF-8" };
   switch (language) {
     case "typescript":
