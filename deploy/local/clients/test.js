@@ -1,4 +1,4 @@
-// `npm run test:clients`: the clients of all languages against a real cluster; see test/clients/languages. A language that the machine
+// `npm run test:clients`: the clients of all languages against a real cluster; see test/clients. A language that the machine
 // has not is one line and left out; with CI set it is a failure.
 import { join } from "node:path";
 import { become } from "../become.js";

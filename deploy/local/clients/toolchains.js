@@ -16,7 +16,7 @@ const LEAST_JAVA = 17;
 const MINUTES_MS = 60_000;
 const REQUIREMENTS = join(dirname(fileURLToPath(import.meta.url)), "requirements.txt");
 const GO_CLIENT = join(project, "libs", "clients", "go");
-const GO_DRIVER = join(project, "test", "clients", "languages", "drivers", "go");
+const GO_DRIVER = join(project, "test", "clients", "drivers", "go");
 const JAVA_CLIENT = join(project, "libs", "clients", "java");
 /** What is built from this clone's own sources. */
 const BUILT = join(project, ".sheaf", "clients");

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { isAbsolute, join } from "node:path";
 import { createInterface } from "node:readline";
 
-const ROOT = join(import.meta.dirname, "..", "..", "..");
+const ROOT = join(import.meta.dirname, "..", "..");
 const DRIVERS = join(import.meta.dirname, "drivers");
 
 export const LANGUAGES = ["typescript", "python", "go", "java"] as const;
@@ -125,6 +125,10 @@ export class Driver {
       const { id, ...said } = JSON.parse(line);
       this.#operations.get(id)?.take(said);
     });
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
   }
 
   begin(step: object): Operation {

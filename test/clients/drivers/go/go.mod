@@ -16,4 +16,4 @@ require (
 	google.golang.org/grpc v1.85.0 // indirect
 )
 
-replace sheaf.local/sheaf => ../../../../../libs/clients/go
+replace sheaf.local/sheaf => ../../../../libs/clients/go

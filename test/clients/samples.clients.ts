@@ -6,10 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { connect } from "@sheaf/client";
-import { TestCluster } from "../../kit/cluster.ts";
+import { TestCluster } from "../kit/cluster.ts";
 import { cannotRun, commandOf, LANGUAGES, type Language } from "./driver.ts";
 
-const ROOT = join(import.meta.dirname, "..", "..", "..");
+const ROOT = join(import.meta.dirname, "..", "..");
 const CLIENTS = join(ROOT, "libs", "clients");
 const SAMPLES: Record<Language, { sample: string; readme: string }> = {
   typescript: {

@@ -14,7 +14,7 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import type { FaultProxy } from "../../kit/fault-proxy.ts";
+import type { FaultProxy } from "../kit/fault-proxy.ts";
 import type { Case, Expected, Step } from "./cases.ts";
 import type { Driver, Operation, Outcome } from "./driver.ts";
 import { matches, normalized } from "./transcript.ts";

@@ -6,11 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { connect, type SheafClient } from "@sheaf/client";
-import { eventually, TestCluster } from "../../kit/cluster.ts";
-import { FaultProxy } from "../../kit/fault-proxy.ts";
+import { eventually, TestCluster } from "../kit/cluster.ts";
+import { FaultProxy } from "../kit/fault-proxy.ts";
 import { cannotRun, commandOf } from "./driver.ts";
 
-const EXAMPLES = join(import.meta.dirname, "..", "..", "..", "examples", "services");
+const EXAMPLES = join(import.meta.dirname, "..", "..", "examples", "services");
 const skip = cannotRun("python") ?? false;
 const ROUNDS = 3;
 
@@ -59,6 +59,12 @@ class Program {
   }
 }
 
+/** What the service says of a job. */
+interface Result {
+  readonly state: string;
+  readonly counts?: Record<string, number>;
+}
+
 test("a service submits jobs and reacts to their ends", { skip }, async () => {
   const service = new Program("counter.py", ["0"], cluster.address);
   try {
@@ -67,10 +73,10 @@ test("a service submits jobs and reacts to their ends", { skip }, async () => {
     const post = (name: string, body: string) => fetch(`${address}/texts/${name}`, { method: "POST", body });
     const resultOf = async (answer: Response) => {
       assert.equal(answer.status, 202, service.said);
-      const { job } = await answer.json();
-      let result: { state: string; counts?: Record<string, number>; message?: string } = { state: "" };
+      const { job } = (await answer.json()) as { job: string };
+      let result: Result = { state: "" };
       await eventually(async () => {
-        result = await (await fetch(`${address}/jobs/${job}`)).json();
+        result = (await (await fetch(`${address}/jobs/${job}`)).json()) as Result;
         return result.state !== "running";
       }, "the service knows how the job ended");
       return result;
@@ -80,8 +86,7 @@ test("a service submits jobs and reacts to their ends", { skip }, async () => {
       counts: { be: 2, not: 1, or: 1, to: 2 },
     });
     assert.deepEqual((await resultOf(await post("two", "be"))).counts, { be: 3, not: 1, or: 1, to: 2 });
-    const bad = await post("a%5Cb", "x").then((answer) => answer.json());
-    assert.equal(bad.message === undefined, "job" in bad);
+    assert.equal((await post("a//b", "x")).status, 404);
     assert.equal((await fetch(`${address}/jobs/none`)).status, 404);
   } finally {
     await service.kill();
