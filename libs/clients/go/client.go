@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -50,12 +51,13 @@ type Client struct {
 type Options struct {
 	// Token is sent as a bearer token. Default: SHEAF_TOKEN.
 	Token string
-	// CAFile is a file of certificates: with it the connection is TLS. Default: SHEAF_CA.
+	// CAFile has the authority of the cluster. Default: SHEAF_CA; without, TLS goes by what the machine trusts.
 	CAFile string
 }
 
-// Connect makes a client of the cluster at an address ("host:port"; "": SHEAF_ADDRESS). It connects with the first call.
-// INVALID_ARGUMENT when there is no address, or when it is none.
+// Connect makes a client of the cluster at an address ("host:port", "https://host:port"; "": SHEAF_ADDRESS). It connects with the first
+// call. TLS is spoken when the address begins with https://, or when there is a CA file and it does not begin with http://.
+// INVALID_ARGUMENT when there is no address, or when it is none, or a token would be sent in plain text to another machine.
 func Connect(address string, options ...Options) (*Client, error) {
 	var given Options
 	if len(options) > 0 {
@@ -68,24 +70,38 @@ func Connect(address string, options ...Options) (*Client, error) {
 	if address == "" {
 		return nil, newError(codes.InvalidArgument, "NO_ADDRESS", "no cluster is named: set SHEAF_ADDRESS, or give an address to Connect")
 	}
-	if !isAddress(address) {
+	found := addressForm.FindStringSubmatch(address)
+	if found == nil || !isPort(found[4]) {
 		const wrong = "is not an address: use host:port, like 127.0.0.1:7070 or [::1]:7070"
 		err := newError(codes.InvalidArgument, "ADDRESS_INVALID", "%s %s %s", name, shown(address), wrong)
 		err.Details = []FieldViolation{{name, wrong}}
 		return nil, err
 	}
-	return connect(address, first(given.Token, os.Getenv("SHEAF_TOKEN")), first(given.CAFile, os.Getenv("SHEAF_CA")))
-}
-
-func connect(address, token, caFile string) (*Client, error) {
+	scheme, target, host := found[1], found[2], found[3]
+	caFile := first(given.CAFile, os.Getenv("SHEAF_CA"))
+	token := strings.TrimSpace(first(given.Token, os.Getenv("SHEAF_TOKEN"))) // it may come from a file, with the end of its line
+	if !tokenForm.MatchString(token) {
+		return nil, newError(codes.InvalidArgument, "TOKEN_INVALID", "the token has characters that none has")
+	}
+	isSecure := scheme == "https" || scheme == "" && caFile != ""
+	if token != "" && !isSecure && !loopbackForm.MatchString(host) {
+		return nil, newError(codes.InvalidArgument, "TOKEN_IN_PLAIN_TEXT",
+			"a token is not sent to %s in plain text: give the address as https://%s, and the CA file in SHEAF_CA", target, target)
+	}
 	secrecy := insecure.NewCredentials()
-	if caFile != "" {
+	if isSecure && caFile == "" {
+		secrecy = credentials.NewTLS(nil) // the authorities that the machine trusts
+	} else if isSecure {
 		tls, err := credentials.NewClientTLSFromFile(caFile, "")
 		if err != nil {
-			return nil, newError(codes.InvalidArgument, "CA_UNREADABLE", "cannot read the certificates %s: %v", shown(caFile), err)
+			return nil, newError(codes.InvalidArgument, "CA_UNREADABLE", "the CA file %s cannot be read: %v", shown(caFile), err)
 		}
 		secrecy = tls
 	}
+	return connect(target, token, secrecy)
+}
+
+func connect(address, token string, secrecy credentials.TransportCredentials) (*Client, error) {
 	wait := backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second}
 	door := door{address, token}
 	conn, err := grpc.NewClient("passthrough:///"+address,
@@ -188,14 +204,14 @@ func serviceConfig() string {
 	return string(text)
 }
 
-var addressForm = regexp.MustCompile(`^(?:\[[0-9a-fA-F:.%\w]+\]|[^\s:/\[\]]+):(\d{1,5})$`)
+var (
+	addressForm  = regexp.MustCompile(`^(?:(https?)://)?((\[[0-9a-fA-F:.%\w]+\]|[^\s:/\[\]]+):(\d{1,5}))/?$`)
+	loopbackForm = regexp.MustCompile(`^(?:localhost|\[::1\]|127(?:\.\d+){3})$`)
+	tokenForm    = regexp.MustCompile(`^[\x21-\x7e]*$`)
+)
 
-func isAddress(text string) bool {
-	found := addressForm.FindStringSubmatch(text)
-	if found == nil {
-		return false
-	}
-	port, err := strconv.Atoi(found[1])
+func isPort(text string) bool {
+	port, err := strconv.Atoi(text)
 	return err == nil && port <= 65_535
 }
 

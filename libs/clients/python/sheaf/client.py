@@ -31,6 +31,7 @@ from .watch import WatchedCommit, follow_logs, wait_job, watch_commits, watch_jo
 
 _MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 _PAGE_SIZE = 1000
+_ADDRESS = re.compile(r"(?:(?P<scheme>https?)://)?(?P<target>(?P<host>\[[0-9a-fA-F:.%\w]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5}))/?")
 _FILES = (cluster_service_pb2, datum_service_pb2, file_service_pb2, job_service_pb2, pipeline_service_pb2, repo_service_pb2)
 
 
@@ -41,22 +42,30 @@ def connect(
     ca_file: str | None = None,
     env: Mapping[str, str] = os.environ,
 ) -> Client:
-    """A client of the cluster at `address` ("host:port"). It connects with the first call.
+    """A client of the cluster at `address` ("host:port", "https://host:port"). It connects with the first call.
 
-    What is not given is read from SHEAF_ADDRESS, SHEAF_TOKEN, and SHEAF_CA (a file of certificates: with it the connection is TLS).
-    INVALID_ARGUMENT when there is no address, or when it is none.
+    What is not given is read from SHEAF_ADDRESS, SHEAF_TOKEN, and SHEAF_CA, a file with the authority of the cluster. TLS is spoken when the
+    address begins with https://, or when there is such a file and it does not begin with http://.
+    INVALID_ARGUMENT when there is no address, or when it is none, or a token would be sent in plain text to another machine.
     """
     name = "address" if address else "SHEAF_ADDRESS"
-    address = address or env.get("SHEAF_ADDRESS", "")
-    if not address:
-        raise SheafError(
-            "INVALID_ARGUMENT", "NO_ADDRESS", "no cluster is named: set SHEAF_ADDRESS, or give an address to connect"
-        )
-    if not _is_address(address):
+    given = address or env.get("SHEAF_ADDRESS", "")
+    if not given:
+        raise _invalid("NO_ADDRESS", "no cluster is named: set SHEAF_ADDRESS, or give an address to connect")
+    found = _ADDRESS.fullmatch(given)
+    if found is None or int(found["port"]) > 65_535:
         wrong = "is not an address: use host:port, like 127.0.0.1:7070 or [::1]:7070"
-        violation = FieldViolation(name, wrong)
-        raise SheafError("INVALID_ARGUMENT", "ADDRESS_INVALID", f"{name} {json.dumps(address)} {wrong}", (violation,))
-    return Client(address, token or env.get("SHEAF_TOKEN", ""), ca_file or env.get("SHEAF_CA", ""))
+        raise _invalid("ADDRESS_INVALID", f"{name} {json.dumps(given)} {wrong}", FieldViolation(name, wrong))
+    target = found["target"]
+    ca_file = ca_file or env.get("SHEAF_CA", "")
+    token = (token or env.get("SHEAF_TOKEN", "")).strip()  # it may come from a file, with the end of its line
+    if re.fullmatch(r"[\x21-\x7e]*", token) is None:
+        raise _invalid("TOKEN_INVALID", "the token has characters that none has")
+    is_secure = found["scheme"] == "https" or (found["scheme"] is None and bool(ca_file))
+    if token and not is_secure and not _is_loopback(found["host"]):
+        text = f"a token is not sent to {target} in plain text: give the address as https://{target}, and the CA file in SHEAF_CA"
+        raise _invalid("TOKEN_IN_PLAIN_TEXT", text)
+    return Client(target, token, _channel(target, ca_file if is_secure else None))
 
 
 class Client:
@@ -65,9 +74,8 @@ class Client:
     It may be used by several threads. `rpc` has the services call by call: `client.rpc.repo.CreateRepo(v1.CreateRepoRequest(...))`.
     """
 
-    def __init__(self, address: str, token: str = "", ca_file: str = "") -> None:
-        self.address = address
-        self._channel = _channel(address, ca_file)
+    def __init__(self, address: str, token: str, channel: grpc.Channel) -> None:
+        self.address, self._channel = address, channel
         metadata = (("authorization", f"Bearer {token}"),) if token else ()
         stubs = {
             "repo": repo_service_pb2_grpc.RepoServiceStub,
@@ -209,12 +217,16 @@ def _rows(call: Callable[..., Any], request: Any, fields: Mapping[str, Any], row
             return
 
 
-def _is_address(text: str) -> bool:
-    found = re.fullmatch(r"(?:\[[0-9a-fA-F:.%\w]+\]|[^\s:/\[\]]+):(\d{1,5})", text)
-    return found is not None and int(found[1]) <= 65_535
+def _invalid(reason: str, message: str, *details: FieldViolation) -> SheafError:
+    return SheafError("INVALID_ARGUMENT", reason, message, details)
 
 
-def _channel(address: str, ca_file: str) -> grpc.Channel:
+def _is_loopback(host: str) -> bool:
+    return host in ("localhost", "[::1]") or re.fullmatch(r"127(\.\d+){3}", host) is not None
+
+
+def _channel(address: str, ca_file: str | None) -> grpc.Channel:
+    """`ca_file`: None, no TLS; empty, the authorities that the machine trusts."""
     options = [
         ("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX),
         ("grpc.max_send_message_length", _MESSAGE_BYTES_MAX),
@@ -227,13 +239,12 @@ def _channel(address: str, ca_file: str) -> grpc.Channel:
         ("grpc.enable_http_proxy", 0),
         ("grpc.service_config", json.dumps(_service_config())),
     ]
-    if not ca_file:
+    if ca_file is None:
         return grpc.insecure_channel(address, options)
     try:
-        certificates = Path(ca_file).read_bytes()
+        certificates = Path(ca_file).read_bytes() if ca_file else None
     except OSError as error:
-        text = f"cannot read the certificates {json.dumps(ca_file)}: {error.strerror}"
-        raise SheafError("INVALID_ARGUMENT", "CA_UNREADABLE", text) from None
+        raise _invalid("CA_UNREADABLE", f"the CA file {json.dumps(ca_file)} cannot be read: {error.strerror}") from None
     return grpc.secure_channel(address, grpc.ssl_channel_credentials(certificates), options)
 
 

@@ -37,8 +37,8 @@ final class Channels {
 
   private Channels() {}
 
-  static ManagedChannel open(String address, String token, String caFile) {
-    return Grpc.newChannelBuilder(address, credentials(caFile))
+  static ManagedChannel open(String address, String token, ChannelCredentials credentials) {
+    return Grpc.newChannelBuilder(address, credentials)
         .maxInboundMessageSize(MESSAGE_BYTES_MAX)
         // A peer that went away without a word is noticed; the server's own signs of life reach applications only.
         .keepAliveTime(20, TimeUnit.SECONDS)
@@ -50,12 +50,17 @@ final class Channels {
         .build();
   }
 
-  private static ChannelCredentials credentials(String caFile) {
-    if (caFile.isEmpty()) return InsecureChannelCredentials.create();
+  static ChannelCredentials plain() {
+    return InsecureChannelCredentials.create();
+  }
+
+  /** Empty: by the authorities that the machine trusts. */
+  static ChannelCredentials tls(String caFile) {
     try {
-      return TlsChannelCredentials.newBuilder().trustManager(new File(caFile)).build();
+      var tls = TlsChannelCredentials.newBuilder();
+      return caFile.isEmpty() ? tls.build() : tls.trustManager(new File(caFile)).build();
     } catch (IOException error) {
-      var text = "cannot read the certificates %s: %s".formatted(LocalFiles.shown(caFile), error.getMessage());
+      var text = "the CA file %s cannot be read: %s".formatted(LocalFiles.shown(caFile), error.getMessage());
       throw new SheafException(Status.Code.INVALID_ARGUMENT, "CA_UNREADABLE", text);
     }
   }

@@ -41,9 +41,9 @@ public final class Client implements AutoCloseable {
   private final String address;
   private final ManagedChannel channel;
 
-  Client(String address, String token, String caFile) {
+  Client(String address, ManagedChannel channel) {
     this.address = address;
-    this.channel = Channels.open(address, token, caFile);
+    this.channel = channel;
   }
 
   /** "host:port". */
