@@ -99,6 +99,7 @@ public class Driver {
       case "put":
         {
           var more = new PutOptions().under(step.text("under", "/")).requestId(step.text("request_id", ""));
+          if (step.json.has("progress")) more.onProgress(progress -> tell.accept("sending"));
           var done = client.putFolder(step.text("repo"), step.text("branch", ""), Path.of(step.text("folder")), more);
           var commit = done.commit();
           return GSON.toJsonTree(

@@ -51,8 +51,10 @@ def read(client, step, cancel):
     return {"bytes": sum(map(len, pieces)), "sha256": hashlib.sha256(b"".join(pieces)).hexdigest()}
 
 
-def put(client, step, cancel):
+def put(client, step, cancel, tell):
     options = {"under": step.get("under", "/"), "request_id": step.get("request_id", ""), "cancel": cancel}
+    if step.get("progress"):
+        options["on_progress"] = lambda progress: tell("sending")
     done = client.put_folder(step["repo"], step.get("branch", ""), step["folder"], **options)
     return {"files": done.files, "bytes": done.bytes, "links": done.skipped_links, "commit": done.commit.id, "in_commit": done.commit.files}
 
@@ -70,7 +72,7 @@ DO = {
     "call": lambda client, step, cancel, tell: call(client, step, cancel),
     "submit": lambda client, step, cancel, tell: client.submit(sheaf.read_spec(step["file"])).name,
     "run": lambda client, step, cancel, tell: client.run(step["pipeline"], step.get("request_id", "")).id,
-    "put": lambda client, step, cancel, tell: put(client, step, cancel),
+    "put": lambda client, step, cancel, tell: put(client, step, cancel, tell),
     "get": lambda client, step, cancel, tell: get(client, step, cancel),
     "read": lambda client, step, cancel, tell: read(client, step, cancel),
     "watch": watch,

@@ -52,9 +52,10 @@ const DO: Record<string, Act> = {
   call,
   submit: async (client, step, signal) => (await client.submit(readSpec(step["file"]), { signal })).name,
   run: async (client, step) => (await client.run(step["pipeline"])).id,
-  put: async (client, { repo, branch = "", folder, under = "/", request_id }, signal) => {
+  put: async (client, { repo, branch = "", folder, under = "/", request_id, progress }, signal, tell) => {
     const more = request_id === undefined ? {} : { requestId: request_id };
-    const done = await client.putFolder(repo, branch, folder, { under, signal, ...more });
+    const onProgress = () => progress && tell("sending");
+    const done = await client.putFolder(repo, branch, folder, { under, signal, onProgress, ...more });
     const { files, bytes, skipped, commit } = done;
     return { files, bytes, links: skipped.links, commit: commit.id, in_commit: Number(commit.files) };
   },

@@ -30,6 +30,7 @@ type step struct {
 	RequestID                                                         string `json:"request_id"`
 	Request                                                           json.RawMessage
 	Timeout                                                           float64
+	Progress                                                          bool
 }
 
 type object = map[string]any
@@ -93,7 +94,11 @@ func do(ctx context.Context, c *sheaf.Client, s step, tell func(any)) (any, erro
 		job, err := c.Run(ctx, s.Pipeline, s.RequestID)
 		return job.GetId(), err
 	case "put":
-		done, err := c.PutFolder(ctx, s.Repo, s.Branch, s.Folder, sheaf.PutOptions{Under: s.Under, RequestID: s.RequestID})
+		options := sheaf.PutOptions{Under: s.Under, RequestID: s.RequestID}
+		if s.Progress {
+			options.OnProgress = func(sheaf.PutProgress) { tell("sending") }
+		}
+		done, err := c.PutFolder(ctx, s.Repo, s.Branch, s.Folder, options)
 		if err != nil {
 			return nil, err
 		}
