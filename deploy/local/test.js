@@ -7,7 +7,8 @@ import { join, relative, resolve, sep } from "node:path";
 import { killGroup, run, stopChildren, survivorsOf } from "./child.js";
 import { project } from "./project.js";
 
-const FILES = "{libs,services,deploy,examples,test}/**/*.test.{ts,js}";
+/** Default: all but those of the clients in other languages, which set it. */
+const FILES = process.env.SHEAF_TEST_FILES ?? "{libs,services,deploy,examples,test}/**/*.test.{ts,js}";
 const REPORTER = join(project, "test", "kit", "reporter.ts");
 /** As many as the smallest machine that we care for has cores: tests with real processes are about time. */
 const AT_A_TIME = 2;

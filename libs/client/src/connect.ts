@@ -9,7 +9,7 @@ import { type Lists, listsOf } from "./lists.ts";
 import type { LocalFile } from "./local-files.ts";
 import { type PutFolderOptions, type PutFolderResult, type PutOptions, putFiles, putFolder } from "./put-folder.ts";
 import { type CommitName, type SheafRpc, servicesOf } from "./services.ts";
-import { submit } from "./submit.ts";
+import { type RunOptions, run, submit } from "./submit.ts";
 import { type TargetOptions, target } from "./target.ts";
 import { type WatchCommitsOptions, type WatchedCommit, watchCommits } from "./watch-commits.ts";
 import { type WaitJobOptions, type WatchJobOptions, waitJob, watchJob } from "./watch-job.ts";
@@ -59,6 +59,8 @@ export interface SheafClient extends Lists {
     spec: MessageInitShape<typeof api.PipelineSpecSchema>,
     options?: { readonly signal?: AbortSignal },
   ): Promise<api.Pipeline>;
+  /** Makes a job of the inputs as they are now; made again when the answer is lost. Errors: as RunPipeline. */
+  run(pipeline: string, options?: RunOptions): Promise<api.Job>;
   /**
    * A job now, and then whenever it changes, until it is over. Goes on when the connection breaks. NOT_FOUND; UNAVAILABLE
    * when nobody has answered for a while.
@@ -106,6 +108,7 @@ export function connect(address?: string, options: ConnectOptions = {}): SheafCl
     readFile: (commit, path, more) => readFile(caller, commit, path, more),
     getFolder: (commit, dir, more) => getFolder(caller, commit, dir, more),
     submit: (spec, more) => submit(caller, spec, more),
+    run: (pipeline, more) => run(caller, pipeline, more),
     watchJob: (pipeline, more) => watchJob(caller, pipeline, more),
     waitJob: (pipeline, more) => waitJob(caller, pipeline, more),
     watchCommits: (repo, branch, more) => watchCommits(caller, { repo, branch }, more),

@@ -1,5 +1,6 @@
 /** @sheaf/client: the public API as TypeScript calls it. */
 export { type ConnectOptions, connect, type SheafClient } from "./connect.ts";
+export { enumWord, enumWords } from "./enum-name.ts";
 export {
   type FakeCluster,
   type FakeClusterOptions,
@@ -12,5 +13,8 @@ export type { GetFolderOptions, GetOptions, GotFolder } from "./get-folder.ts";
 export type { LocalFile } from "./local-files.ts";
 export type { PutFolderOptions, PutFolderResult, PutOptions } from "./put-folder.ts";
 export type { CommitName, SheafRpc } from "./services.ts";
+export { isModulePath, readHandler } from "./spec/read-handler.ts";
+export { readSpec } from "./spec/read-spec.ts";
+export { specYaml } from "./spec/spec-yaml.ts";
 export type { WatchCommitsOptions, WatchedCommit } from "./watch-commits.ts";
 export { isTerminal, type WaitJobOptions, type WatchJobOptions } from "./watch-job.ts";

@@ -11,6 +11,8 @@ export interface PutOptions {
   readonly under?: string;
   /** Text of the commit, at most 4 KiB. */
   readonly description?: string;
+  /** Of the caller's own, 1 to 64 characters: the same id gives the same commit for 24 h. Default: a new one. */
+  readonly requestId?: string;
   /** After each message, about a MiB. Counts begin anew when all has to be sent again. */
   readonly onProgress?: (progress: PutProgress) => void;
   readonly signal?: AbortSignal;
@@ -61,9 +63,9 @@ async function putLocal(
   options: PutOptions,
   list: (skipped: Skipped) => Iterable<LocalFile>,
 ): Promise<PutFolderResult> {
-  const { under = "/", description = "", signal } = options;
+  const { under = "/", description = "", requestId = newId(random, clock), signal } = options;
   const off = signal === undefined ? {} : { signal };
-  const open = { repo, branch, description, requestId: newId(random, clock) };
+  const open = { repo, branch, description, requestId };
   const once = async (): Promise<PutFolderResult> => {
     const skipped: Skipped = { links: 0, special: 0 };
     const progress = { files: 0, bytes: 0 };

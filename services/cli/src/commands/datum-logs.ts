@@ -1,11 +1,11 @@
 /** `sheaf datum logs`. */
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { SheafClient } from "@sheaf/client";
+import { enumWord } from "@sheaf/client";
 import { api } from "@sheaf/proto";
 import { type Clock, parseDuration } from "@sheaf/runtime";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { action, type Call, leaf, wholeNumber } from "../action.ts";
-import { enumWord } from "../output/enum-name.ts";
 import { escapeFor } from "../output/escape.ts";
 import { jsonLine } from "../output/json.ts";
 import { logLine } from "../output/log-text.ts";

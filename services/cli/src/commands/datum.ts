@@ -1,9 +1,9 @@
 /** `sheaf datum`. */
 import { durationMs } from "@bufbuild/protobuf/wkt";
+import { enumWord, enumWords } from "@sheaf/client";
 import { api } from "@sheaf/proto";
 import { type Command, Option } from "commander";
 import { action, leaf, noun } from "../action.ts";
-import { enumWord, enumWords } from "../output/enum-name.ts";
 import { bytes, duration } from "../output/numbers.ts";
 import { type Columns, say, showOne, showRows, time } from "../output/show.ts";
 import type { Session } from "../session.ts";

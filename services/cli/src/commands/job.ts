@@ -1,11 +1,10 @@
 /** `sheaf job`. */
-import { isTerminal, type SheafClient } from "@sheaf/client";
+import { enumWord, enumWords, isTerminal, type SheafClient } from "@sheaf/client";
 import { api } from "@sheaf/proto";
 import { parseDuration } from "@sheaf/runtime";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { action, type Call, leaf, noun } from "../action.ts";
 import { EXIT } from "../exit-codes.ts";
-import { enumWord, enumWords } from "../output/enum-name.ts";
 import { escapeFor } from "../output/escape.ts";
 import { jsonLine } from "../output/json.ts";
 import { bytes, count, counted, duration } from "../output/numbers.ts";

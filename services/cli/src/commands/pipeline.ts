@@ -1,12 +1,11 @@
 /** `sheaf pipeline`. */
+
+import { enumWord, readSpec, specYaml } from "@sheaf/client";
 import { api } from "@sheaf/proto";
 import type { Command } from "commander";
 import { action, leaf, noun } from "../action.ts";
-import { enumWord } from "../output/enum-name.ts";
 import { type Columns, say, showOne, showRows, time } from "../output/show.ts";
 import type { Session } from "../session.ts";
-import { readSpecFile } from "../spec/read-spec.ts";
-import { specYaml } from "../spec/spec-yaml.ts";
 
 const COLUMNS: Columns<api.Pipeline> = {
   NAME: ({ name }) => name,
@@ -83,7 +82,7 @@ function defineWrites(pipeline: Command, session: Session): void {
     .requiredOption("-f, --file <file>", "the pipeline file; - for standard input")
     .action(
       action<{ file: string }, []>(session, async (call, { file }) => {
-        const spec = readSpecFile(file, call.host.cwd);
+        const spec = readSpec(file, call.host.cwd);
         const client = await call.connect();
         const made = await client.submit(spec, { signal: call.signal });
         if (call.json) showOne(call, api.PipelineSchema, made, FIELDS);
@@ -99,7 +98,7 @@ function defineWrites(pipeline: Command, session: Session): void {
     .option("--etag <etag>", "refuse when the pipeline has changed since it was read with this etag")
     .action(
       action<{ file: string; etag?: string }, []>(session, async (call, { file, etag = "" }) => {
-        const spec = readSpecFile(file, call.host.cwd);
+        const spec = readSpec(file, call.host.cwd);
         const { rpc } = await call.connect();
         const answer = await rpc.pipeline.updatePipeline({ spec, etag }, { signal: call.signal });
         if (call.json) showOne(call, api.PipelineSchema, answer.pipeline, FIELDS);

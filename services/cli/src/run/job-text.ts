@@ -1,6 +1,7 @@
 /** A job in words. Pure. */
+
+import { enumWord } from "@sheaf/client";
 import { api } from "@sheaf/proto";
-import { enumWord } from "../output/enum-name.ts";
 import { bytes, count, counted } from "../output/numbers.ts";
 
 /** What it does now, in one line. */

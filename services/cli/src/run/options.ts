@@ -2,8 +2,8 @@
 import { statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
+import { readHandler } from "@sheaf/client";
 import { invalidArgument } from "@sheaf/runtime";
-import { readHandler } from "../spec/read-handler.ts";
 
 /** More than this many only on demand: each worker is a process. */
 const DEFAULT_WORKERS_MAX = 8;

@@ -4,10 +4,9 @@
  * The pipeline is created before the files are put: what is wrong with it shows before bytes are sent, and its workers start
  * while they are.
  */
-import { type GotFolder, isTerminal, type PutFolderResult, type SheafClient } from "@sheaf/client";
+import { enumWords, type GotFolder, isTerminal, type PutFolderResult, type SheafClient } from "@sheaf/client";
 import { api } from "@sheaf/proto";
 import { internal } from "@sheaf/runtime";
-import { enumWords } from "../output/enum-name.ts";
 import { bytes, counted } from "../output/numbers.ts";
 import type { Progress } from "../output/progress.ts";
 import { jobLine } from "./job-text.ts";

@@ -14,7 +14,7 @@ import type { UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file sheaf/access/v1/access.proto.
  */
 export const file_sheaf_access_v1_access: GenFile = /*@__PURE__*/
-  fileDesc("ChxzaGVhZi9hY2Nlc3MvdjEvYWNjZXNzLnByb3RvEg9zaGVhZi5hY2Nlc3MudjEqawoGQ2FsbGVyEhYKEkNBTExFUl9VTlNQRUNJRklFRBAAEhEKDUNBTExFUl9WSUVXRVIQARIRCg1DQUxMRVJfRURJVE9SEAISEAoMQ0FMTEVSX0FETUlOEAMSEQoNQ0FMTEVSX1dPUktFUhAEOlEKBmNhbGxlchIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLyLAyABKA4yFy5zaGVhZi5hY2Nlc3MudjEuQ2FsbGVyUgZjYWxsZXJiBnByb3RvMw", [file_google_protobuf_descriptor]);
+  fileDesc("ChxzaGVhZi9hY2Nlc3MvdjEvYWNjZXNzLnByb3RvEg9zaGVhZi5hY2Nlc3MudjEqawoGQ2FsbGVyEhYKEkNBTExFUl9VTlNQRUNJRklFRBAAEhEKDUNBTExFUl9WSUVXRVIQARIRCg1DQUxMRVJfRURJVE9SEAISEAoMQ0FMTEVSX0FETUlOEAMSEQoNQ0FMTEVSX1dPUktFUhAEOlEKBmNhbGxlchIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLyLAyABKA4yFy5zaGVhZi5hY2Nlc3MudjEuQ2FsbGVyUgZjYWxsZXJCAlABYgZwcm90bzM", [file_google_protobuf_descriptor]);
 
 /**
  * Who may call an rpc. Of the users each may do what those before it may.

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sheaf/api/v1/paging.proto.
  */
 export const file_sheaf_api_v1_paging: GenFile = /*@__PURE__*/
-  fileDesc("ChlzaGVhZi9hcGkvdjEvcGFnaW5nLnByb3RvEgxzaGVhZi5hcGkudjEiIwoEUGFnZRIMCgRzaXplGAEgASgNEg0KBXRva2VuGAIgASgJYgZwcm90bzM");
+  fileDesc("ChlzaGVhZi9hcGkvdjEvcGFnaW5nLnByb3RvEgxzaGVhZi5hcGkudjEiIwoEUGFnZRIMCgRzaXplGAEgASgNEg0KBXRva2VuGAIgASgJQgJQAWIGcHJvdG8z");
 
 /**
  * Which part of a list. Lists are in the order that each call names.

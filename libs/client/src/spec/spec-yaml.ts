@@ -2,7 +2,7 @@
 import { type DescField, type DescMessage, type JsonValue, ScalarType, toJson } from "@bufbuild/protobuf";
 import { api } from "@sheaf/proto";
 import { stringify } from "yaml";
-import { enumWord } from "../output/enum-name.ts";
+import { enumWord } from "../enum-name.ts";
 
 /** Fields that are not set are left out. */
 export function specYaml(spec: api.PipelineSpec): string {

@@ -7,7 +7,7 @@ import { parseSpec, SPEC_BYTES_MAX } from "./parse-spec.ts";
 import { isModulePath, readHandler } from "./read-handler.ts";
 
 /** INVALID_ARGUMENT, with the place in the file. `-` is standard input. A handler is read from its own file. */
-export function readSpecFile(file: string, cwd: string): api.PipelineSpec {
+export function readSpec(file: string, cwd = process.cwd()): api.PipelineSpec {
   if (file === "-") return withHandler(parseSpec(readOrRefuse(0, "standard input"), "standard input"), cwd);
   const path = resolve(cwd, file);
   const stats = statSync(path, { throwIfNoEntry: false });

@@ -3,7 +3,7 @@ import type { DescEnum, DescField, DescMessage, JsonObject, JsonValue, ScalarTyp
 import { DurationSchema } from "@bufbuild/protobuf/wkt";
 import { didYouMean, parseDuration } from "@sheaf/runtime";
 import { isMap, isScalar, isSeq, type Pair } from "yaml";
-import { enumWords } from "../output/enum-name.ts";
+import { enumWords } from "../enum-name.ts";
 import { scalarJson } from "./spec-scalars.ts";
 import { described, type Resolved, type SpecTree } from "./spec-tree.ts";
 

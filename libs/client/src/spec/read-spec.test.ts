@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { readSpecFile } from "./read-spec.ts";
+import { readSpec } from "./read-spec.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "sheaf-read-spec-test-"));
 after(() => rmSync(dir, { recursive: true }));
@@ -13,10 +13,10 @@ function handlerOf(handler: string, module: string): string {
   mkdirSync(join(dir, "sub"), { recursive: true });
   writeFileSync(join(dir, "sub/h.ts"), module);
   writeFileSync(join(dir, "sub/p.json"), JSON.stringify({ pipeline: { name: "p" }, transform: { handler } }));
-  return readSpecFile("sub/p.json", dir).transform?.handler ?? "";
+  return readSpec("sub/p.json", dir).transform?.handler ?? "";
 }
 
-describe("readSpecFile()", () => {
+describe("readSpec()", () => {
   it("puts the module that a handler names, beside the pipeline file, into the spec", () => {
     const text =
       'import { join } from "node:path";\nimport type { A } from "./a.ts";\nexport const a = 1\nexport default () => join("a", "./b");\n';

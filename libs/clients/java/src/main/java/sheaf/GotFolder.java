@@ -1,0 +1,4 @@
+package sheaf;
+
+/** What was written. */
+public record GotFolder(long files, long bytes) {}

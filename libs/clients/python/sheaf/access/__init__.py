@@ -1,0 +1,1 @@
+"""Who may call what: options of the contract, generated from proto/."""
