@@ -22,14 +22,20 @@ import { Gate } from "./installed/gate.ts";
 import { Installation, type Pod, SERVICES, WORKERS } from "./installed/installation.ts";
 import { describeWithKubernetes } from "./kit.ts";
 
-/** From the kubelet's kill of a worker to its datums in other hands. */
-const ELSEWHERE_MS = 3_000;
-/** From the commit to the first command, with the image on the node; and how much of it is not the kubelet's. */
-const FIRST_DATUM_MS = 4_000;
-const ASKED_MS = 500;
-const ALL_ASKED_MS = 1_500;
-const IDLE_GONE_MS = 10_000;
-const BAD_IMAGE_MS = 10_000;
+/**
+ * What is promised, on a machine with time to spare: from the kubelet's kill of a worker to its datums in other hands; from a commit to
+ * the first pod that is asked for, and to the first command, with the image on the node; from there to all pods that are asked for; an
+ * idle pod's going; a bad image's being told. Each test prints what it took, and fails at `SLACK` times that: test machines are busy.
+ */
+const PROMISED_MS = {
+  elsewhere: 3_000,
+  asked: 500,
+  firstDatum: 4_000,
+  allAsked: 1_500,
+  idleGone: 10_000,
+  badImage: 10_000,
+};
+const SLACK = 3;
 /** No pod takes longer to come or to go, unless something is wrong. */
 const POD_MS = 60_000;
 
@@ -132,7 +138,7 @@ await describeWithKubernetes("Sheaf on Kubernetes", { forNodes: true }, (program
     const tookMs = (again()?.atMs ?? 0) - killedMs;
     gate.letGo();
     t.diagnostic(`its datum began elsewhere ${tookMs} ms after its agent was dead`);
-    assert.ok(tookMs <= ELSEWHERE_MS, `${tookMs} ms`);
+    within("elsewhere", tookMs);
     const job = await waitJob(sheaf.connection, "dies");
     assertSucceeded(job);
     const twice = [...gate.counts().values()].filter((count) => count > 1).length;
@@ -186,9 +192,9 @@ await describeWithKubernetes("Sheaf on Kubernetes", { forNodes: true }, (program
     await whenGone("scaled");
     t.diagnostic(`all gone ${Date.now() - overMs} ms after the job`);
     assert.deepEqual([...gate.counts().values()], Array(8).fill(1));
-    assert.ok(firstMs <= FIRST_DATUM_MS, `first datum after ${firstMs} ms`);
-    assert.ok(askedMs <= ASKED_MS + 300, `first pod asked for after ${askedMs} ms`);
-    assert.ok(allMs - firstMs <= ALL_ASKED_MS, `all asked for ${allMs - firstMs} ms after the first datum`);
+    within("firstDatum", firstMs);
+    within("asked", askedMs);
+    within("allAsked", allMs - firstMs);
     await remove("scaled");
   });
 
@@ -238,7 +244,7 @@ await describeWithKubernetes("Sheaf on Kubernetes", { forNodes: true }, (program
     await eventually(async () => (await sheaf.workers("straggler")).length === 1, "two were told to go", POD_MS);
     const tookMs = Date.now() - idleMs;
     t.diagnostic(`idle pods were told to go within ${tookMs} ms`);
-    assert.ok(tookMs <= IDLE_GONE_MS, `${tookMs} ms`);
+    within("idleGone", tookMs);
     assert.deepEqual(gate.waiting, ["f2"]);
     gate.letGo();
     assertSucceeded(await jobOf(sheaf.connection, "straggler", commit));
@@ -281,7 +287,7 @@ await describeWithKubernetes("Sheaf on Kubernetes", { forNodes: true }, (program
     );
     const tookMs = Date.now() - begunMs;
     t.diagnostic(`after ${tookMs} ms: ${await reason()}`);
-    assert.ok(tookMs <= BAD_IMAGE_MS, `${tookMs} ms`);
+    within("badImage", tookMs);
     await remove("no-image");
   });
 
@@ -366,4 +372,9 @@ function isAgentAlive(worker: string): boolean {
       return false; // it has just ended
     }
   });
+}
+
+function within(what: keyof typeof PROMISED_MS, tookMs: number): void {
+  const limitMs = PROMISED_MS[what] * SLACK;
+  assert.ok(tookMs <= limitMs, `${what}: ${tookMs} ms, more than ${limitMs}`);
 }
