@@ -273,18 +273,15 @@ await describeWithKubernetes("Sheaf on Kubernetes", { forNodes: true }, (program
   });
 
   it("says within seconds that an image does not exist", async (t) => {
+    const image = `${gate.address}/nothing:1`;
     await putFiles(sheaf.connection, "no-image-in", files(1));
     const begunMs = Date.now();
-    await createPipeline(sheaf.connection, gated("no-image", { transform: { image: "127.0.0.1:1/nothing:1" } }));
+    await createPipeline(sheaf.connection, gated("no-image", { transform: { image } }));
     const reason = async () => {
       const { pipeline } = await sheaf.connection.client(api.PipelineService).inspectPipeline({ name: "no-image" });
       return pipeline?.reason ?? "";
     };
-    await eventually(
-      async () => (await reason()).includes("127.0.0.1:1/nothing:1"),
-      "the reason names the image",
-      POD_MS,
-    );
+    await eventually(async () => (await reason()).includes(image), "the reason names the image", POD_MS);
     const tookMs = Date.now() - begunMs;
     t.diagnostic(`after ${tookMs} ms: ${await reason()}`);
     within("badImage", tookMs);
