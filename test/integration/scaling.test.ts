@@ -183,6 +183,33 @@ test("idle workers go while one straggler runs, nothing is executed twice, and a
   await eventually(() => workers().size === 0, "all workers are gone");
 });
 
+test("a plan that waits behind a datum on a busy worker goes to the worker that comes for it", async () => {
+  const name = "behind";
+  const gate = new Gate(name);
+  const options = { name, repo: "behind-in", glob: "/*", script: gate.script("*/a*") };
+  const spec = { ...scaled(3), speculation: false };
+  await connection.client(api.RepoService).createRepo({ name: "behind-in" });
+  await createPipeline(connection, { ...options, spec });
+  await putFiles(
+    connection,
+    "behind-in",
+    new Map([
+      ["/a0", "0"],
+      ["/a1", "1"],
+    ]),
+  );
+  await eventually(() => gate.begun.length === 2, "both datums of the first job run");
+  const second = await putFiles(connection, "behind-in", new Map([["/b0", "0"]]), ["/a0", "/a1"]);
+  await eventually(() => gate.begun.length === 3, "the datum of the second job runs beside them");
+  gate.open();
+  // Jobs publish in order.
+  assertSucceeded(await jobOf(connection, name, second));
+  const { jobs } = await connection.client(api.JobService).listJobs({ pipeline: name });
+  for (const job of jobs) assertSucceeded(job);
+  assert.equal(jobs.length, 2);
+  await poolWhen(name, ({ running }) => running === 0, "all go");
+});
+
 test("a worker that is drained in the middle of a datum finishes and commits it", async () => {
   const name = "fewer";
   const gate = new Gate(name);

@@ -22,14 +22,20 @@ import { Gate } from "./installed/gate.ts";
 import { Installation, type Pod, SERVICES, WORKERS } from "./installed/installation.ts";
 import { describeWithKubernetes } from "./kit.ts";
 
-/** From the kubelet's kill of a worker to its datums in other hands. */
-const ELSEWHERE_MS = 3_000;
-/** From the commit to the first command, with the image on the node; and how much of it is not the kubelet's. */
-const FIRST_DATUM_MS = 4_000;
-const ASKED_MS = 500;
-const ALL_ASKED_MS = 1_500;
-const IDLE_GONE_MS = 10_000;
-const BAD_IMAGE_MS = 10_000;
+/**
+ * What is promised, on a machine with time to spare: from the kubelet's kill of a worker to its datums in other hands; from a commit to
+ * the first pod that is asked for, and to the first command, with the image on the node; from there to all pods that are asked for; an
+ * idle pod's going; a bad image's being told. Each test prints what it took, and fails at `SLACK` times that: test machines are busy.
+ */
+const PROMISED_MS = {
+  elsewhere: 3_000,
+  asked: 500,
+  firstDatum: 4_000,
+  allAsked: 1_500,
+  idleGone: 10_000,
+  badImage: 10_000,
+};
+const SLACK = 3;
 /** No pod takes longer to come or to go, unless something is wrong. */
 const POD_MS = 60_000;
 
@@ -117,35 +123,28 @@ await describeWithKubernetes("Sheaf on Kubernetes", { forNodes: true }, (program
       sheaf.connection,
       gated("dies", { workers: 2, script: `${gate.line}; sleep 0.3; cp "$SHEAF_INPUT" "$SHEAF_OUT"` }),
     );
-    gate.letGo();
-    await eventually(
-      () => new Set(gate.begun.map(({ pod }) => pod)).size === 2 && gate.begun.length >= 20,
-      "both work",
-      POD_MS,
-    );
-    const [victim] = (await sheaf.workers("dies")) as [Pod];
-    const worker = victim.metadata.labels["sheaf.dev/worker"] ?? "";
-    await kubectl("delete", "pod", "-n", WORKERS, victim.metadata.name, "--grace-period=0", "--force", "--wait=false");
+    // Its command does not end while there is time to end in order.
+    const held = "f20";
+    gate.letGo(...[...files(60).keys()].map((path) => path.slice(1)).filter((name) => name !== held));
+    await eventually(() => gate.waiting.includes(held), "the victim runs a long datum", POD_MS);
+    const pod = gate.begun.find(({ datum }) => datum === held)?.pod ?? "";
+    const victim = (await sheaf.workers("dies")).find(({ metadata }) => metadata.name === pod);
+    const worker = victim?.metadata.labels["sheaf.dev/worker"] ?? assert.fail();
+    await kubectl("delete", "pod", "-n", WORKERS, pod, "--grace-period=0", "--force", "--wait=false");
     await eventually(() => !isAgentAlive(worker), "the kubelet has killed it", POD_MS);
     const killedMs = Date.now();
-    const lost = lastOf(gate, victim);
-    await eventually(
-      () => lost.every((datum) => gate.begun.some((each) => each.datum === datum && each.pod !== victim.metadata.name)),
-      "elsewhere",
-      POD_MS,
-    );
-    const tookMs = Math.max(
-      0,
-      ...lost.map((datum) => (gate.begun.findLast((each) => each.datum === datum)?.atMs ?? 0) - killedMs),
-    );
-    t.diagnostic(`its last datum began elsewhere ${tookMs} ms after its agent was dead`);
-    assert.ok(tookMs <= ELSEWHERE_MS, `${tookMs} ms`);
+    const again = () => gate.begun.find((each) => each.datum === held && each.pod !== pod);
+    await eventually(() => again() !== undefined, "it begins elsewhere", POD_MS);
+    const tookMs = (again()?.atMs ?? 0) - killedMs;
+    gate.letGo();
+    t.diagnostic(`its datum began elsewhere ${tookMs} ms after its agent was dead`);
+    within("elsewhere", tookMs);
     const job = await waitJob(sheaf.connection, "dies");
     assertSucceeded(job);
-    const again = [...gate.counts().values()].filter((count) => count > 1).length;
-    t.diagnostic(`${again} of 60 datums ran twice`);
+    const twice = [...gate.counts().values()].filter((count) => count > 1).length;
+    t.diagnostic(`${twice} of 60 datums ran twice`);
     // A second of work that was not cut yet, and what was in the stages.
-    assert.ok(again <= 8, `${again} datums ran again`);
+    assert.ok(twice <= 8, `${twice} datums ran twice`);
     assert.equal((await readFiles(sheaf.connection, "dies")).size, 60);
     await remove("dies");
   });
@@ -193,16 +192,16 @@ await describeWithKubernetes("Sheaf on Kubernetes", { forNodes: true }, (program
     await whenGone("scaled");
     t.diagnostic(`all gone ${Date.now() - overMs} ms after the job`);
     assert.deepEqual([...gate.counts().values()], Array(8).fill(1));
-    assert.ok(firstMs <= FIRST_DATUM_MS, `first datum after ${firstMs} ms`);
-    assert.ok(askedMs <= ASKED_MS + 300, `first pod asked for after ${askedMs} ms`);
-    assert.ok(allMs - firstMs <= ALL_ASKED_MS, `all asked for ${allMs - firstMs} ms after the first datum`);
+    within("firstDatum", firstMs);
+    within("asked", askedMs);
+    within("allAsked", allMs - firstMs);
     await remove("scaled");
   });
 
   it("has two jobs share the limit", async () => {
     await createRepo("shared-in");
     await createPipeline(sheaf.connection, gated("shared", scaled(3)));
-    const first = await putFiles(
+    await putFiles(
       sheaf.connection,
       "shared-in",
       new Map([
@@ -228,8 +227,10 @@ await describeWithKubernetes("Sheaf on Kubernetes", { forNodes: true }, (program
     );
     assert.ok((await sheaf.workers("shared")).length <= 3);
     gate.letGo();
-    assertSucceeded(await jobOf(sheaf.connection, "shared", first));
+    // Jobs publish in order.
     assertSucceeded(await jobOf(sheaf.connection, "shared", second));
+    const { jobs } = await sheaf.connection.client(api.JobService).listJobs({ pipeline: "shared" });
+    for (const job of jobs) assertSucceeded(job);
     await remove("shared");
   });
 
@@ -243,7 +244,7 @@ await describeWithKubernetes("Sheaf on Kubernetes", { forNodes: true }, (program
     await eventually(async () => (await sheaf.workers("straggler")).length === 1, "two were told to go", POD_MS);
     const tookMs = Date.now() - idleMs;
     t.diagnostic(`idle pods were told to go within ${tookMs} ms`);
-    assert.ok(tookMs <= IDLE_GONE_MS, `${tookMs} ms`);
+    within("idleGone", tookMs);
     assert.deepEqual(gate.waiting, ["f2"]);
     gate.letGo();
     assertSucceeded(await jobOf(sheaf.connection, "straggler", commit));
@@ -272,21 +273,18 @@ await describeWithKubernetes("Sheaf on Kubernetes", { forNodes: true }, (program
   });
 
   it("says within seconds that an image does not exist", async (t) => {
+    const image = `${gate.address}/nothing:1`;
     await putFiles(sheaf.connection, "no-image-in", files(1));
     const begunMs = Date.now();
-    await createPipeline(sheaf.connection, gated("no-image", { transform: { image: "127.0.0.1:1/nothing:1" } }));
+    await createPipeline(sheaf.connection, gated("no-image", { transform: { image } }));
     const reason = async () => {
       const { pipeline } = await sheaf.connection.client(api.PipelineService).inspectPipeline({ name: "no-image" });
       return pipeline?.reason ?? "";
     };
-    await eventually(
-      async () => (await reason()).includes("127.0.0.1:1/nothing:1"),
-      "the reason names the image",
-      POD_MS,
-    );
+    await eventually(async () => (await reason()).includes(image), "the reason names the image", POD_MS);
     const tookMs = Date.now() - begunMs;
     t.diagnostic(`after ${tookMs} ms: ${await reason()}`);
-    assert.ok(tookMs <= BAD_IMAGE_MS, `${tookMs} ms`);
+    within("badImage", tookMs);
     await remove("no-image");
   });
 
@@ -373,8 +371,7 @@ function isAgentAlive(worker: string): boolean {
   });
 }
 
-/** What the victim had begun last: it ran, or was not committed yet, when the victim died. */
-function lastOf({ begun }: Gate, { metadata }: Pod): string[] {
-  const its = begun.filter(({ pod }) => pod === metadata.name);
-  return its.slice(-1).map(({ datum }) => datum);
+function within(what: keyof typeof PROMISED_MS, tookMs: number): void {
+  const limitMs = PROMISED_MS[what] * SLACK;
+  assert.ok(tookMs <= limitMs, `${what}: ${tookMs} ms, more than ${limitMs}`);
 }

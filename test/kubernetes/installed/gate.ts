@@ -37,10 +37,15 @@ export class Gate {
     return gate;
   }
 
+  /** Where it listens. No registry of images: whoever pulls from there is refused at once. */
+  get address(): string {
+    const { address } = this.#server.address() as AddressInfo;
+    return `${address}:${this.#port}`;
+  }
+
   /** A line of a script for the image `shell`: says that the datum begins, and waits until it is let go. The host's name is the pod's. */
   get line(): string {
-    const { address } = this.#server.address() as AddressInfo;
-    return `knock "http://${address}:${this.#port}/$(hostname)/$(basename "$SHEAF_INPUT")" > /dev/null`;
+    return `knock "http://${this.address}/$(hostname)/$(basename "$SHEAF_INPUT")" > /dev/null`;
   }
 
   /** How often each datum began. */

@@ -51,9 +51,17 @@ test("nextSteal() leaves what is started, hardly worth it, asked for already, or
 
 test("nextSteal() judges by the claim itself while nothing is known, and by the time since it was heard", () => {
   const fresh = aLedger({ claims: [aClaim({ end: 16 })] });
-  assert.equal(nextSteal([fresh], idle, 1_000)?.from, 9, "1 s for the first: much is left");
+  assert.equal(nextSteal([fresh], idle, 1_000)?.from, 8, "1 s for the first, and another: much is left");
   const heard = aLedger({ msPerIndex: at(100), claims: [aClaim({ running: [{ index: 0, sinceMs: 950 }] })] });
   assert.equal(nextSteal([heard], idle, 1_000)?.from, 56, "ten more were started in the second since");
+});
+
+test("nextSteal() takes what waits behind the first index of another job, of which nobody knows how long it takes", () => {
+  const running = [{ index: 0, sinceMs: 50 }];
+  const begun = aLedger({ order: "1", claims: [aClaim({ worker: "w1", end: 1, next: 1, running })] });
+  const claims = [aClaim({ id: "plan", worker: "w1", end: 1, next: 0, running: [], assignedAt: 6_000 })];
+  const steal = nextSteal([begun, aLedger({ order: "2", claims })], idle, 10_000);
+  assert.deepEqual([steal?.claim, steal?.from], ["plan", 0]);
 });
 
 test("nextSteal() asks only for a part that was not started, whatever the numbers", () => {

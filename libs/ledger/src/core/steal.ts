@@ -22,8 +22,12 @@ const WORTH_MS = 50;
 /** What a worker has before it. */
 interface Load<L extends LedgerView> {
   /** The claim whose tail would go: the last that the worker comes to. Null: it has started all. */
-  last: { readonly ledger: L; readonly claim: ClaimView; readonly unstarted: number } | null;
-  msPerIndex: number;
+  last: {
+    readonly ledger: L;
+    readonly claim: ClaimView;
+    readonly unstarted: number;
+    readonly msPerIndex: number;
+  } | null;
   /** Milliseconds until it has done all that it holds. */
   leftMs: number;
   /** It was asked, and has not said since where it is. */
@@ -41,15 +45,15 @@ export function nextSteal<L extends LedgerView>(
     .filter(({ last, asked }) => last !== null && !asked)
     .reduce<Load<L> | null>((best, one) => (best === null || one.leftMs > best.leftMs ? one : best), null);
   if (!victim?.last) return null;
-  const { ledger, claim, unstarted } = victim.last;
-  const taken = Math.min(unstarted, worth(victim, ledger.msPerIndex(thief.id) ?? victim.msPerIndex));
+  const { ledger, claim, unstarted, msPerIndex } = victim.last;
+  const taken = Math.min(unstarted, worth(victim.leftMs, msPerIndex, ledger.msPerIndex(thief.id) ?? msPerIndex));
   return taken < 1 ? null : { kind: "steal", ledger, victim: claim.worker, claim: claim.id, from: claim.end - taken };
 }
 
 /** How many indexes the thief takes, so that both end together. One that ends sooner with the thief is worth taking as well. */
-function worth({ leftMs, msPerIndex }: Load<LedgerView>, thiefMs: number): number {
+function worth(leftMs: number, victimMs: number, thiefMs: number): number {
   if (leftMs < WORTH_MS || leftMs <= thiefMs) return 0;
-  return Math.max(1, Math.floor(leftMs / (thiefMs + msPerIndex)));
+  return Math.max(1, Math.floor(leftMs / (thiefMs + victimMs)));
 }
 
 function loadsOfOthers<L extends LedgerView>(ledgers: readonly L[], thief: string, now: number): Load<L>[] {
@@ -58,11 +62,10 @@ function loadsOfOthers<L extends LedgerView>(ledgers: readonly L[], thief: strin
   for (const ledger of oldestFirst) {
     for (const claim of ledger.claims) {
       if (claim.worker === thief) continue;
-      const load = loads.get(claim.worker) ?? { last: null, msPerIndex: 0, leftMs: 0, asked: false };
+      const load = loads.get(claim.worker) ?? { last: null, leftMs: 0, asked: false };
       loads.set(claim.worker, load);
       const { msPerIndex, unstarted, begunMs } = workOf(ledger, claim, now);
-      if (unstarted > 0) load.last = { ledger, claim, unstarted };
-      load.msPerIndex = Math.max(load.msPerIndex, msPerIndex);
+      if (unstarted > 0) load.last = { ledger, claim, unstarted, msPerIndex };
       load.leftMs += begunMs + unstarted * msPerIndex;
       load.asked ||= claim.asked;
     }
@@ -73,12 +76,14 @@ function loadsOfOthers<L extends LedgerView>(ledgers: readonly L[], thief: strin
 function workOf(ledger: LedgerView, claim: ClaimView, now: number) {
   const started = claim.next - claim.start;
   // Before anything was committed, the claim itself tells: so long for so many.
-  const msPerIndex = ledger.msPerIndex(claim.worker) ?? (now - claim.assignedAt) / Math.max(1, started);
+  const known = ledger.msPerIndex(claim.worker);
+  const msPerIndex = known ?? (now - claim.assignedAt) / Math.max(1, started);
   const unstarted = claim.end - claim.next;
   if (claim.running.length === 0) return { msPerIndex, unstarted, begunMs: 0 };
   const longest = Math.max(...claim.running.map(({ sinceMs }) => now - sinceMs));
-  // What has taken long takes as long again: nobody knows better.
-  if (longest > msPerIndex) return { msPerIndex, unstarted, begunMs: longest };
+  // What has taken long takes as long again: nobody knows better. Nor where nothing has ended yet.
+  const isFirst = known === null && started <= claim.running.length;
+  if (isFirst || longest > msPerIndex) return { msPerIndex, unstarted, begunMs: longest };
   // It has gone on since it last said where it is.
   const since = Math.floor((now - claim.saidAt) / Math.max(msPerIndex, 1e-6));
   return { msPerIndex, unstarted: Math.max(0, unstarted - since), begunMs: msPerIndex - longest };
