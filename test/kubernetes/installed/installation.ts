@@ -36,11 +36,13 @@ export class Installation {
     this.env = env;
   }
 
-  /** Resolves when all replicas are ready. */
-  static async start(programs: Programs, nodes = 1): Promise<Installation> {
+  /** Resolves when all replicas are ready. With two nodes all of them, etcd and the store are on the first. */
+  static async start(programs: Programs, nodes: 1 | 2 = 1): Promise<Installation> {
     const images = await testImages("pause", "sheaf", "shell", "bare", "coredns", "etcd", "versitygw");
-    const cluster = await Cluster.start({ programs, nodes, images });
+    const controllerFlags = ["--node-monitor-grace-period=10s"];
+    const cluster = await Cluster.start({ programs, nodes, images, controllerFlags });
     try {
+      if (nodes === 2) await cluster.kubectl(["cordon", "node2"]);
       const dns = readFileSync(join(import.meta.dirname, "dns.yaml"), "utf8");
       await cluster.kubectl(["apply", "-f", "-"], dns);
       await cluster.kubectl(["apply", "-f", "-"], volumes(cluster.folder, 2));
@@ -48,6 +50,7 @@ export class Installation {
       for (const name of ["statefulset/etcd", "statefulset/s3", "deployment/sheaf-merge", "deployment/sheaf-master"]) {
         await cluster.kubectl(["rollout", "status", "-n", SERVICES, name, ROLLOUT]);
       }
+      if (nodes === 2) await cluster.kubectl(["uncordon", "node2"]);
       return await Installation.#connect(cluster);
     } catch (error) {
       const state = await cluster.kubectl(["get", "pods,events", "-A"]).catch(String);
