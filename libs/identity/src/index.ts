@@ -11,5 +11,5 @@ export {
   type Tls,
   type TlsPaths,
 } from "./tls.ts";
-export { formatLine, isTokenName, newToken, USER_ROLES, type UserRole } from "./token.ts";
+export { formatLine, isTokenName, newToken, parseLines, USER_ROLES, type UserRole } from "./token.ts";
 export { Tokens, type User } from "./tokens.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { parseAllDocuments } from "yaml";
@@ -49,6 +49,13 @@ describe("sheaf token", () => {
     const file = join(stage.dir, "tokens");
     assert.match(readFileSync(file, "utf8"), /^ci viewer \S+ sha256:\w+\n$/);
     assert.equal(statSync(file).mode & 0o777, 0o600);
+    const twice = await stage.call(...args, "--file", "tokens");
+    assert.deepEqual([twice.code, twice.stdout], [1, ""]);
+    assert.match(twice.stderr, /tokens has a token named "ci" already.*--name/);
+    // An editor may have left the last line without its end.
+    writeFileSync(file, readFileSync(file, "utf8").trimEnd());
+    assert.equal((await stage.call("token", "create", "--name", "cd", "--role", "viewer", "--file", "tokens")).code, 0);
+    assert.match(readFileSync(file, "utf8"), /^ci viewer \S+ sha256:\w+\ncd viewer \S+ sha256:\w+\n$/);
     assert.equal((await stage.call("token", "create", "--name", "a b", "--role", "viewer")).code, 2);
     assert.equal((await stage.call("token", "create", "--name", "a", "--role", "root")).code, 2);
     assert.equal((await stage.call("token", "create", "--name", "a", "--role", "viewer", "--expires", "soon")).code, 2);

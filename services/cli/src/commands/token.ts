@@ -1,8 +1,8 @@
 /** `sheaf token`. */
-import { appendFile } from "node:fs/promises";
+import { appendFile, readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { formatLine, isTokenName, newToken, USER_ROLES, type UserRole } from "@sheaf/identity";
-import { invalidArgument, parseDuration } from "@sheaf/runtime";
+import { formatLine, isTokenName, newToken, parseLines, USER_ROLES, type UserRole } from "@sheaf/identity";
+import { failedPrecondition, invalidArgument, parseDuration } from "@sheaf/runtime";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { action, type Call, leaf, noun } from "../action.ts";
 import type { Session } from "../session.ts";
@@ -35,10 +35,26 @@ async function create({ host, json }: Call, { name, role, expires, file }: Creat
   if (!isTokenName(name)) throw invalidArgument("NAME_BAD", `--name is "${name}": use letters, digits, . _ -`);
   const { token, line } = newToken({ name, role, expires: host.clock.wall() + expires }, host.random);
   const text = formatLine(line);
-  if (file !== undefined) await appendFile(resolve(host.cwd, file), `${text}\n`, { mode: 0o600 });
+  if (file !== undefined) await append(file, resolve(host.cwd, file), name, text);
   const shown = token.reveal(); // the one time
   if (json) host.stdout.write(`${JSON.stringify({ token: shown, line: text })}\n`);
   else host.stdout.write(file === undefined ? `${shown}\n\nline for the file of tokens:\n${text}\n` : `${shown}\n`);
+}
+
+/** Not a second line of one name: it would grant nothing. */
+async function append(file: string, path: string, name: string, line: string): Promise<void> {
+  const before = await readFile(path, "utf8").catch((error: unknown) => {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return "";
+    throw error;
+  });
+  if (parseLines(before).lines.some((each) => each.name === name)) {
+    throw failedPrecondition(
+      "NAME_TAKEN",
+      `${file} has a token named "${name}" already: choose another --name, or remove that line first, which revokes it`,
+    );
+  }
+  const end = before === "" || before.endsWith("\n") ? "" : "\n";
+  await appendFile(path, `${end}${line}\n`, { mode: 0o600 });
 }
 
 function lifeMs(text: string): number {
