@@ -48,8 +48,9 @@ function readAddress(given: string | undefined, env: Environment) {
   const parsed = parseAddress(address);
   if ("value" in parsed) return { scheme, address, host: parsed.value.host };
   const field = given ? "address" : "SHEAF_ADDRESS";
-  throw invalidArgument("ADDRESS_INVALID", `${field} ${JSON.stringify(text)} ${parsed.wrong}`, {
-    details: [{ field, description: parsed.wrong }],
+  const wrong = `${parsed.wrong}; with TLS https://host:port`;
+  throw invalidArgument("ADDRESS_INVALID", `${field} ${JSON.stringify(text)} ${wrong}`, {
+    details: [{ field, description: wrong }],
   });
 }
 

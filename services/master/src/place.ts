@@ -25,7 +25,7 @@ export function openPlace(
   if (config.provisioner === "local") {
     const provisioner = localProvisioner({
       ...ambient,
-      dataDir: resolve(needed("data", config.data)),
+      dataDir: resolve(needed("data", config.data, config)),
       nodes: config.nodes,
       workerProgram: { argv: [process.execPath, config.workerProgram ?? WORKER_PROGRAM] },
       env: process.env,
@@ -33,7 +33,7 @@ export function openPlace(
     });
     return { place: { kind: "local" }, provisioner };
   }
-  const image = needed("worker-image", config.workerImage);
+  const image = needed("worker-image", config.workerImage, config);
   const { workerSecret, workerAllowRoot: allowRoot } = config;
   const provisioner = kubernetesProvisioner({
     ...ambient,
@@ -48,9 +48,9 @@ export function openPlace(
   return { place: { kind: "kubernetes", allowRoot, workerSecret }, provisioner };
 }
 
-function needed(flag: string, value: string | undefined): string {
+function needed(flag: string, value: string | undefined, { provisioner }: { readonly provisioner: string }): string {
   if (value !== undefined) return value;
-  throw invalidArgument("SETTING_MISSING", `--${flag} is required with this --provisioner`, {
+  throw invalidArgument("SETTING_MISSING", `--${flag} is required with --provisioner ${provisioner}`, {
     details: [{ field: `--${flag}`, description: "is required" }],
   });
 }
