@@ -17,6 +17,8 @@
 //     image, other limits), counts as gone: it is drained, or ended when it is not connected, and another takes its place.
 // P7. A pool never has more than its share of the cluster (share.ts), and starts nobody for whom the cluster has no room: workers
 //     that were told to go take room until they are gone.
+// P8. A worker of which the place says why it cannot start, or not go on, is left to the place, which goes on trying: it is not replaced,
+//     as the next one would fare no better. While no worker is connected, what it says is why the pipeline cannot run.
 
 import type { Demand } from "./demand.ts";
 import { type Failures, failingOf, pausedUntil } from "./failures.ts";
