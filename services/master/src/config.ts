@@ -24,6 +24,12 @@ export const settings = defineSettings({
     default: "127.0.0.1:7450",
     help: "Where the public API listens; port 0 takes any free one.",
   },
+  publicUrl: {
+    flag: "public-url",
+    env: "SHEAF_PUBLIC_URL",
+    type: "string",
+    help: "How callers from outside reach the API, like https://sheaf.example.com:7450: addresses of files begin with it. Default: where other masters reach it.",
+  },
   browserOrigins: {
     flag: "browser-origins",
     env: "SHEAF_BROWSER_ORIGINS",

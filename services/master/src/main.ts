@@ -15,6 +15,7 @@ import { apiServices } from "./api/services.ts";
 import { settings } from "./config.ts";
 import type { World } from "./context.ts";
 import { FileUrls } from "./files/file-urls.ts";
+import { readPublicUrl } from "./files/public-url.ts";
 import { Mirrors } from "./mirror/mirrors.ts";
 import { Owners } from "./pipelines/owners.ts";
 import { openPlace } from "./place.ts";
@@ -92,7 +93,11 @@ await runService({
       tls,
       exists: async (pipeline) => pipeline !== "" && (await etcd.get(keys.pipeline(pipeline))) !== null,
     });
-    const fileUrls = new FileUrls({ world, apiUrl: () => `${tls ? "https" : "http"}://${apiAddress()}` });
+    const publicUrl = readPublicUrl(config.publicUrl);
+    const fileUrls = new FileUrls({
+      world,
+      apiUrl: () => publicUrl ?? `${tls ? "https" : "http"}://${apiAddress()}`,
+    });
     const apiServer = servePublic({
       ...config.listen,
       log,
