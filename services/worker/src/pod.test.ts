@@ -70,6 +70,7 @@ describe("a worker with containers", { skip }, () => {
 
   it("greets nobody before its containers have started, and then works", async () => {
     await using bench = await openBench({ pod: { ...machine, isLate: true } });
+    // That nothing comes has no signal.
     await systemClock.sleep(300);
     assert.deepEqual(bench.owner.heard, []);
     bench.pod?.start();
