@@ -1,32 +1,23 @@
 // gRPC-Web from a real browser: a page of another origin, with all that a browser demands (preflights, exposed headers).
 
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { promisify } from "node:util";
 import { api } from "@sheaf/proto";
 import { freePorts, TestCluster } from "../kit/cluster.ts";
 import { createPipeline, jobOf, putFiles } from "../kit/pipelines.ts";
+import { programFor } from "../kit/program.ts";
 import { pageServer } from "./browser/page-server.ts";
 
-const FINDER = join(import.meta.dirname, "..", "..", "deploy", "local", "chromium", "find.js");
 const FLAGS = [
   ...["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"],
   ...["--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-port=0"],
 ];
 
-async function browser(): Promise<string | undefined> {
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, [FINDER]);
-  process.stderr.write(stderr);
-  const { file, cannot } = JSON.parse(stdout) as { file?: string; cannot?: string };
-  if (file === undefined) process.stderr.write(`sheaf: the test in a browser is left out: ${cannot}\n`);
-  return file;
-}
-
-const program = await browser();
+const program = await programFor("the tests in a browser", "chromium");
 
 test("gRPC-Web from Chromium", { skip: program === undefined ? "no chromium" : false }, async () => {
   const [port = 0] = await freePorts(1);

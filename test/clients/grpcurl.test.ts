@@ -2,27 +2,16 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { join } from "node:path";
 import { after, before, describe, it, test } from "node:test";
 import { promisify } from "node:util";
 import { api, health } from "@sheaf/proto";
 import { TestCluster } from "../kit/cluster.ts";
 import { putFiles } from "../kit/pipelines.ts";
+import { programFor } from "../kit/program.ts";
 
-const FINDER = join(import.meta.dirname, "..", "..", "deploy", "local", "grpcurl", "find.js");
 const SERVICES = Object.values(api).flatMap((each) => ("kind" in each && each.kind === "service" ? [each] : []));
 
-/** Built when it is not in the cache; `undefined` where that cannot be, unless everything must be tested (CI). */
-async function program(): Promise<string | undefined> {
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, [FINDER]);
-  process.stderr.write(stderr);
-  const { file, cannot } = JSON.parse(stdout) as { file?: string; cannot?: string };
-  if (file === undefined && process.env["CI"]) throw new Error(`this test needs grpcurl: ${cannot}`);
-  if (file === undefined) process.stderr.write(`sheaf: the test with grpcurl is left out: ${cannot}\n`);
-  return file;
-}
-
-const grpcurl = await program();
+const grpcurl = await programFor("the tests with grpcurl", "grpcurl");
 if (grpcurl === undefined) test("grpcurl", { skip: "no grpcurl" }, () => {});
 else describe("grpcurl", () => runs(grpcurl));
 

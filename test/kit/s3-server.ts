@@ -2,29 +2,20 @@
  * An S3 server for tests: a process of versitygw over a folder of its own, on a loopback port. It can be killed and started
  * again. Its objects are plain files, `<folder>/data/<bucket>/<key>`.
  */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { promisify } from "node:util";
 import { eventually, freePorts } from "./cluster.ts";
+import { programFor } from "./program.ts";
 
-const FINDER = join(import.meta.dirname, "..", "..", "deploy", "local", "versitygw", "find.js");
 const KEY_ID = "sheaf-test-key";
 const SECRET = "sheaf-test-secret";
 
-/**
- * The program of the server, built when it is not in the cache; `undefined`, and a line that says why, where that cannot be: a
- * developer without Go shall have the other tests. Not where everything must be tested (CI): there it throws.
- */
-export async function s3Program(): Promise<string | undefined> {
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, [FINDER]);
-  process.stderr.write(stderr);
-  const { file, cannot } = JSON.parse(stdout) as { file?: string; cannot?: string };
-  if (file === undefined && process.env["CI"]) throw new Error(`the tests of stores in S3 need versitygw: ${cannot}`);
-  if (file === undefined) process.stderr.write(`sheaf: the tests of stores in S3 are left out: ${cannot}\n`);
-  return file;
+/** The program of the server. */
+export function s3Program(): Promise<string | undefined> {
+  return programFor("the tests of stores in S3", "versitygw");
 }
 
 /** Describes what needs such a server, or counts as one test that was left out. */

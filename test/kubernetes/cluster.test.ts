@@ -6,7 +6,8 @@ import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } fro
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { Cluster, find } from "./cluster/index.ts";
+import { findProgram } from "../kit/program.ts";
+import { Cluster } from "./cluster/index.ts";
 import { images, NAMES } from "./images/index.ts";
 import { describeWithKubernetes, imagesFolder, testImages } from "./kit.ts";
 
@@ -144,7 +145,7 @@ await describeWithKubernetes("a control plane alone", { forNodes: false }, (prog
   });
 
   test("played nodes run as many pods as one likes", async () => {
-    const kwok = await find("kwok");
+    const kwok = await findProgram("kwok");
     assert.ok("file" in kwok, "cannot" in kwok ? kwok.cannot : "");
     const cluster = await Cluster.start({ programs, nodes: 0 });
     try {

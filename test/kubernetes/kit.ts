@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
-import { findPrograms, type Programs } from "./cluster/index.ts";
 import { type ImageName, images } from "./images/index.ts";
+import { findPrograms, type Programs } from "./programs.ts";
 
 /** Describes what needs a cluster, or counts as one test that was left out; where everything must be tested (CI) it throws. */
 export async function describeWithKubernetes(

@@ -4,8 +4,9 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Cluster, findPrograms } from "./cluster/index.ts";
+import { Cluster } from "./cluster/index.ts";
 import { type ImageName, images, NAMES } from "./images/index.ts";
+import { findPrograms } from "./programs.ts";
 
 const TESTS = join("test", "kubernetes");
 const RUNNER = join(import.meta.dirname, "..", "..", "deploy", "local", "test.js");

@@ -1,11 +1,13 @@
 /** The programs that a cluster is made of: Kubernetes from its sources, the rest from the machine, or from its distribution. */
 import { execFile } from "node:child_process";
 import { accessSync, constants } from "node:fs";
-import { delimiter, dirname, join } from "node:path";
+import { delimiter, dirname } from "node:path";
 import { promisify } from "node:util";
+import { findProgram } from "../kit/program.ts";
+
+export { findProgram };
 
 const run = promisify(execFile);
-const LOCAL = join(import.meta.dirname, "..", "..", "..", "deploy", "local");
 /** What the control plane needs of the machine, and what nodes need besides, by Debian's names of the packages. */
 const CONTROL: Readonly<Record<string, string>> = { openssl: "openssl", setpriv: "util-linux" };
 const NODE: Readonly<Record<string, string>> = {
@@ -36,17 +38,8 @@ export async function findPrograms({ forNodes }: { forNodes: boolean }): Promise
   if (etcd === undefined) return { cannot: "SHEAF_ETCD_BIN must name an etcd: `npm test` finds one" };
   const lacking = await installed(forNodes ? { ...CONTROL, ...NODE } : CONTROL);
   if (lacking.length > 0) return { cannot: `this machine lacks ${lacking.join(", ")}: install these packages` };
-  const kubernetes = await find("kubernetes");
+  const kubernetes = await findProgram("kubernetes");
   return "cannot" in kubernetes ? kubernetes : { programs: { kubernetes: dirname(kubernetes.file), etcd } };
-}
-
-/** A program that is built from its sources on first use. */
-export async function find(
-  name: "kubernetes" | "kwok" | "coredns" | "versitygw",
-): Promise<{ file: string } | { cannot: string }> {
-  const { stdout, stderr } = await run(process.execPath, [join(LOCAL, name, "find.js")]);
-  process.stderr.write(stderr);
-  return JSON.parse(stdout);
 }
 
 /** The packages that are missing; as root, and where there is apt, they are installed first. */

@@ -9,7 +9,8 @@ import { after, before, it } from "node:test";
 import { api } from "@sheaf/proto";
 import { TestCluster } from "../kit/cluster.ts";
 import { createPipeline } from "../kit/pipelines.ts";
-import { Cluster, find } from "./cluster/index.ts";
+import { findProgram } from "../kit/program.ts";
+import { Cluster } from "./cluster/index.ts";
 import { describeWithKubernetes } from "./kit.ts";
 import { masterIn } from "./rights.ts";
 
@@ -26,7 +27,7 @@ await describeWithKubernetes("a thousand pods", { forNodes: false }, (programs) 
   let kwok: ReturnType<typeof spawn> | undefined;
 
   before(async () => {
-    const found = await find("kwok");
+    const found = await findProgram("kwok");
     if ("cannot" in found) throw new Error(found.cannot);
     kubernetes = await Cluster.start({
       programs,

@@ -3,13 +3,13 @@ import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Programs } from "../programs.ts";
 import { ControlPlane, NODE_LOSS } from "./control-plane.ts";
 import type { Daemon } from "./daemon.ts";
 import { type Ground, makeGround } from "./ground.ts";
 import { HOST_ADDRESS } from "./network.ts";
 import { Node } from "./node.ts";
 import { allReady, playedNodes, startPlayer } from "./played-nodes.ts";
-import type { Programs } from "./programs.ts";
 
 export interface ClusterOptions {
   readonly programs: Programs;

@@ -1,11 +1,11 @@
 /** etcd, API server, controllers and scheduler: a Kubernetes without a machine to run anything on. Needs no root. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import type { Programs } from "../programs.ts";
 import { type Api, apiAt } from "./api.ts";
 import { Certificates } from "./certificates.ts";
 import { Daemon } from "./daemon.ts";
 import { freePort } from "./free-port.ts";
-import type { Programs } from "./programs.ts";
 
 export const SERVICE_SUBNET = "10.96.0.0/16";
 const FIRST_SERVICE = "10.96.0.1";

@@ -1,4 +1,3 @@
 /** A real Kubernetes for tests, from a control plane alone to two nodes that can lose their power. */
 
 export { Cluster } from "./cluster.ts";
-export { find, findPrograms, type Programs } from "./programs.ts";

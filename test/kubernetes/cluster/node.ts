@@ -3,12 +3,12 @@ import { execFile } from "node:child_process";
 import { copyFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import type { Programs } from "../programs.ts";
 import { makeGroups, removeGroups } from "./cgroups.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { Daemon } from "./daemon.ts";
 import { namespaceOf, nodeAddress, nodeName, plugIn, unplug } from "./network.ts";
 import { socketOf, writeNodeFiles } from "./node-files.ts";
-import type { Programs } from "./programs.ts";
 
 const run = promisify(execFile);
 const READY_MS = 120_000;

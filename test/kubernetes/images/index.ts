@@ -7,7 +7,7 @@ import { chmodSync, existsSync, mkdirSync, renameSync, symlinkSync } from "node:
 import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { find } from "../cluster/index.ts";
+import { findProgram } from "../programs.ts";
 
 const run = promisify(execFile);
 const IMAGE = join(import.meta.dirname, "..", "..", "..", "deploy", "image");
@@ -74,7 +74,7 @@ async function build(program: string, file: string): Promise<void> {
 }
 
 async function ofBuilt(name: "coredns" | "versitygw", file: string): Promise<void> {
-  const found = await find(name);
+  const found = await findProgram(name);
   if ("cannot" in found) throw new Error(`no image of ${name}: ${found.cannot}`);
   await ofFile(name, found.file, file);
 }

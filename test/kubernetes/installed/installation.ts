@@ -3,8 +3,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Connection, publicConnection } from "@sheaf/rpc";
 import { Secret } from "@sheaf/runtime";
-import { Cluster, type Programs } from "../cluster/index.ts";
+import { Cluster } from "../cluster/index.ts";
 import { testImages } from "../kit.ts";
+import type { Programs } from "../programs.ts";
 import { volumes } from "./volumes.ts";
 
 const OVERLAY = join(import.meta.dirname, "..", "..", "..", "deploy", "kubernetes", "overlays", "try");
