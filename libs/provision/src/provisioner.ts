@@ -40,8 +40,11 @@ export interface WorkerHandle {
   readonly id: string;
   /** Pipeline whose pool it belongs to. */
   readonly pool: string;
-  /** `starting`: the place has it, and does not run it yet. `stopping`: it was asked to go. */
-  readonly state: "starting" | "running" | "stopping";
+  /**
+   * `starting`: the place has it, and does not run it yet. `stopping`: it was asked to go. `unheard`: of the machine that it is on nothing is
+   * heard, and so nothing of it: it may live.
+   */
+  readonly state: "starting" | "running" | "stopping" | "unheard";
   /** When it was created, or, where that takes longer, began to run. Wall clock, milliseconds since 1970. */
   readonly createdAt: number;
   /** What `shapeOf` said when it was made. */

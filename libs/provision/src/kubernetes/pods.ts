@@ -7,8 +7,7 @@
  * G2. A pod that was asked to go on a node that is not heard counts as gone when its grace and GONE_AFTER_MS are over: the node's kubelet
  *     has to confirm that a pod has ended, and cannot. It is never force-deleted: its processes may live, and Kubernetes would know
  *     nothing of them any more. What they still do is fenced off by their claims. If it is seen again, it is not counted again.
- * G3. A pod on a node that is not heard keeps the phase "Running": that says nothing. Whether the worker lives, its session tells; and one
- *     that was to start there counts as running, so that whoever misses its session replaces it.
+ * G3. A pod on a node that is not heard keeps its phase, also "Running": that says nothing. Whether the worker lives, its session tells.
  */
 import type { Clock } from "@sheaf/runtime";
 import type { WorkerExit, WorkerHandle } from "../provisioner.ts";
@@ -172,17 +171,20 @@ export class Pods {
   }
 
   #handleOf({ view, asked, startedMs }: Entry): WorkerHandle {
-    const isGoing = asked || view.graceMs !== undefined;
-    // G3: one that waits on a node that is not heard waits for nothing.
-    const isWaiting = startedMs === undefined && this.#nodes.get(view.node)?.ready !== false;
     return {
       id: view.worker,
       pool: view.pool,
-      state: isGoing ? "stopping" : isWaiting ? "starting" : "running",
+      state: this.#stateOf(view, asked, startedMs),
       createdAt: startedMs ?? view.createdMs,
       shape: view.shape,
       trouble: view.trouble,
     };
+  }
+
+  #stateOf({ graceMs, node }: PodView, asked: boolean, startedMs: number | undefined): WorkerHandle["state"] {
+    if (asked || graceMs !== undefined) return "stopping";
+    if (this.#nodes.get(node)?.ready === false) return "unheard"; // G3
+    return startedMs === undefined ? "starting" : "running";
   }
 
   #changed(): void {

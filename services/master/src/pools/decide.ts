@@ -14,7 +14,8 @@
 //     a key in etcd, of their start or of their session with the last owner, they are expected, so that a takeover starts nobody twice. They are drained like the
 //     others, and ended by force by nobody but the master that started them.
 // P6. A worker with another number of slots than the spec has now, or that was made in another way than one would be made now (another
-//     image, other limits), counts as gone: it is drained, or ended when it is not connected, and another takes its place.
+//     image, other limits), counts as gone: it is drained, or ended when it is not connected, and another takes its place. So does one
+//     that is not connected and of whose machine nothing is heard.
 // P7. A pool never has more than its share of the cluster (share.ts), and starts nobody for whom the cluster has no room: workers
 //     that were told to go take room until they are gone.
 // P8. A worker of which the place says why it cannot start, or not go on, is left to the place, which goes on trying: it is not replaced,
@@ -42,7 +43,7 @@ export interface WorkerView {
   readonly toldMs: number | undefined;
   /** It has a session with this master. */
   readonly connected: boolean;
-  /** It has another number of slots, or was made in another way, than is wanted now (P6). */
+  /** It has another number of slots, or was made in another way, than is wanted now; or it is lost with its machine (P6). */
   readonly outdated: boolean;
   /** Why it cannot start, or not go on; undefined: nothing is known to be wrong. */
   readonly trouble: string | undefined;

@@ -180,6 +180,7 @@ export class Pool {
       const createdMs = isWaiting ? this.#nowMs() : (handle?.createdAt ?? this.#starting.get(id));
       const isStopping = handle?.state === "stopping";
       const isOfOtherShape = handle !== undefined && shape !== undefined && handle.shape !== shape;
+      const isLost = session === undefined && handle?.state === "unheard";
       const bornMs = Math.max(createdMs ?? 0, sinceMs);
       return {
         id,
@@ -187,7 +188,7 @@ export class Pool {
         leaving: isStopping || this.#told.has(id),
         toldMs: isStopping ? undefined : this.#told.get(id),
         connected: session !== undefined,
-        outdated: isOfOtherShape || (session !== undefined && session.slots !== slots),
+        outdated: isOfOtherShape || isLost || (session !== undefined && session.slots !== slots),
         trouble: handle?.trouble,
         claims: (session?.claims ?? 0) + (session?.claimsElsewhere ?? 0),
         idleMs: this.#idleSince(id, session, createdMs, bornMs),

@@ -178,6 +178,20 @@ describe("pools", () => {
     ]);
   });
 
+  it("replace a worker of whose machine nothing is heard, unless it is in session", async () => {
+    await using cluster = await etcd.cluster();
+    await using all = await begun(cluster);
+    await piped(all.master, "words", { parallelismSpec: { constant: 2n } as never });
+    const [a = "", b = ""] = await all.place.has("words", 2);
+    all.master.dispatcher.connect("words", a);
+    for (const id of [a, b]) all.place.say(id, { state: "unheard" });
+    await soon(() => {
+      assert.deepEqual([all.place.workers.has(a), all.place.workers.has(b)], [true, false]);
+      assert.equal(all.place.of("words").length, 2);
+    });
+    assert.deepEqual(all.master.dispatcher.drained, []);
+  });
+
   it("a worker that its place took away is no loss; one after another is a young death all the same", async () => {
     await using cluster = await etcd.cluster();
     await using all = await begun(cluster);
