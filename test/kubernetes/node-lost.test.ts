@@ -12,10 +12,10 @@ import { describeWithKubernetes } from "./kit.ts";
 
 const POD_MS = 60_000;
 /**
- * Nobody says that they are gone. A worker has a minute from its creation to come, or to come back, before another is started; and
- * one that is started on the node before Kubernetes knows that it is lost has a minute as well.
+ * Nobody says that they are gone. Their sessions end after 5 s; others that are started on that node before Kubernetes takes it for lost
+ * (here after 10 s, as it is set up 50) are replaced when it does.
  */
-const ELSEWHERE_MS = 100_000;
+const ELSEWHERE_MS = 90_000;
 
 await describeWithKubernetes("a node that is lost", { forNodes: true }, (programs) => {
   let sheaf: Installation;

@@ -6,6 +6,8 @@ import { CoreV1Api, KubeConfig, type V1ContainerStatus, type V1Pod } from "@kube
 import { messageOf, systemClock } from "@sheaf/runtime";
 
 const LOOK_MS = 20;
+/** The controllers take a node that says nothing for 50 s for lost. */
+const HEARTBEAT_MS = 5_000;
 
 export class PlayedNode {
   readonly api: CoreV1Api;
@@ -19,6 +21,8 @@ export class PlayedNode {
   #loop: Promise<void> | undefined;
   /** Its kubelet does nothing. */
   silent = false;
+  #isReady = false;
+  #saidMs = 0;
 
   constructor(kubeconfig: string, namespace: string, name = "played") {
     const config = new KubeConfig();
@@ -40,9 +44,15 @@ export class PlayedNode {
     await this.api.deleteNode({ name: this.#name });
   }
 
-  /** What the node says of itself; without it, the controllers find out after a while that it is not heard. */
+  /** What the node says of itself, again and again while it is ready. */
   async ready(ready: boolean): Promise<void> {
+    this.#isReady = ready;
+    await this.#report(ready);
+  }
+
+  async #report(ready: boolean): Promise<void> {
     const now = new Date();
+    this.#saidMs = systemClock.now();
     const amounts = { cpu: "64", memory: "256Gi", pods: "500", "ephemeral-storage": "1000Gi" };
     const condition = {
       type: "Ready",
@@ -52,6 +62,7 @@ export class PlayedNode {
     };
     await again(async () => {
       const node = await this.api.readNode({ name: this.#name });
+      if (ready !== this.#isReady) return; // another has been said meanwhile
       const status = { capacity: amounts, allocatable: amounts, conditions: [condition] };
       await this.api.replaceNodeStatus({ name: this.#name, body: { ...node, status } });
     });
@@ -73,6 +84,7 @@ export class PlayedNode {
 
   async #run(): Promise<void> {
     while (!this.#ending.signal.aborted) {
+      if (this.#isReady && systemClock.now() - this.#saidMs >= HEARTBEAT_MS) await this.#report(true);
       if (!this.silent) {
         const { items } = await this.api.listNamespacedPod({ namespace: this.#namespace });
         await Promise.all(items.map((pod) => this.#play(pod).catch(() => {}))); // changed meanwhile: the next look sees it
