@@ -1,10 +1,11 @@
 // A server that answers what no honest one would, or seldom: numbers at the end of their range, paths that lead out of a folder, bytes with
-// a wrong hash, a file that breaks off, an answer that comes with a time to wait.
+// a wrong hash, a file that breaks off, an answer that comes with a time to wait, a deadline that is over here before it is at the caller.
 import { type FakeCluster, fakeCluster } from "@sheaf/client";
 import { api } from "@sheaf/proto";
-import { unavailable } from "@sheaf/runtime";
+import { deadlineExceeded, notFound, unavailable } from "@sheaf/runtime";
 
 const U64_MAX = 2n ** 64n - 1n;
+const FAST_MS = 100;
 const CONTENT = Buffer.from("content");
 const WRONG = new Uint8Array(32);
 
@@ -21,6 +22,13 @@ export function answeringMachine(): Promise<FakeCluster> {
           shardsTotal: 2 ** 32 - 1,
         },
       }),
+      watchJob: async function* ({ pipeline }, context) {
+        if (pipeline !== "p") throw notFound("JOB_NOT_FOUND", "there is no such job");
+        yield { job: { id: "0".repeat(26), pipeline, state: api.JobState.PROCESSING }, resume: "1" };
+        const left = context.timeLeftMs(); // of a client that sends its deadline; one that does not calls off
+        await ended(left === undefined ? context.signal : AbortSignal.timeout(Math.max(1, Math.floor(left) - FAST_MS)));
+        throw deadlineExceeded("DEADLINE_EXCEEDED", "the operation timed out");
+      },
     },
     pipeline: {
       runPipeline: async ({ name, requestId }) => {
@@ -53,4 +61,8 @@ export function answeringMachine(): Promise<FakeCluster> {
       },
     },
   });
+}
+
+function ended(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }

@@ -74,7 +74,11 @@ def wait_job(
             if on_change is not None:
                 on_change(last)
     except SheafError as error:
-        if deadline is None or time.monotonic() < deadline or error.code not in ("DEADLINE_EXCEEDED", "UNAVAILABLE"):
+        # The master knows the deadline and may find it over before this clock does.
+        is_late = deadline is not None and (
+            error.code == "DEADLINE_EXCEEDED" or (error.code == "UNAVAILABLE" and time.monotonic() >= deadline)
+        )
+        if not is_late:
             raise
         text = f'the job of pipeline "{pipeline}" was not over after {timeout:g} s; it goes on'
         raise SheafError("DEADLINE_EXCEEDED", "JOB_NOT_OVER", text) from None

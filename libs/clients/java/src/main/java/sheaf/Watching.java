@@ -46,8 +46,12 @@ final class Watching {
       watch(pipeline, job, deadline, options.onChange);
       return last;
     } catch (SheafException error) {
-      var isLate = deadline != null && Retries.now() >= deadline - 0.001;
-      if (!isLate || error.code() == Status.Code.CANCELLED) throw error;
+      // The master knows the deadline and may find it over before this clock does.
+      var isLate =
+          deadline != null
+              && (error.code() == Status.Code.DEADLINE_EXCEEDED
+                  || (error.code() == Status.Code.UNAVAILABLE && Retries.now() >= deadline));
+      if (!isLate) throw error;
       var seconds = options.timeout.toMillis() / 1000.0;
       var text = "the job of pipeline \"%s\" was not over after %s s; it goes on".formatted(pipeline, seconds);
       throw new SheafException(Status.Code.DEADLINE_EXCEEDED, "JOB_NOT_OVER", text);
