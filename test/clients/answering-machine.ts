@@ -23,7 +23,7 @@ export function answeringMachine(): Promise<FakeCluster> {
         },
       }),
       watchJob: async function* ({ pipeline }, context) {
-        if (pipeline !== "p") throw notFound("JOB_NOT_FOUND", "there is no such job");
+        if (pipeline !== "p") throw notFound("PIPELINE_NOT_FOUND", "there is no such pipeline");
         yield { job: { id: "0".repeat(26), pipeline, state: api.JobState.PROCESSING }, resume: "1" };
         const left = context.timeLeftMs(); // of a client that sends its deadline; one that does not calls off
         await ended(left === undefined ? context.signal : AbortSignal.timeout(Math.max(1, Math.floor(left) - FAST_MS)));
