@@ -1,8 +1,7 @@
 // Copies files between a folder and a store, as one of the sides of the bench of S3: `node s3-copy.ts up|down ADDRESS FOLDER`.
-import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { createReadStream } from "node:fs";
+import { mkdir, open, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { openStore } from "@sheaf/storage";
 
 const SMALL_BYTES = 16 * 1024 * 1024;
@@ -28,7 +27,10 @@ async function putFile(name: string): Promise<void> {
 async function getFile([key, size]: [string, number]): Promise<void> {
   const file = join(folder, key);
   if (size <= SMALL_BYTES) await writeFile(file, await store.get(key));
-  else await pipeline(store.stream(key), createWriteStream(file));
+  else {
+    await using to = await open(file, "w");
+    for await (const piece of store.stream(key)) await to.write(piece);
+  }
 }
 
 async function each<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {

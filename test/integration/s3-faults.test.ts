@@ -136,7 +136,7 @@ await describeWithS3("a store in S3 in trouble", (program) => {
     const seen: Uint8Array[] = [];
     await assert.rejects(
       async () => {
-        for await (const piece of store.stream(one)) seen.push(piece);
+        for await (const piece of store.stream(one)) seen.push(Buffer.from(piece));
       },
       { reason: "STORE_UNAVAILABLE" },
     );
@@ -270,6 +270,6 @@ await describeWithS3("a store in S3 in trouble", (program) => {
 
 async function all(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array[]> {
   const seen: Uint8Array[] = [];
-  for await (const piece of pieces) seen.push(piece);
+  for await (const piece of pieces) seen.push(Buffer.from(piece));
   return seen;
 }

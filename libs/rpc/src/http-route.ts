@@ -1,5 +1,4 @@
 /** Plain HTTP beside the RPCs of the public port: for bytes that any HTTP client shall get. */
-import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { codeToHttpStatus, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
@@ -18,7 +17,7 @@ export interface HttpRequest {
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** Left unread, and ended, when the request is a HEAD. Pieces of about 1 MiB, which are the receiver's own. */
+  /** Left unread, and ended, when the request is a HEAD. Pieces of about 1 MiB, each good until the next is asked for. */
   readonly body?: AsyncIterable<Uint8Array>;
 }
 
@@ -79,20 +78,23 @@ async function send(
   const cut = () => ("stream" in response ? response.stream.destroy() : response.destroy());
   stopping.addEventListener("abort", cut, { once: true });
   try {
-    // While one piece goes out the next one is read.
-    let coming = body.next();
-    for (let next = await coming; next.done !== true && !over.signal.aborted; next = await coming) {
-      coming = body.next();
-      coming.catch(() => {}); // it is looked at when its turn comes, or never
+    for (let next = await body.next(); next.done !== true && !over.signal.aborted; next = await body.next()) {
       using _unread = clock.timer(unreadMs, cut);
-      const hasRoom = (response as ServerResponse).write(next.value);
-      if (!hasRoom) await drained(response, over.signal);
+      await written(response as ServerResponse, next.value, over.signal);
     }
   } finally {
     stopping.removeEventListener("abort", cut);
   }
 }
 
-async function drained(response: ServerResponse | Http2ServerResponse, over: AbortSignal): Promise<void> {
-  await once(response, "drain", { signal: over }).catch(() => {});
+/** Until the piece is with the system, and its memory free for the next one; or the caller gone. */
+function written(response: ServerResponse, piece: Uint8Array, over: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const isOver = () => resolve();
+    over.addEventListener("abort", isOver, { once: true });
+    response.write(piece, () => {
+      over.removeEventListener("abort", isOver);
+      resolve();
+    });
+  });
 }

@@ -19,6 +19,7 @@ import { FolderSync } from "./folder-sync.ts";
 import { localFailure, objectMissing, storeAway } from "./local-failure.ts";
 import { listFolder } from "./local-list.ts";
 import { OpenFileCache } from "./open-file-cache.ts";
+import { readAhead } from "./read-ahead.ts";
 import { type ByteRange, checkKey, type ObjectInfo, type ObjectSource, type PutResult, type Store } from "./store.ts";
 import { removeLeftovers, SourceFailure, writeTemp } from "./temp-files.ts";
 
@@ -32,8 +33,6 @@ export interface LocalStoreOptions {
 const OPEN_FILES_MAX = 64;
 /** Longer reads go through the thread pool, so that they do not hold up the event loop. */
 const SYNC_READ_BYTES = 256 * 1024;
-/** Of a stream. */
-const PIECE_BYTES = 1024 * 1024;
 /** File systems without hard links answer with one of these. */
 const NO_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
 
@@ -97,18 +96,15 @@ class LocalStore implements Store {
     const { offset, length } = range ?? { offset: 0, length: size };
     const end = Math.min(offset + length, size);
     if (offset >= end) return;
-    const file = await this.#reading(key, () => open(path, "r"));
+    const pieces = readAhead(path, offset, end);
     try {
-      for (let at = offset; at < end; ) {
-        // Not zeroed: it is filled, or cut.
-        const piece = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, end - at));
-        const { bytesRead } = await this.#reading(key, () => file.read(piece, 0, piece.length, at));
-        if (bytesRead === 0) return;
-        at += bytesRead;
-        yield piece.subarray(0, bytesRead);
+      for (;;) {
+        const { done, value } = await this.#reading(key, () => pieces.next());
+        if (done) return;
+        yield value;
       }
     } finally {
-      await file.close();
+      await pieces.return();
     }
   }
 

@@ -53,7 +53,7 @@ export interface Store {
   put(key: string, source: ObjectSource): Promise<PutResult>;
   /** The object, or a part of it, in memory of its own: for ranges up to some MiB. Beyond, see `stream`. */
   get(key: string, range?: ByteRange): Promise<Uint8Array>;
-  /** The same in pieces of at most 1 MiB. */
+  /** The same in pieces of at most 1 MiB, each of which is good until the next is asked for: its memory is used again. */
   stream(key: string, range?: ByteRange): AsyncIterable<Uint8Array>;
   /** Its size, or null when there is no such object. */
   head(key: string): Promise<{ readonly size: number } | null>;

@@ -25,7 +25,7 @@ async function stored(sizes: readonly number[]) {
 it("gives the bytes of short and long segments, in pieces of at most 1 MiB", async () => {
   const { store, bytes, segments } = await stored([10, 3 * MIB + 1, 5, 7, 2 * MIB, MIB]);
   const pieces: Uint8Array[] = [];
-  for await (const piece of streamSegments(store, segments)) pieces.push(piece);
+  for await (const piece of streamSegments(store, segments)) pieces.push(Buffer.from(piece));
   assert.ok(Buffer.concat(pieces).equals(bytes));
   assert.ok(pieces.every(({ length }) => length <= MIB));
   assert.equal((await streamSegments(store, []).next()).done, true);

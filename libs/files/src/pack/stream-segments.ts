@@ -11,7 +11,7 @@ import { readSegments } from "./segment-reader.ts";
 /** Shorter ones are read several at a time, and checked before. */
 const SHORT_BYTES = 1024 * 1024;
 
-/** Throws DATA_LOSS OBJECT_MISSING or OBJECT_CORRUPT, as readSegments. Pieces are the caller's own. */
+/** Throws DATA_LOSS OBJECT_MISSING or OBJECT_CORRUPT, as readSegments. A piece is good until the next is asked for. */
 export async function* streamSegments(
   source: Store,
   segments: readonly store.Segment[],
@@ -30,13 +30,12 @@ async function* streamOne(source: Store, { pack, offset, length, sha256 }: store
   const key = packKey(pack);
   const hash = createHash("sha256");
   let seen = 0;
-  let held: Uint8Array | undefined;
+  const check = () => checkHash(hash.digest(), sha256, { length: seen }, key, offset);
   for await (const piece of source.stream(key, { offset: Number(offset), length })) {
-    if (held !== undefined) yield held;
     hash.update(piece);
     seen += piece.length;
-    held = piece;
+    if (seen === length) check();
+    yield piece;
   }
-  checkHash(hash.digest(), sha256, { length: seen }, key, offset);
-  if (held !== undefined) yield held;
+  if (seen !== length) check();
 }

@@ -47,23 +47,26 @@ export class S3Downloads {
     return whole;
   }
 
-  /** In pieces of at most 1 MiB. Throws OBJECT_MISSING. */
+  /** In pieces of at most 1 MiB, each good until the next is asked for. Throws OBJECT_MISSING. */
   async *stream(key: string, { offset, length }: ByteRange): AsyncGenerator<Uint8Array, void, void> {
     const first = await this.#range(key, offset, Math.min(length, RANGE_BYTES));
     const end = Math.min(offset + length, first.size);
     const rest = rangesOf(offset + first.bytes.length, end);
     const ahead: Promise<Answer>[] = [];
-    const readAhead = (): void => {
+    const readAhead = (memory: ArrayBufferLike | undefined): void => {
       const next = rest.next();
       if (next.done) return;
-      const answer = this.#range(key, next.value.offset, next.value.length);
+      // New memory for each range costs a third of the time.
+      const into = new Uint8Array(memory ?? emptyBytes(RANGE_BYTES).buffer, 0, next.value.length);
+      const answer = this.#range(key, next.value.offset, next.value.length, into);
       answer.catch(() => {}); // told in its turn
       ahead.push(answer);
     };
-    for (let i = 1; i < RANGES_AT_A_TIME; i++) readAhead();
+    for (let i = 1; i < RANGES_AT_A_TIME; i++) readAhead(undefined);
     for (let answer: Answer | undefined = first; answer !== undefined; answer = await ahead.shift()) {
-      for (let at = 0; at < answer.bytes.length; at += PIECE_BYTES) yield answer.bytes.subarray(at, at + PIECE_BYTES);
-      readAhead();
+      const { bytes } = answer;
+      for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
+      readAhead(bytes.buffer.byteLength === RANGE_BYTES ? bytes.buffer : undefined);
     }
   }
 
