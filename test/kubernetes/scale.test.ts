@@ -14,6 +14,7 @@ import { Cluster } from "./cluster/index.ts";
 import { describeWithKubernetes } from "./kit.ts";
 import { masterIn } from "./rights.ts";
 
+const ROOT = join(import.meta.dirname, "..", "..");
 const PIPELINES = 200;
 const WORKERS = 5;
 const NODES = 20;
@@ -46,8 +47,7 @@ await describeWithKubernetes("a thousand pods", { forNodes: false }, (programs) 
     ];
     kwok = spawn("setpriv", ["--pdeathsig", "KILL", "--", found.file, ...flags], { stdio: "ignore" });
     await kubernetes.kubectl(["create", "-f", "-"], nodes());
-    // Node lets garbage lie as long as there is memory: told how much there is, it shows what a master needs.
-    sheaf = await TestCluster.start({ ...env, NODE_OPTIONS: "--max-old-space-size=128" });
+    sheaf = await TestCluster.start({ ...env, NODE_OPTIONS: asInPod() });
     await sheaf.connection().client(api.RepoService).createRepo({ name: "texts" });
   });
   after(async () => {
@@ -104,6 +104,14 @@ await describeWithKubernetes("a thousand pods", { forNodes: false }, (programs) 
     return creates.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
   }
 });
+
+/** How Node runs in the master's pod: with the manifest's options, and a heap of a quarter of its limit of 1 GiB. */
+function asInPod(): string {
+  const manifest = readFileSync(join(ROOT, "deploy", "kubernetes", "base", "master.yaml"), "utf8");
+  const [, options] = /- name: NODE_OPTIONS\n\s+value: (.+)\n/.exec(manifest) ?? [];
+  assert.ok(options && manifest.includes("memory: 1Gi"), "master.yaml says how the master runs");
+  return `${options} --max-old-space-size=256`;
+}
 
 function nodes(): string {
   const amounts = { cpu: "64", memory: "256Gi", pods: "110" };
