@@ -77,7 +77,8 @@ export async function waitJob(caller: Caller, pipeline: string, options: WaitJob
   const over = new AbortController();
   const signals = options.signal === undefined ? [over.signal] : [over.signal, options.signal];
   const late = tooLate(pipeline, timeoutMs ?? 0);
-  using _timer = timeoutMs === undefined ? undefined : caller.clock.timer(timeoutMs, () => over.abort(late));
+  // Cancelled by hand: not every browser knows `using`.
+  const timer = timeoutMs === undefined ? undefined : caller.clock.timer(timeoutMs, () => over.abort(late));
   try {
     let last: api.Job | undefined;
     for await (const job of watchJob(caller, pipeline, {
@@ -90,6 +91,8 @@ export async function waitJob(caller: Caller, pipeline: string, options: WaitJob
     return last as api.Job; // a watch that ends has brought the job's end
   } catch (error) {
     throw over.signal.aborted && !options.signal?.aborted ? late : error;
+  } finally {
+    timer?.cancel();
   }
 }
 
