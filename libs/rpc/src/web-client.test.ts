@@ -4,7 +4,7 @@ import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, it } from "node:test";
 import { api } from "@sheaf/proto";
-import { invalidArgument, Secret, testLogger, unavailable } from "@sheaf/runtime";
+import { invalidArgument, manualClock, Secret, testLogger, unavailable } from "@sheaf/runtime";
 import type { Handlers } from "./handlers.ts";
 import { implement } from "./mount.ts";
 import { servePublic } from "./public-server.ts";
@@ -99,6 +99,27 @@ describe("publicConnection in a browser", () => {
     const late = { code: "DEADLINE_EXCEEDED", message: /no answer from http/ };
     await assert.rejects(rpc.inspectJob({}, { timeoutMs: 100 }), late);
     await assert.rejects(jobsOf(rpc.watchJob({}, { timeoutMs: 100 })), late);
+  });
+
+  it("takes a stream of signs of life that falls silent for dead, and no other, nor one whose caller is busy", async () => {
+    await using server = await halfServer(MESSAGE, () => {});
+    const clock = manualClock();
+    const connection = publicConnection(server.url, { clock });
+    const watch = connection.client(api.JobService).watchJob({})[Symbol.asyncIterator]();
+    await watch.next();
+    await clock.advance(600_000); // busy
+    const next = watch.next();
+    next.catch(() => {});
+    const dead = { code: "UNAVAILABLE", reason: "UNREACHABLE", message: /nothing came for 30 s/ };
+    await assert.rejects(clock.until(next, 30_000), dead);
+    assert.equal(clock.pending(), 0);
+
+    const files = connection.client(api.FileService).getFiles({})[Symbol.asyncIterator]();
+    await files.next();
+    const file = files.next();
+    await clock.advance(600_000);
+    connection.close();
+    await assert.rejects(file, { code: "CANCELLED" });
   });
 
   it("calls off: by a signal, by leaving the loop, by the connection's close; and the server is told", async () => {
