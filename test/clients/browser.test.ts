@@ -7,7 +7,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { connect } from "@sheaf/client";
+import { type ConnectOptions, connect } from "@sheaf/client";
 import { freePorts, TestCluster } from "../kit/cluster.ts";
 import { FaultProxy } from "../kit/fault-proxy.ts";
 import { programFor } from "../kit/program.ts";
@@ -16,6 +16,7 @@ import { pageServer } from "./browser/page-server.ts";
 const FLAGS = [
   ...["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"],
   ...["--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-port=0"],
+  "--ignore-certificate-errors", // a page cannot say whose authority is to be trusted
   "--enable-logging=stderr",
 ];
 /** Above a MiB a file comes in chunks, with its hash at the end. */
@@ -51,7 +52,7 @@ function open(address: string, profile: string): Browser {
 }
 
 /** What there is before the page comes: files, and a pipeline whose job is done. */
-async function prepare(address: string, folder: string): Promise<void> {
+async function prepare(address: string, options: ConnectOptions, folder: string): Promise<void> {
   mkdirSync(folder);
   for (const [name, text] of [
     ["a", "a\n"],
@@ -59,7 +60,7 @@ async function prepare(address: string, folder: string): Promise<void> {
     ["big", BIG],
   ] as const)
     writeFileSync(join(folder, name), text);
-  const client = connect(address);
+  const client = connect(address, options);
   await client.rpc.repo.createRepo({ name: "in" });
   await client.putFolder("in", "master", folder);
   await client.submit({
@@ -71,11 +72,15 @@ async function prepare(address: string, folder: string): Promise<void> {
   client.close();
 }
 
-test("the client of browsers, in Chromium", { skip: program === undefined ? "no chromium" : false }, async () => {
+const skip = program === undefined ? "no chromium" : false;
+test("the client of browsers, in Chromium, in plain text", { skip }, () => inChromium(false));
+test("the client of browsers, in Chromium, over TLS and with a token", { skip }, () => inChromium(true));
+
+async function inChromium(secure: boolean): Promise<void> {
   const [port = 0] = await freePorts(1);
   const origin = `http://127.0.0.1:${port}`;
   const { promise: told, resolve: tell } = Promise.withResolvers<string>();
-  const cluster = await TestCluster.start({ SHEAF_BROWSER_ORIGINS: origin });
+  const cluster = await TestCluster.startMany({ secure, env: { SHEAF_BROWSER_ORIGINS: origin } });
   const proxy = await FaultProxy.before(cluster.address);
   const profile = mkdtempSync(join(tmpdir(), "sheaf-browser-"));
   const go = join(profile, "go");
@@ -87,8 +92,11 @@ test("the client of browsers, in Chromium", { skip: program === undefined ? "no 
   }).listen(port, "127.0.0.1");
   let browser: Browser | undefined;
   try {
-    await prepare(cluster.address, join(profile, "files"));
-    const query = new URLSearchParams({ cluster: `http://${proxy.address}`, go });
+    const scheme = secure ? "https" : "http";
+    const token = secure ? cluster.security.tokenOf("editor").reveal() : "";
+    const options = secure ? { ca: cluster.security.caFile, token } : {};
+    await prepare(`${scheme}://${cluster.address}`, { ...options, env: {} }, join(profile, "files"));
+    const query = new URLSearchParams({ cluster: `${scheme}://${proxy.address}`, go, token });
     browser = open(`${origin}/?${query}`, profile);
     const { agent, ...seen } = JSON.parse(await Promise.race([told, browser.ended]));
     assert.deepEqual(
@@ -105,6 +113,7 @@ test("the client of browsers, in Chromium", { skip: program === undefined ? "no 
         calledOff: { code: "CANCELLED", reason: "CALLED_OFF", fields: [] },
         sample: "a\nb\nbig\n",
         said: "succeeded",
+        together: secure ? 8 : null,
       },
       browser.errors(),
     );
@@ -117,7 +126,7 @@ test("the client of browsers, in Chromium", { skip: program === undefined ? "no 
     await cluster.stop();
     rmSync(profile, { recursive: true, force: true });
   }
-});
+}
 
 test("the README of the client shows what the page runs", () => {
   const read = (name: string) => readFileSync(join(CLIENT, name), "utf8");

@@ -5,8 +5,10 @@ import { connect, enumWord, parseSpec } from "@sheaf/client";
 import { api } from "@sheaf/proto";
 import { SheafError } from "@sheaf/runtime";
 
-const address = new URLSearchParams(location.search).get("cluster") ?? "";
-const client = connect(address);
+const given = new URLSearchParams(location.search);
+const address = given.get("cluster") ?? "";
+const token = given.get("token") ?? "";
+const client = connect(address, { token });
 /** Has something done outside. */
 const have = (deed: string, text = "") => fetch(`/do/${deed}`, { method: "POST", body: text });
 
@@ -97,12 +99,22 @@ async function calledOff(): Promise<object> {
   return failure(follow());
 }
 
+/** More streams than a browser opens connections to a host, and a call beside them: over HTTP/2 none waits for another. */
+async function together(count: number): Promise<number> {
+  const off = new AbortController();
+  const streams = Array.from({ length: count }, () => client.watchCommits("in", undefined, { signal: off.signal }));
+  const firsts = await Promise.all(streams.map((stream) => stream.next()));
+  await client.rpc.repo.inspectRepo({ name: "in" });
+  off.abort();
+  return firsts.filter(({ value }) => value?.commit !== undefined).length;
+}
+
 async function seen(): Promise<object> {
   const created = await client.rpc.repo.createRepo({ name: "from-a-page", description: "ü" });
   const refused = await failure(client.rpc.repo.createRepo({ name: "A/B" }));
   const upload = await failure(client.rpc.file.modifyFiles(nothing()));
   const spec = parseSpec(WORDS, "words.yaml");
-  if (spec.transform !== undefined) spec.transform.env = { GO: new URLSearchParams(location.search).get("go") ?? "" };
+  if (spec.transform !== undefined) spec.transform.env = { GO: given.get("go") ?? "" };
   await client.submit(spec);
   const [job, lines] = await Promise.all([watched(), logged()]);
   const big = await textOf("in", "/big");
@@ -116,8 +128,9 @@ async function seen(): Promise<object> {
     words: await textOf("words", "/words"),
     big: { length: big.length, isWhole: /^(big\n)+$/.test(big) },
     calledOff: await calledOff(),
-    sample: await newStatusCodes(address, "", (word) => said.push(word)),
+    sample: await newStatusCodes(address, token, (word) => said.push(word)),
     said: said.at(-1),
+    together: address.startsWith("https:") ? await together(8) : null,
     agent: navigator.userAgent,
   };
 }
