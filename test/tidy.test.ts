@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { basename } from "node:path";
 import { test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
+import { browserImports } from "./kit/browser-imports.ts";
 import { importCycles } from "./kit/import-cycles.ts";
 import { type Import, isTest, parseSources, readAll, type SourceFile, targetOf } from "./kit/source-tree.ts";
 
@@ -23,6 +25,11 @@ const ALONE: { library: string; known: string[]; because: string }[] = [
     library: "@connectrpc/connect-node",
     known: ["libs/rpc"],
     because: "handlers are written once, for every transport",
+  },
+  {
+    library: "@connectrpc/connect-web",
+    known: ["libs/rpc"],
+    because: "a page calls as every client does, with its errors, retries and deadlines",
   },
   {
     library: "@kubernetes/client-node",
@@ -76,6 +83,16 @@ const MAY_USE_AMBIENT: { file: RegExp; because: string }[] = [
 
 /** The one import that leaves its package by a path. It runs before node_modules exists, when no package can be found by name. */
 const OUTSIDE = { file: "services/cli/sheaf.js", imports: "../../deploy/local/start.js" };
+
+/** What a page loads first, and the packages of others that run in a browser. */
+const PAGE_DOOR = "libs/client/src/browser.ts";
+const PORTABLE = new Set([
+  "@bufbuild/protobuf",
+  "@connectrpc/connect",
+  "@connectrpc/connect-web",
+  "@noble/hashes",
+  "yaml", // its own `exports` give browsers another build
+]);
 
 /** Files that may be longer than LONG lines: their header says why. */
 const LONG = 500;
@@ -159,12 +176,24 @@ const RULES: Rule[] = [
         const door = path.startsWith("libs/") ? "./src/index.ts" : "./src/main.ts";
         const folder = path.slice(0, -"/package.json".length);
         const { exports, name } = JSON.parse(files.get(path) ?? "{}");
+        const withBrowser = { ".": { browser: "./src/browser.ts", default: door } };
+        const doors = files.has(`${folder}/src/browser.ts`) ? withBrowser : door;
         return [
-          ...(exports === door ? [] : [`${path}: "exports" should be ${door}`]),
+          ...(isDeepStrictEqual(exports, doors) ? [] : [`${path}: "exports" should be ${JSON.stringify(doors)}`]),
           ...(files.has(`${folder}${door.slice(1)}`) ? [] : [`${folder}: there is no ${door}`]),
           ...(name === `@sheaf/${basename(folder)}` ? [] : [`${path}: "name" should be @sheaf/${basename(folder)}`]),
         ];
       }),
+  },
+  {
+    name: "what a page loads runs in a browser",
+    because: "the client is for browsers as well, and there is nothing of Node in them",
+    broken: () => {
+      const { files: loaded, faults } = browserImports(PAGE_DOOR, sources, files, PORTABLE);
+      // A walk that went nowhere would find nothing.
+      const missed = ["libs/rpc/src/web-client.ts", "libs/runtime/src/browser.ts", "libs/client/src/watch-job.ts"];
+      return [...faults, ...missed.filter((path) => !loaded.includes(path)).map((path) => `${path} was not reached`)];
+    },
   },
   {
     name: "no default exports",

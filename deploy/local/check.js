@@ -13,6 +13,7 @@ const buf = tool("@bufbuild", "buf", "bin", "buf");
 /** Each step gives `{ code, output }`. The slowest first, so that two at a time end together. */
 const STEPS = {
   types: () => node(tool("typescript", "bin", "tsc"), "--noEmit"),
+  "types in a browser": () => node(tool("typescript", "bin", "tsc"), "--noEmit", "-p", "tsconfig.browser.json"),
   mutants: () => node(join("test", "sim", "mutants", "main.ts")),
   "dead code": () => node(tool("knip", "bin", "knip.js"), "--no-progress", "--no-config-hints"),
   "lint and format": () => node(tool("@biomejs", "biome", "bin", "biome"), "ci", "--colors=off"),

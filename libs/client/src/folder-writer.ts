@@ -2,11 +2,12 @@
  * Writes files below a folder and nowhere else, whatever paths it is given: a path with "..", and a link on the way, are
  * refused. Synchronous, as reading is.
  */
-import { createHash, type Hash } from "node:crypto";
+import { createHash } from "node:crypto";
 import { closeSync, constants, existsSync, lstatSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { dataLoss, failedPrecondition, type SheafError, toSheafError } from "@sheaf/runtime";
 import { shown } from "./local-files.ts";
+import { requireHash } from "./read-file.ts";
 
 const FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const FILE_MODE = 0o644;
@@ -124,15 +125,6 @@ function makeFolders(path: string): void {
   const missing: string[] = [];
   for (let folder = path; !existsSync(folder); folder = dirname(folder)) missing.push(folder);
   for (const folder of missing.reverse()) mkdirSync(folder);
-}
-
-/** DATA_LOSS unless the bytes that the hash saw are those that were stored. */
-export function requireHash(path: string, hash: Hash | undefined, sha256: Uint8Array): void {
-  if (hash?.digest().equals(sha256)) return;
-  throw dataLoss(
-    "CHECKSUM_MISMATCH",
-    `the bytes of ${shown(path)} that came are not those that were stored: get it again`,
-  );
 }
 
 function writeAll(fd: number, bytes: Uint8Array): void {

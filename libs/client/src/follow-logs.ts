@@ -2,9 +2,8 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { api } from "@sheaf/proto";
 import { backoff, SheafError } from "@sheaf/runtime";
-import { isUnreachable } from "./retries.ts";
+import { Outage } from "./outage.ts";
 import type { Caller } from "./services.ts";
-import { UNREACHABLE_MS } from "./watch-job.ts";
 
 export interface FollowLogsOptions {
   /** How long, in milliseconds, nobody may answer before UNAVAILABLE is thrown. Default 60,000. */
@@ -18,27 +17,28 @@ export interface FollowLogsOptions {
 export async function* followLogs(
   { rpc, clock, random }: Caller,
   request: MessageInitShape<typeof api.GetLogsRequestSchema>,
-  { signal, unreachableMs = UNREACHABLE_MS, onBroken }: FollowLogsOptions = {},
+  { signal, unreachableMs, onBroken }: FollowLogsOptions = {},
 ): AsyncGenerator<api.JobLogLine, void, void> {
   const waits = backoff({ baseMs: 20, capMs: 1_000, random });
   const asked = create(api.GetLogsRequestSchema, request);
   let resume = "";
   let isBroken = false;
-  for (let heardMs = clock.now(); ; ) {
+  const outage = new Outage(clock, unreachableMs);
+  for (;;) {
     try {
       const options = signal === undefined ? {} : { signal };
       for await (const answer of rpc.datum.getLogs({ ...asked, follow: true, resume }, options)) {
         waits.reset();
         isBroken = false;
+        outage.over();
         yield* answer.lines;
         resume = answer.resume;
-        heardMs = clock.now();
       }
       return;
     } catch (error) {
       // Who prints lines may wait for long, on a pager, and read nothing meanwhile: that is no silence of the cluster.
-      if (isTooSlow(error)) heardMs = clock.now();
-      else if (!(isUnreachable(error) && clock.now() - heardMs < unreachableMs)) throw error;
+      if (isTooSlow(error)) outage.over();
+      else if (!outage.isBearable(error)) throw error;
       else if (!isBroken && error instanceof SheafError) onBroken?.(error);
       isBroken = true;
     }

@@ -1,11 +1,9 @@
 /** The files of a commit as a folder of this machine. */
-import { createHash, type Hash } from "node:crypto";
 import { basename, dirname, posix } from "node:path";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { api } from "@sheaf/proto";
-import { dataLoss } from "@sheaf/runtime";
-import { type BigFile, FolderWriter, requireHash } from "./folder-writer.ts";
-import { shown } from "./local-files.ts";
+import { type BigFile, FolderWriter } from "./folder-writer.ts";
+import { brokenOff } from "./read-file.ts";
 import type { Caller, CommitName } from "./services.ts";
 
 export interface GetOptions {
@@ -75,35 +73,8 @@ async function receive(
   return writer.written;
 }
 
-/** The bytes of one file, in pieces; a big one is checked at its end. DATA_LOSS. */
-export async function* readFile(
-  { rpc }: Caller,
-  commit: CommitName,
-  path: string,
-  { signal }: Pick<GetOptions, "signal"> = {},
-): AsyncGenerator<Uint8Array, void, void> {
-  let hash: Hash | undefined;
-  const request = { commit: { ...commit }, path };
-  for await (const { message } of rpc.file.getFiles(request, signal === undefined ? {} : { signal })) {
-    if (message.case === "batch") for (const { content } of message.value.files) yield content;
-    else if (message.case === "begin") hash = createHash("sha256");
-    else if (message.case === "chunk") {
-      hash?.update(message.value);
-      yield message.value;
-    } else if (message.case === "end") {
-      requireHash(path, hash, message.value.sha256);
-      hash = undefined;
-    }
-  }
-  if (hash !== undefined) throw brokenOff(path);
-}
-
 /** Paths of the commit as paths below the folder: a file comes under its own name, what is in a folder without its path. */
 function localPaths(asked: string): (path: string) => string {
   const folder = asked.endsWith("/") ? asked : `${asked}/`;
   return (path) => (path.startsWith(folder) ? path.slice(folder.length) : posix.basename(path));
-}
-
-function brokenOff(path: string): Error {
-  return dataLoss("FILE_BROKEN_OFF", `the stream ended before the end of ${shown(path)}: get it again`);
 }

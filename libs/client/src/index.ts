@@ -13,6 +13,7 @@ export type { GetFolderOptions, GetOptions, GotFolder } from "./get-folder.ts";
 export type { LocalFile } from "./local-files.ts";
 export type { PutFolderOptions, PutFolderResult, PutOptions } from "./put-folder.ts";
 export type { CommitName, SheafRpc } from "./services.ts";
+export { parseSpec } from "./spec/parse-spec.ts";
 export { isModulePath, readHandler } from "./spec/read-handler.ts";
 export { readSpec } from "./spec/read-spec.ts";
 export { specYaml } from "./spec/spec-yaml.ts";

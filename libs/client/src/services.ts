@@ -23,6 +23,13 @@ export interface Caller {
   readonly rpc: SheafRpc;
   readonly clock: Clock;
   readonly random: Random;
+  readonly sha256: () => Sha256;
+}
+
+/** A hash under way: Node has one that is much faster, browsers have none that takes its input in pieces. */
+export interface Sha256 {
+  update(bytes: Uint8Array): unknown;
+  digest(): Uint8Array;
 }
 
 export function servicesOf(connection: Connection): SheafRpc {

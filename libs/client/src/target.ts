@@ -1,13 +1,14 @@
 /** Which cluster a client speaks to, how, and as whom: from what is given, else from the environment. */
 import { readFileSync } from "node:fs";
 import type { ClientTls } from "@sheaf/rpc";
-import { type Environment, invalidArgument, isLoopback, messageOf, parseAddress, Secret } from "@sheaf/runtime";
+import { type Environment, invalidArgument, messageOf, parseAddress, type Secret } from "@sheaf/runtime";
+import { refusePlainText, tokenOf } from "./token.ts";
 
 export interface TargetOptions {
   /** Where SHEAF_ADDRESS, SHEAF_TOKEN and SHEAF_CA are read. Default: the process's own environment. */
   readonly env?: Environment;
   /** Says who calls. Default: SHEAF_TOKEN. */
-  readonly token?: Secret<string>;
+  readonly token?: Secret<string> | string;
   /** File (PEM) with the authority of the cluster; TLS is spoken then. Default: SHEAF_CA. */
   readonly ca?: string;
 }
@@ -24,14 +25,11 @@ export function target(given: string | undefined, options: TargetOptions): Targe
   const env = options.env ?? process.env;
   const { scheme, address, host } = readAddress(given, env);
   const ca = options.ca ?? env["SHEAF_CA"];
-  const token = options.token ?? fromEnvironment(env["SHEAF_TOKEN"]);
+  const token = tokenOf(options.token, "the token") ?? tokenOf(env["SHEAF_TOKEN"], "SHEAF_TOKEN");
   const isSecure = scheme === "https" || (scheme === undefined && Boolean(ca));
   if (isSecure) return { address, tls: { kind: "user", ca: ca ? readCa(ca) : undefined }, ...(token && { token }) };
-  if (token !== undefined && !isLoopback(host)) {
-    throw invalidArgument(
-      "TOKEN_IN_PLAIN_TEXT",
-      `a token is not sent to ${address} in plain text: give the address as https://${address}, and the CA file in SHEAF_CA`,
-    );
+  if (token !== undefined) {
+    refusePlainText(address, host, `give the address as https://${address}, and the CA file in SHEAF_CA`);
   }
   return { address, ...(token && { token }) };
 }
@@ -52,14 +50,6 @@ function readAddress(given: string | undefined, env: Environment) {
   throw invalidArgument("ADDRESS_INVALID", `${field} ${JSON.stringify(text)} ${wrong}`, {
     details: [{ field, description: wrong }],
   });
-}
-
-/** It may come from a file, with the end of its line. */
-function fromEnvironment(text: string | undefined): Secret<string> | undefined {
-  const trimmed = text?.trim();
-  if (!trimmed) return undefined;
-  if (/^[\x21-\x7e]+$/.test(trimmed)) return new Secret(trimmed);
-  throw invalidArgument("TOKEN_INVALID", "SHEAF_TOKEN is no token: it has characters that none has");
 }
 
 function readCa(path: string): Buffer {

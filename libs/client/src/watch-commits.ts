@@ -1,9 +1,9 @@
 /** Following a branch, through connections that break and masters that restart. */
 import type { api } from "@sheaf/proto";
 import { backoff, SheafError } from "@sheaf/runtime";
-import { isNotRead, isUnreachable } from "./retries.ts";
+import { Outage } from "./outage.ts";
+import { isNotRead } from "./retries.ts";
 import type { Caller } from "./services.ts";
-import { UNREACHABLE_MS } from "./watch-job.ts";
 
 export interface WatchCommitsOptions {
   /** Go on behind the commit that this came with. Default: begin with the newest. */
@@ -28,21 +28,21 @@ export async function* watchCommits(
   { repo, branch = "" }: { readonly repo: string; readonly branch: string | undefined },
   options: WatchCommitsOptions = {},
 ): AsyncGenerator<WatchedCommit, void, void> {
-  const { signal, unreachableMs = UNREACHABLE_MS, onBroken } = options;
+  const { signal, onBroken } = options;
   const waits = backoff({ baseMs: 20, capMs: 1_000, random });
   let resume = options.resume ?? "";
-  for (let heardMs = clock.now(); ; ) {
+  const outage = new Outage(clock, options.unreachableMs);
+  for (;;) {
     try {
       const more = signal === undefined ? {} : { signal };
       for await (const message of rpc.repo.watchCommits({ repo, branch, resume }, more)) {
-        heardMs = clock.now();
+        outage.over();
         waits.reset();
         resume = message.resume;
         if (message.commit !== undefined) yield { commit: message.commit, resume, gap: message.gap };
       }
     } catch (error) {
-      const isBroken = isUnreachable(error) && clock.now() - heardMs < unreachableMs;
-      if (!isBroken && !isNotRead(error)) throw error;
+      if (!outage.isBearable(error) && !isNotRead(error)) throw error;
       if (error instanceof SheafError) onBroken?.(error);
     }
     await clock.sleep(waits.next(), signal);

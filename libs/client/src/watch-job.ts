@@ -1,11 +1,9 @@
 /** Following a job to its end, through connections that break and masters that restart. */
 import { api } from "@sheaf/proto";
 import { backoff, deadlineExceeded, SheafError } from "@sheaf/runtime";
-import { isNotRead, isUnreachable } from "./retries.ts";
+import { Outage } from "./outage.ts";
+import { isNotRead } from "./retries.ts";
 import type { Caller } from "./services.ts";
-
-/** A master is replaced in less. */
-export const UNREACHABLE_MS = 60_000;
 
 const TERMINAL: ReadonlySet<api.JobState> = new Set([
   api.JobState.SUCCEEDED,
@@ -44,16 +42,16 @@ export async function* watchJob(
   options: WatchJobOptions = {},
 ): AsyncGenerator<api.Job, void, void> {
   const { clock, random } = caller;
-  const { signal, firstJobMs = 0, unreachableMs = UNREACHABLE_MS } = options;
+  const { signal, firstJobMs = 0 } = options;
   const waits = backoff({ baseMs: 20, capMs: 1_000, random });
   let job = options.job ?? "";
   let resume = "";
   const begun = clock.now();
-  let heardMs = begun;
+  const outage = new Outage(clock, options.unreachableMs);
   for (;;) {
     try {
       for await (const message of caller.rpc.job.watchJob({ pipeline, job, resume }, off(signal))) {
-        heardMs = clock.now();
+        outage.over();
         waits.reset();
         resume = message.resume;
         if (message.job === undefined) continue;
@@ -63,7 +61,7 @@ export async function* watchJob(
       }
     } catch (error) {
       const isFirst = job === "" && isNoJobYet(error) && clock.now() - begun < firstJobMs;
-      const isBroken = isUnreachable(error) && clock.now() - heardMs < unreachableMs;
+      const isBroken = outage.isBearable(error);
       if (!(isFirst || isBroken || isNotRead(error))) throw error;
       if (isBroken && error instanceof SheafError) options.onBroken?.(error);
     }
@@ -77,7 +75,8 @@ export async function waitJob(caller: Caller, pipeline: string, options: WaitJob
   const over = new AbortController();
   const signals = options.signal === undefined ? [over.signal] : [over.signal, options.signal];
   const late = tooLate(pipeline, timeoutMs ?? 0);
-  using _timer = timeoutMs === undefined ? undefined : caller.clock.timer(timeoutMs, () => over.abort(late));
+  // Cancelled by hand: not every browser knows `using`.
+  const timer = timeoutMs === undefined ? undefined : caller.clock.timer(timeoutMs, () => over.abort(late));
   try {
     let last: api.Job | undefined;
     for await (const job of watchJob(caller, pipeline, {
@@ -90,6 +89,8 @@ export async function waitJob(caller: Caller, pipeline: string, options: WaitJob
     return last as api.Job; // a watch that ends has brought the job's end
   } catch (error) {
     throw over.signal.aborted && !options.signal?.aborted ? late : error;
+  } finally {
+    timer?.cancel();
   }
 }
 

@@ -17,6 +17,11 @@ export type ClientTls =
   /** Somebody from outside calls a master. `ca`: the authority of the cluster; undefined: those that the machine trusts. */
   | { readonly kind: "user"; readonly ca: Buffer | undefined };
 
+export interface TlsOption {
+  /** Speaks TLS. Default: plain text. */
+  readonly tls?: ClientTls;
+}
+
 /** Undefined: it is whom we expect. */
 export function wrongServer(tls: ClientTls, host: string, certificate: PeerCertificate): Error | undefined {
   const names = certificate.subjectaltname;

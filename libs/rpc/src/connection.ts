@@ -1,15 +1,12 @@
 /** What both kinds of client are to their callers. */
 import type { DescService } from "@bufbuild/protobuf";
 import { type Clock, cancelled } from "@sheaf/runtime";
-import type { ClientTls } from "./client-tls.ts";
 import type { CallOptions, Client } from "./types.ts";
 
 export interface ConnectionOptions {
   readonly clock?: Clock;
   /** Milliseconds for a unary call that sets none. Default 30,000. */
   readonly timeoutMs?: number;
-  /** Speaks TLS. Default: plain text. */
-  readonly tls?: ClientTls;
 }
 
 /**

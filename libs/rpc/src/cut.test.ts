@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { api } from "@sheaf/proto";
+import type { CallContext } from "./handlers.ts";
 import { publicConnection } from "./public-client.ts";
 import { servePublic } from "./public-server.ts";
 import { failureOf, running } from "./server.suite.ts";
-import type { CallContext } from "./types.ts";
 
 it("a stream whose caller does not read can be cut; the connection goes on", async () => {
   const gone = Promise.withResolvers<string>();

@@ -1,21 +1,13 @@
 /** The error door on the side of connect. */
 import { Code, ConnectError } from "@connectrpc/connect";
-import { deadlineExceeded, resourceExhausted, SheafError } from "@sheaf/runtime";
+import { deadlineExceeded, resourceExhausted, type SheafError } from "@sheaf/runtime";
 import { codeNumber, isOurs, packDetails, unpackError, type WireDetail, wireMessage } from "./error-details.ts";
-import { unreadable } from "./request-faults.ts";
 import { isTlsTrouble, unreachable } from "./unreachable.ts";
 
 /** What connect puts on the wire for this error, in whichever of its protocols. */
 export function toConnectError(error: SheafError): ConnectError {
   const details = packDetails(error).map(({ desc, value }) => ({ desc, value }));
   return new ConnectError(wireMessage(error), codeNumber(error.code), undefined, details, error.cause);
-}
-
-/** What connect raises while it reads a request (too big, broken off), as ours. Undefined: it did not raise this. */
-export function fromRequestError(thrown: unknown): SheafError | undefined {
-  if (!(thrown instanceof ConnectError)) return undefined;
-  const { code, reason } = unreadable(thrown);
-  return new SheafError(code, reason, thrown.rawMessage, { cause: thrown.cause });
 }
 
 /** The error of a call. What broke on the way is UNAVAILABLE and names the address; `hint`: what else to say then. */
@@ -42,6 +34,17 @@ function isBroken(error: ConnectError): boolean {
   if (isTlsTrouble(describe(error))) return true;
   if (error.code === Code.Aborted || error.code === Code.Canceled) return true;
   return error.code === Code.Internal && /http\/2|HTTP2|missing|protocol error|premature/i.test(describe(error));
+}
+
+/**
+ * The same of a call that was made with fetch. A TypeError is all that it tells of a connection that failed or broke, and of an origin that
+ * was refused; an answer that a proxy ended early lacks its end.
+ */
+export function isBrokenFetch({ isWireError, cause, rawMessage }: ConnectError): boolean {
+  if (isWireError) return false;
+  return (
+    cause instanceof TypeError || /^(missing (message|trailer)|protocol error: incomplete envelope)/.test(rawMessage)
+  );
 }
 
 /** What CallContext.cut does to a stream. */

@@ -4,7 +4,7 @@
  * the cause.
  */
 import { internal, type Logger, type Random, SheafError, toSheafError } from "@sheaf/runtime";
-import { fromRequestError } from "./error-connect.ts";
+import { fromRequestError } from "./request-faults.ts";
 
 /** What `toSheafError` calls a thrown value that nobody foresaw; its message may quote anything. */
 const UNFORESEEN = "UNEXPECTED";

@@ -6,8 +6,8 @@ import { calledOffError, type OpenCalls, type TrackedCall } from "./connection.t
 import { fromGrpcStatus } from "./error-grpc.ts";
 import { codec } from "./grpc-mount.ts";
 import { messageStream, readAll, StreamEnd, writeTo } from "./grpc-stream.ts";
-import { type Fields, pathOf } from "./mount.ts";
-import type { CallOptions, CallStream, CloseReason, MessageStream } from "./types.ts";
+import { pathOf } from "./mount.ts";
+import type { CallOptions, CallStream, CloseReason, Fields, MessageStream } from "./types.ts";
 
 /** What the calls of one connection share. */
 export interface GrpcCaller {

@@ -8,12 +8,11 @@ import {
   Client as GrpcChannel,
 } from "@grpc/grpc-js";
 import { internal, systemClock } from "@sheaf/runtime";
-import { type ClientTls, reloadingCredentials, wrongServer } from "./client-tls.ts";
+import { type ClientTls, reloadingCredentials, type TlsOption, wrongServer } from "./client-tls.ts";
 import { type Connection, type ConnectionOptions, OpenCalls, oneService, type ServiceClient } from "./connection.ts";
 import { callBidi, callDownload, callUnary, callUpload, type GrpcCaller } from "./grpc-call.ts";
-import type { Fields } from "./mount.ts";
-import { MESSAGE_BYTES_MAX, UNARY_TIMEOUT_MS } from "./rules.ts";
-import type { CallOptions, Client } from "./types.ts";
+import { MESSAGE_BYTES_MAX, UNARY_TIMEOUT_MS } from "./limits.ts";
+import type { CallOptions, Client, Fields } from "./types.ts";
 
 const OPTIONS = {
   "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
@@ -46,7 +45,7 @@ interface GrpcConnection extends Connection {
 }
 
 /** `address`: "host:port", or "[v6]:port". */
-export function grpcConnection(address: string, options: ConnectionOptions = {}): GrpcConnection {
+export function grpcConnection(address: string, options: ConnectionOptions & TlsOption = {}): GrpcConnection {
   const channel = new GrpcChannel(address, ...secured(address, options.tls));
   const { clock = systemClock, timeoutMs = UNARY_TIMEOUT_MS } = options;
   const open = new OpenCalls();
@@ -88,7 +87,7 @@ function whenReady(channel: GrpcChannel, isClosed: () => boolean, onReady: () =>
 export function grpcClient<S extends DescService>(
   address: string,
   service: S,
-  options: ConnectionOptions = {},
+  options: ConnectionOptions & TlsOption = {},
 ): GrpcServiceClient<S> {
   const connection = grpcConnection(address, options);
   return { ...oneService(connection, service), connected: () => connection.connected() };

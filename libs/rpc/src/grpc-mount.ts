@@ -15,8 +15,8 @@ import { toGrpcStatus } from "./error-grpc.ts";
 import { outgoing } from "./errors.ts";
 import { messageStream, StreamEnd, writeTo } from "./grpc-stream.ts";
 import { type CallRules, type Origin, runBidi, runDownload, runUnary } from "./invoke.ts";
-import type { Fields, MountedMethod, MountedService } from "./mount.ts";
-import type { MessageStream } from "./types.ts";
+import type { MountedMethod, MountedService } from "./mount.ts";
+import type { Fields, MessageStream } from "./types.ts";
 
 export function mountGrpc(server: Server, { methods }: MountedService, rules: CallRules): void {
   const definition: Record<string, ServiceDefinition[string]> = {};

@@ -9,9 +9,10 @@ import { type Address, failedPrecondition } from "@sheaf/runtime";
 import { type Access, everybody, servicesOnly } from "./access.ts";
 import { mountGrpc } from "./grpc-mount.ts";
 import { HealthBoard } from "./health.ts";
+import { MESSAGE_BYTES_MAX } from "./limits.ts";
 import { Listener } from "./listener.ts";
 import { keepingContract, type RpcServer, type RpcServerOptions } from "./rpc-server.ts";
-import { MESSAGE_BYTES_MAX, refuseBeyondLoopback, type ServerRules, serverRules } from "./rules.ts";
+import { refuseBeyondLoopback, type ServerRules, serverRules } from "./rules.ts";
 
 /** How long ended calls may take to reach their callers before the connections are cut. */
 const LAST_WORDS_MS = 500;

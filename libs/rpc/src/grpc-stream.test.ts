@@ -5,9 +5,9 @@ import { dispatch } from "@sheaf/proto";
 import { failedPrecondition, systemClock, testLogger } from "@sheaf/runtime";
 import { grpcConnection } from "./grpc-client.ts";
 import { serveGrpc } from "./grpc-server.ts";
+import type { Handlers } from "./handlers.ts";
 import { implement } from "./mount.ts";
 import { servePublic } from "./public-server.ts";
-import type { Handlers } from "./types.ts";
 
 type Session = NonNullable<Handlers<typeof dispatch.DispatchService>["session"]>;
 

@@ -1,8 +1,8 @@
 /** grpc.health.v1: whether a service answers. Everything serves once its server listens, and nothing while it drains. */
 import { health } from "@sheaf/proto";
 import { notFound } from "@sheaf/runtime";
+import type { CallContext } from "./handlers.ts";
 import { implement, type MountedService } from "./mount.ts";
-import type { CallContext } from "./types.ts";
 
 const { SERVING, NOT_SERVING, SERVICE_UNKNOWN } = health.HealthCheckResponse_ServingStatus;
 type Status = health.HealthCheckResponse_ServingStatus;

@@ -14,8 +14,9 @@ import { create, type DescMethod, type Message } from "@bufbuild/protobuf";
 import { type Clock, deadlineExceeded, orAborted, type Timer, unavailable } from "@sheaf/runtime";
 import type { Access, Claimant } from "./access.ts";
 import { type ErrorDoor, outgoing } from "./errors.ts";
-import type { AnyHandler, Fields, MountedMethod } from "./mount.ts";
-import type { CallContext, MessageStream } from "./types.ts";
+import type { CallContext } from "./handlers.ts";
+import type { AnyHandler, MountedMethod } from "./mount.ts";
+import type { Fields, MessageStream } from "./types.ts";
 
 /** What a server gives to its calls. */
 export interface CallRules extends ErrorDoor {

@@ -1,10 +1,8 @@
 /** A service with its handlers, as both servers take it: checked by the compiler once, here, then plain data. */
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import { unimplemented } from "@sheaf/runtime";
-import type { CallContext, Handlers, MessageStream } from "./types.ts";
-
-/** What a caller or a handler gives for a message: the message, or its fields. */
-export type Fields = Record<string, unknown>;
+import type { CallContext, Handlers } from "./handlers.ts";
+import type { Fields, MessageStream } from "./types.ts";
 
 /** A handler without its message types. */
 export type AnyHandler =

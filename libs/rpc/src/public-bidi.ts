@@ -3,7 +3,8 @@ import { create, type Message } from "@bufbuild/protobuf";
 import { BoundedQueue, SheafError, unavailable } from "@sheaf/runtime";
 import { StreamEnd } from "./grpc-stream.ts";
 import { type CallRules, type Origin, runBidi } from "./invoke.ts";
-import type { Fields, MountedMethod } from "./mount.ts";
+import type { MountedMethod } from "./mount.ts";
+import type { Fields } from "./types.ts";
 
 /** As many messages wait as in a stream of grpc-js. */
 const WAITING_MAX = 16;

@@ -19,7 +19,7 @@ it("a refusal that comes while an upload is being sent is the server's, and no f
   } as unknown as Transport;
   const caller = {
     ...{ transport, address: "a:1", clock: systemClock, timeoutMs: 1_000, retryMs: 0, open: new OpenCalls() },
-    ...{ headers: {}, secure: false, answered: false },
+    ...{ headers: {}, carrier: "http2" as const, secure: false, answered: false },
   };
   let left = false;
   async function* steps() {

@@ -1,16 +1,20 @@
 /** The forms of a call over connect. */
 import { create, type DescMessage, type DescMethod, type Message } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
-import type { Transport } from "@connectrpc/connect";
+import { ConnectError, type Transport } from "@connectrpc/connect";
 import { type Clock, internal, retry, SheafError } from "@sheaf/runtime";
 import { calledOffError, type OpenCalls } from "./connection.ts";
-import { fromConnectError } from "./error-connect.ts";
-import type { Fields } from "./mount.ts";
-import type { CallOptions } from "./types.ts";
+import { fromConnectError, isBrokenFetch } from "./error-connect.ts";
+import type { CallOptions, Fields } from "./types.ts";
+import { unreachable } from "./unreachable.ts";
+
+/** What makes the calls: Node's HTTP/2, or the fetch of a browser, which sends no streams and says little of what went wrong. */
+export type Carrier = "http2" | "fetch";
 
 /** What the calls of one connection share. */
 export interface PublicCaller {
   readonly transport: Transport;
+  readonly carrier: Carrier;
   readonly address: string;
   readonly clock: Clock;
   readonly timeoutMs: number;
@@ -22,6 +26,10 @@ export interface PublicCaller {
   /** Whether any call was ever answered. */
   answered: boolean;
 }
+
+const PLAIN_HINT = "; if it speaks TLS, the address begins with https:// and SHEAF_CA names its CA file";
+const FETCH_HINT =
+  ", that SHEAF_BROWSER_ORIGINS there names the origin of this page, and that the browser trusts its certificate";
 
 export async function callUnary(
   desc: DescMethod,
@@ -120,11 +128,13 @@ async function guarded(
   }
 }
 
-function failure(thrown: unknown, { address, secure, answered }: PublicCaller): SheafError {
+function failure(thrown: unknown, { address, carrier, secure, answered }: PublicCaller): SheafError {
+  if (carrier === "fetch" && thrown instanceof ConnectError && isBrokenFetch(thrown)) {
+    return unreachable(address, thrown.rawMessage, thrown, answered ? "" : FETCH_HINT);
+  }
   // A port that speaks TLS only hangs up on plain text. One that has answered speaks plain text.
-  const hint =
-    secure || answered ? "" : "; if it speaks TLS, the address begins with https:// and SHEAF_CA names its CA file";
-  return fromConnectError(thrown, address, hint);
+  const isPlain = carrier === "http2" && !secure && !answered;
+  return fromConnectError(thrown, address, isPlain ? PLAIN_HINT : "");
 }
 
 function headersOf({ headers }: CallOptions, caller: PublicCaller) {

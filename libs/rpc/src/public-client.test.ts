@@ -4,10 +4,10 @@ import { createServer } from "node:net";
 import { describe, it } from "node:test";
 import { api } from "@sheaf/proto";
 import { systemClock, testLogger, unavailable } from "@sheaf/runtime";
+import type { Handlers } from "./handlers.ts";
 import { implement } from "./mount.ts";
 import { publicClient } from "./public-client.ts";
 import { servePublic } from "./public-server.ts";
-import type { Handlers } from "./types.ts";
 
 function server(handlers: Handlers<typeof api.JobService>, port = 0) {
   const services = [implement(api.JobService, handlers)];

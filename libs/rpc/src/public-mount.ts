@@ -20,17 +20,17 @@ import {
 import type { Peer } from "@sheaf/identity";
 import { cancelled, isLoopback, SheafError } from "@sheaf/runtime";
 import { browserCall } from "./browser-origins.ts";
-import { fromRequestError, toConnectError } from "./error-connect.ts";
+import { toConnectError } from "./error-connect.ts";
 import { outgoing } from "./errors.ts";
 import { answerHttp } from "./http-route.ts";
 import { type CallRules, type Origin, runDownload, runUnary, runUpload } from "./invoke.ts";
+import { MESSAGE_BYTES_MAX } from "./limits.ts";
 import { peerOfSocket } from "./listener.ts";
 import type { MountedMethod, MountedService } from "./mount.ts";
 import { refuseUnknown } from "./no-such-rpc.ts";
 import { connectBidi } from "./public-bidi.ts";
-import { completeFaults, JSON_BODY } from "./request-faults.ts";
+import { completeFaults, fromRequestError, JSON_BODY } from "./request-faults.ts";
 import type { PublicServerOptions } from "./rpc-server.ts";
-import { MESSAGE_BYTES_MAX } from "./rules.ts";
 
 type Request = IncomingMessage | Http2ServerRequest;
 type Response = ServerResponse | Http2ServerResponse;

@@ -7,8 +7,8 @@ import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { reflection } from "@sheaf/proto";
 import { orAborted } from "@sheaf/runtime";
 import { codeNumber } from "./error-details.ts";
+import type { Handler } from "./handlers.ts";
 import { implement, type MountedService } from "./mount.ts";
-import type { Handler } from "./types.ts";
 
 type Asked = reflection.v1.ServerReflectionRequest["messageRequest"];
 type Answer = NonNullable<MessageInitShape<typeof reflection.v1.ServerReflectionResponseSchema>["messageResponse"]>;

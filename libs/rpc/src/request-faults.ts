@@ -22,10 +22,17 @@ const REASONS: Readonly<Partial<Record<ErrorCode, string>>> = {
 };
 
 /** What connect says of a request that it could not read, in our words. */
-export function unreadable({ code, rawMessage }: ConnectError): { readonly code: ErrorCode; readonly reason: string } {
+function unreadable({ code, rawMessage }: ConnectError): { readonly code: ErrorCode; readonly reason: string } {
   // Connect takes bytes that are no message for a fault of its own.
   const ours = rawMessage.startsWith("parse binary: ") ? "INVALID_ARGUMENT" : codeName(code);
   return { code: ours, reason: REASONS[ours] ?? ours };
+}
+
+/** What connect raises while it reads a request (too big, broken off), as ours. Undefined: it did not raise this. */
+export function fromRequestError(thrown: unknown): SheafError | undefined {
+  if (!(thrown instanceof ConnectError)) return undefined;
+  const { code, reason } = unreadable(thrown);
+  return new SheafError(code, reason, thrown.rawMessage, { cause: thrown.cause });
 }
 
 /** A gate of connect's: called with each call, before its body is read. */

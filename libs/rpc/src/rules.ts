@@ -10,12 +10,7 @@ import {
 } from "@sheaf/runtime";
 import type { Access } from "./access.ts";
 import { type CallRules, goingAway } from "./invoke.ts";
-
-/** Largest message, either way. Bigger things are objects of the store or chunks of a stream. */
-export const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
-
-/** Deadline of a unary call whose caller sets none. */
-export const UNARY_TIMEOUT_MS = 30_000;
+import { UNARY_TIMEOUT_MS } from "./limits.ts";
 
 /** How long a caller may not read. */
 const UNREAD_MS = 60_000;

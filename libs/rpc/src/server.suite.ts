@@ -4,9 +4,9 @@ import { describe, it } from "node:test";
 import { api } from "@sheaf/proto";
 import { invalidArgument, SheafError, stressLifecycle, systemClock, testLogger, unavailable } from "@sheaf/runtime";
 import type { Connection } from "./connection.ts";
+import type { CallContext, Handlers } from "./handlers.ts";
 import { implement } from "./mount.ts";
 import type { RpcServer, RpcServerOptions } from "./rpc-server.ts";
-import type { CallContext, Handlers } from "./types.ts";
 
 export interface Pair {
   readonly serve: (options: RpcServerOptions) => RpcServer;

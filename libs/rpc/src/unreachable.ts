@@ -39,6 +39,9 @@ const PLAIN_WORDS: Words = [
     /Failed to connect/,
     "it ends connections as they begin: do both sides speak TLS, and is our certificate good there?",
   ],
+  // Chromium's words, Firefox's, Safari's, Node's; first for what never began.
+  [/^(Failed to fetch|NetworkError|Load failed|fetch failed)/, "the browser says no more"],
+  [/^(network error|Error in input stream|The network connection was lost|terminated)/, "the connection broke"],
   [/ECONNRESET|EPIPE|GOAWAY|Connection dropped|closed|destroyed|missing|abort|cancel/i, "the connection broke"],
 ];
 

@@ -23,6 +23,21 @@ test("int() and float() stay in their ranges and reach all of a small one", () =
   }
 });
 
+test("the machine's randomness fills as many bytes as are asked for, and draws from all of 32 bits", () => {
+  for (const n of [0, 1, 65_536, 150_000]) {
+    const bytes = systemRandom.bytes(n);
+    assert.equal(bytes.length, n);
+    // All of 64 bytes being 0 has a chance of 2^-512.
+    if (n > 64) assert.ok(bytes.subarray(-64).some((byte) => byte !== 0));
+  }
+  const drawn = Array.from({ length: 1_000 }, () => systemRandom.int(2 ** 32));
+  assert.ok(drawn.some((value) => value > 2 ** 31) && drawn.some((value) => value < 2 ** 31));
+  // Without throwing away what is over, a third of the numbers would come twice as often as the others.
+  const below = 3 * 2 ** 30;
+  const low = Array.from({ length: 10_000 }, () => systemRandom.int(below)).filter((value) => value < 2 ** 30).length;
+  assert.ok(Math.abs(low / 10_000 - 1 / 3) < 0.05, `${low}`);
+});
+
 test("newId() of one source sorts by creation, within a millisecond and when the wall clock goes back", async () => {
   const clock = manualClock();
   const random = seededRandom(3);

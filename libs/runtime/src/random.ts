@@ -1,5 +1,7 @@
 /** Randomness, passed in, so that a simulation with the same seed does the same. */
-import { randomBytes, randomInt } from "node:crypto";
+
+/** The most that getRandomValues gives at once. */
+const BYTES_AT_ONCE = 65_536;
 
 export interface Random {
   bytes(n: number): Uint8Array;
@@ -9,12 +11,35 @@ export interface Random {
   float(): number;
 }
 
-/** The operating system's randomness: cannot be guessed. */
+/** The operating system's randomness: cannot be guessed. From what Node and browsers both have. */
 export const systemRandom: Random = {
-  bytes: (n) => new Uint8Array(randomBytes(n)),
-  int: (below) => randomInt(below),
-  float: () => randomInt(2 ** 47) / 2 ** 47,
+  bytes(n) {
+    const bytes = new Uint8Array(n);
+    for (let at = 0; at < n; at += BYTES_AT_ONCE) crypto.getRandomValues(bytes.subarray(at, at + BYTES_AT_ONCE));
+    return bytes;
+  },
+  int(below) {
+    const even = 2 ** 32 - (2 ** 32 % below); // from there on, some remainders would come more often than others
+    for (;;) {
+      const drawn = word();
+      if (drawn < even) return drawn % below;
+    }
+  },
+  float: () => ((word() >>> 5) * 2 ** 26 + (word() >>> 6)) / 2 ** 53,
 };
+
+/** Drawn ahead: to ask the system costs a microsecond, however much is asked for. */
+const words = new Uint32Array(256);
+let wordsUsed = words.length;
+
+/** 32 random bits. */
+function word(): number {
+  if (wordsUsed === words.length) {
+    crypto.getRandomValues(words);
+    wordsUsed = 0;
+  }
+  return words[wordsUsed++] ?? 0;
+}
 
 /** The same sequence for the same seed, on every machine (sfc32). For tests and simulations only. */
 export function seededRandom(seed: number): Random {

@@ -1,6 +1,7 @@
 /** A value that must not be seen: it shows as `[redacted]` wherever it is printed, logged or encoded. */
-import { inspect } from "node:util";
 
+/** Node's `util.inspect.custom`, which is this in browsers as well. */
+const INSPECT = Symbol.for("nodejs.util.inspect.custom");
 const SHOWN = "[redacted]";
 
 export class Secret<T> {
@@ -23,7 +24,7 @@ export class Secret<T> {
     return SHOWN;
   }
 
-  [inspect.custom](): string {
+  [INSPECT](): string {
     return SHOWN;
   }
 }

@@ -17,7 +17,7 @@ export const SPEC_BYTES_MAX = 1024 * 1024;
 
 /** `name` stands in the messages. INVALID_ARGUMENT with everything that is wrong, "pipeline.yaml:3:5: ...". */
 export function parseSpec(text: string, name: string): api.PipelineSpec {
-  const bytes = Buffer.byteLength(text);
+  const bytes = new TextEncoder().encode(text).length;
   if (bytes > SPEC_BYTES_MAX)
     throw invalid(`${name} has ${bytes} bytes: a pipeline file has at most ${SPEC_BYTES_MAX}`);
   const lines = new LineCounter();
