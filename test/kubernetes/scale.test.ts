@@ -105,12 +105,12 @@ await describeWithKubernetes("a thousand pods", { forNodes: false }, (programs) 
   }
 });
 
-/** How Node runs in the master's pod: with the manifest's options, and a heap of a quarter of its limit of 1 GiB. */
+/** How Node runs in the master's pod: with the manifest's options, and a heap of half its limit of 1 GiB. */
 function asInPod(): string {
   const manifest = readFileSync(join(ROOT, "deploy", "kubernetes", "base", "master.yaml"), "utf8");
   const [, options] = /- name: NODE_OPTIONS\n\s+value: (.+)\n/.exec(manifest) ?? [];
   assert.ok(options && manifest.includes("memory: 1Gi"), "master.yaml says how the master runs");
-  return `${options} --max-old-space-size=256`;
+  return `${options} --max-old-space-size=512`;
 }
 
 function nodes(): string {
