@@ -107,11 +107,12 @@ export class Driver {
   readonly #operations = new Map<number, Operation>();
   #stderr = "";
 
-  constructor(language: Language) {
+  /** `more`: of its environment. */
+  constructor(language: Language, more: Readonly<Record<string, string>> = {}) {
     this.language = language;
     const { command, env } = commandOf(language, PROGRAMS[language]);
     const [program = "", ...args] = command;
-    this.#child = spawn(program, args, { env, stdio: ["pipe", "pipe", "pipe"] });
+    this.#child = spawn(program, args, { env: { ...env, ...more }, stdio: ["pipe", "pipe", "pipe"] });
     this.#child.stderr?.on("data", (text) => {
       this.#stderr += text;
     });
