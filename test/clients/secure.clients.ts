@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { TestCluster } from "../kit/cluster.ts";
-import { type Case, readCaseFile } from "./cases.ts";
+import { readCaseFile } from "./cases.ts";
 import { cannotRun, Driver, type Failure, LANGUAGES, type Language } from "./driver.ts";
 import { Place } from "./place.ts";
 
@@ -55,32 +55,21 @@ function assertClean({ message }: Failure): void {
   for (const secret of cluster.security.secrets()) assert.ok(!message.includes(secret));
 }
 
-describe("in TLS, with a token", () => {
-  const cases = readCaseFile("1-a-job.yaml").slice(0, 1);
-  for (const each of cases) {
-    const transcripts: (readonly [Language, unknown[]])[] = [];
-    for (const language of LANGUAGES) {
-      test(`${language}: ${each.case}`, { skip: cannotRun(language) ?? false }, async () => {
-        transcripts.push([language, await run(language, each)]);
-      });
-    }
-    test("all say the same", () => {
-      const [first, ...rest] = transcripts;
-      assert.ok(first);
-      for (const [language, transcript] of rest) assert.deepEqual(transcript, first[1], `${language} and ${first[0]}`);
-    });
-  }
+const WHOLE_JOB = readCaseFile("1-a-job.yaml").slice(0, 1);
+const transcripts = new Map<Language, unknown[]>();
 
-  function run(language: Language, each: Case): Promise<unknown[]> {
-    const driver = editors.get(language) ?? assert.fail(language);
-    const addresses = { cluster: `https://${cluster.address}` };
-    return new Place(driver, addresses, join(root, language), language).run(each);
-  }
-
+// Side by side: a job is mostly waiting, and so is the start of a driver.
+describe("in TLS", { concurrency: true }, () => {
   for (const language of LANGUAGES) {
-    test(`${language}: without a token nothing is answered, and it is said what is missing`, {
-      skip: cannotRun(language) ?? false,
-    }, async () => {
+    const skip = cannotRun(language) ?? false;
+    for (const each of WHOLE_JOB)
+      test(`${language}, with a token: ${each.case}`, { skip }, async () => {
+        const driver = editors.get(language) ?? assert.fail(language);
+        const addresses = { cluster: `https://${cluster.address}` };
+        transcripts.set(language, await new Place(driver, addresses, join(root, language), language).run(each));
+      });
+
+    test(`${language}, without a token: nothing is answered, and it is said what is missing`, { skip }, async () => {
       const driver = nobodies.get(language) ?? assert.fail(language);
       for (const [what, step] of Object.entries(TRIED)) {
         const refused = await refusalOf(driver, step);
@@ -91,7 +80,7 @@ describe("in TLS, with a token", () => {
       }
     });
 
-    test(`${language}: a token of too small a role is told so`, { skip: cannotRun(language) ?? false }, async () => {
+    test(`${language}, with a token of too small a role: it is told so`, { skip }, async () => {
       const driver = editors.get(language) ?? assert.fail(language);
       const step = { op: "call", method: "repo.DeleteRepo", request: { name: "secret-repo" } };
       const refused = await refusalOf(driver, step);
@@ -100,12 +89,18 @@ describe("in TLS, with a token", () => {
       assertClean(refused);
     });
   }
+});
 
-  test("no token stands in an argument", () => {
-    for (const { pid } of [...editors.values(), ...nobodies.values()]) {
-      const line = readFileSync(`/proc/${pid}/cmdline`, "latin1");
-      assert.ok(line.length > 0);
-      for (const secret of cluster.security.secrets()) assert.ok(!line.includes(secret), line);
-    }
-  });
+test("all languages were answered alike", () => {
+  const [first, ...rest] = transcripts;
+  assert.deepEqual([...transcripts.keys()].sort(), [...able].sort());
+  for (const [language, transcript] of rest) assert.deepEqual(transcript, first?.[1], `${language} and ${first?.[0]}`);
+});
+
+test("no token stands in an argument", () => {
+  for (const { pid } of [...editors.values(), ...nobodies.values()]) {
+    const line = readFileSync(`/proc/${pid}/cmdline`, "latin1");
+    assert.ok(line.length > 0);
+    for (const secret of cluster.security.secrets()) assert.ok(!line.includes(secret), line);
+  }
 });

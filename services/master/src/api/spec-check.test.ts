@@ -108,7 +108,7 @@ const invalid: readonly [string, api.PipelineSpec | undefined, string][] = [
   ],
   ["a handler of 1 MB", spec({ transform: { handler: "x".repeat(1_000_000) } }), "transform.handler"],
   ...["Bad Name", "a:b:c", "a//b", "/a", "a:", "UPPER", "a@sha256:12", "a\0", "-a", "host:port/a"].map(
-    (image): readonly [string, api.PipelineSpec, string] => [
+    (image): [string, api.PipelineSpec, string] => [
       `11 the image ${JSON.stringify(image)}`,
       transform({ image }),
       "transform.image",
