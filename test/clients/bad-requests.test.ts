@@ -2,16 +2,17 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { fromJson, type MessageInitShape } from "@bufbuild/protobuf";
-import { ConnectError, createClient } from "@connectrpc/connect";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { connectEtcd, type Etcd, keysOf } from "@sheaf/etcd";
-import { api } from "@sheaf/proto";
+import { api, googleRpc } from "@sheaf/proto";
 import type { Connection } from "@sheaf/rpc";
 import { SheafError, testLogger } from "@sheaf/runtime";
 import { TestCluster } from "../kit/cluster.ts";
 import { createPipeline, jobOf, putFiles } from "../kit/pipelines.ts";
 import { BAD_JSON, BAD_REQUESTS, type BadRequest } from "./bad-requests.ts";
+import { callGrpc } from "./call-grpc.ts";
 import { errorOf, postJson } from "./json-post.ts";
 
 let cluster: TestCluster;
@@ -54,12 +55,7 @@ async function created(): Promise<string> {
 }
 
 async function overGrpc({ rpc, request }: BadRequest): Promise<SheafError> {
-  const [name = "", method = ""] = rpc.split("/");
-  const service = Object.values(api).find((each) => "kind" in each && each.kind === "service" && each.name === name);
-  assert.ok(service && "kind" in service && service.kind === "service");
-  const desc = service.methods.find((each) => each.name === method) ?? assert.fail(rpc);
-  const client = connection.client(service) as Readonly<Record<string, (message: object) => Promise<unknown>>>;
-  const error = await client[desc.localName]?.(fromJson(desc.input, request)).then(
+  const error = await callGrpc(connection, rpc, request).then(
     () => undefined,
     (thrown: unknown) => thrown,
   );
@@ -195,9 +191,52 @@ describe("a bad upload", () => {
         .modifyFiles(each(steps))
         .then(undefined, (error: unknown) => ConnectError.from(error));
       assert.ok(thrown instanceof ConnectError);
+      const { reason: said } = thrown.findDetails(googleRpc.ErrorInfoSchema)[0] ?? {};
+      const violations = thrown.findDetails(googleRpc.BadRequestSchema)[0]?.fieldViolations;
+      assert.deepEqual([thrown.code, said, violations?.[0]?.field], [Code[codeKey(code)], reason, field]);
       assert.equal(thrown.rawMessage, told.message);
     });
   }
+});
+
+/** "INVALID_ARGUMENT" is "InvalidArgument" in connect. */
+function codeKey(code: string): keyof typeof Code {
+  return code.toLowerCase().replaceAll(/(^|_)([a-z])/g, (_, __, letter) => letter.toUpperCase()) as keyof typeof Code;
+}
+
+describe("a bad upload, in JSON that no client of ours would send", () => {
+  /** Steps as they stand, and the error that ends the answer. */
+  async function refusalOf(steps: readonly Uint8Array[]): Promise<{ code: string; text: string }> {
+    const body = Buffer.concat(
+      steps.map((step) => {
+        const head = Buffer.alloc(5);
+        head.writeUInt32BE(step.length, 1);
+        return Buffer.concat([head, step]);
+      }),
+    );
+    const url = `http://${cluster.address}/sheaf.api.v1.FileService/ModifyFiles`;
+    const headers = { "content-type": "application/connect+json" };
+    const answer = Buffer.from(await (await fetch(url, { method: "POST", headers, body })).arrayBuffer());
+    const text = answer.subarray(5).toString();
+    return { code: (JSON.parse(text) as { error?: { code?: string } }).error?.code ?? "none", text };
+  }
+  const open = Buffer.from('{"open":{"repo":"in"}}');
+  const finish = Buffer.from('{"finish":{}}');
+
+  it("31 a path that is no UTF-8", async () => {
+    const path = Buffer.concat([
+      Buffer.from('{"batch":{"files":[{"path":"/a'),
+      Buffer.from([0xff]),
+      Buffer.from('"}]}}'),
+    ]);
+    assert.equal((await refusalOf([open, path, finish])).code, "invalid_argument");
+  });
+
+  it("89 two messages in one", async () => {
+    const both = Buffer.from('{"open":{"repo":"in"},"finish":{}}');
+    const { code, text } = await refusalOf([both, finish]);
+    assert.deepEqual([code, /oneof/.test(text)], ["invalid_argument", true], text);
+  });
 });
 
 async function* each<T>(steps: readonly T[]): AsyncGenerator<T> {

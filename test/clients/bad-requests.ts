@@ -53,7 +53,14 @@ const names: BadRequest[] = Object.entries({ "1 no name": "", ...prefixed("2 a n
 );
 
 const parallelism: BadRequest[] = Object.entries({
-  constant: [{ constant: "0" }, { constant: "1000000000" }, { constant: "9007199254740993" }, {}],
+  // Of a number in JSON this is what 2^53 + 1 is read as.
+  constant: [
+    { constant: 2 ** 53 },
+    { constant: "0" },
+    { constant: "1000000000" },
+    { constant: "9007199254740993" },
+    {},
+  ],
   coefficient: [{ coefficient: -1 }, { coefficient: "NaN" }, { coefficient: 1e9 }, { constant: "1", coefficient: 1 }],
 }).flatMap(([field, specs]) =>
   specs.map((parallelismSpec) => ({
@@ -78,6 +85,7 @@ const specs: BadRequest[] = (
     ["10 NODE_OPTIONS", 'transform.env["NODE_OPTIONS"]', transform({ env: { NODE_OPTIONS: "--x" } })],
     ["10 a credential", 'transform.env["AWS_SECRET_ACCESS_KEY"]', transform({ env: { AWS_SECRET_ACCESS_KEY: "x" } })],
     ["11 an image of 600 characters", "transform.image", transform({ image: "x".repeat(600) })],
+    ["11 an image that is no name", "transform.image", transform({ image: "Not a Name" })],
     ["12 no time", "datum_timeout", create({ datumTimeout: "0s" })],
     ["12 less than no time", "datum_timeout", create({ datumTimeout: "-1s" })],
     ["12 a thousand years", "job_timeout", create({ jobTimeout: "31536000000s" })],
@@ -95,6 +103,7 @@ const specs: BadRequest[] = (
       create({ resourceLimits: { gpu: { type: "nvidia.com/gpu", number: "1" } } }),
     ],
     ["16 a description of 5 KB", "description", create({ description: "x".repeat(5_000) })],
+    ["18 a pipeline of another project", "pipeline.project", create({ pipeline: { name: "new", project: "other" } })],
     [
       "18 a secret of another namespace",
       "transform.secrets[0].name",
@@ -110,6 +119,7 @@ const specs: BadRequest[] = (
     ["23 braces without measure", "input.pfs.glob", pfs({ glob: "/{1..99999999}".repeat(40) + "{a,b}".repeat(40) })],
     ["23 a glob of 2 KB", "input.pfs.glob", pfs({ glob: `/${"a".repeat(2_000)}` })],
     ...["/../x", "//a", "/./a"].map((glob) => [`26 the glob ${glob}`, "input.pfs.glob", pfs({ glob })] as const),
+    ["89 a million words of a command", "transform.cmd", transform({ cmd: Array(1_000_000).fill("a") })],
     ["89 a strategy that is none", "merge.strategy", create({ merge: { strategy: 99 } })],
     ["both limits of failures", "failure_policy", create({ failurePolicy: { maxFailed: "1", minSuccessRatio: 0.5 } })],
     [
@@ -171,6 +181,13 @@ const state: BadRequest[] = [
     ...REPO,
     what: "20 a request id of another request",
     request: { name: "new", requestId: "used" },
+    code: "ALREADY_EXISTS",
+    reason: "REQUEST_ID_REUSED",
+  },
+  {
+    ...SPEC,
+    what: "20 a request id of another request",
+    request: { spec: spec(), requestId: "used" },
     code: "ALREADY_EXISTS",
     reason: "REQUEST_ID_REUSED",
   },
@@ -271,6 +288,14 @@ const more: BadRequest[] = (
       "PATH_INVALID",
       "path",
     ],
+    ["21 an empty glob", "FileService/GlobFiles", { commit: { repo: "in" }, glob: "" }, "GLOB_INVALID", "glob"],
+    [
+      "26 a glob that climbs",
+      "FileService/GlobFiles",
+      { commit: { repo: "in" }, glob: "/../x" },
+      "GLOB_INVALID",
+      "glob",
+    ],
     [
       "22 a glob that is none",
       "FileService/GlobFiles",
@@ -314,6 +339,7 @@ export const BAD_JSON: readonly (readonly [what: string, text: string, field: st
   ["6 __proto__", '{"spec":{"__proto__":{"admin":true}}}', "spec.__proto__"],
   ["6 constructor", '{"spec":{"constructor":{"prototype":{"admin":true}}}}', "spec.constructor"],
   ["9 a command that is a text", json({ spec: spec({ transform: { cmd: "true" } }) }), "spec.transform.cmd"],
+  ["13 less than no tries", json({ spec: spec({ datumTries: -1 }) }), "spec.datum_tries"],
   ["15 a patch of the pod", json({ spec: spec({ pod_patch: "[]" }) }), "spec.pod_patch"],
   [
     "15 a path of the host",

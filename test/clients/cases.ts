@@ -58,8 +58,11 @@ export interface KnownFailure {
 const FOLDER = join(import.meta.dirname, "cases");
 
 export function readCases(): Case[] {
-  const files = readdirSync(FOLDER).sort();
-  return files.flatMap((file) => parse(readFileSync(join(FOLDER, file), "utf8")) as Case[]);
+  return readdirSync(FOLDER).sort().flatMap(readCaseFile);
+}
+
+export function readCaseFile(file: string): Case[] {
+  return parse(readFileSync(join(FOLDER, file), "utf8")) as Case[];
 }
 
 /** Each is run all the same; one that passes is a failure of the list. */

@@ -37,7 +37,7 @@ export function cannotRun(language: Language): string | undefined {
   return language === "typescript" ? undefined : toolchains()[language].cannot;
 }
 
-/** The command that runs a program of a language: a path below this folder's `drivers`, or any other; of Go the driver itself. */
+/** The command that runs a program of a language: a path below this folder's `drivers`, or any other; of Go and Java the driver itself. */
 export function commandOf(language: Language, program: string): { command: string[]; env: Record<string, string> } {
   const file = isAbsolute(program) ? program : join(DRIVERS, program);
   const env = { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "", LC_ALL: "C.UTF-8" };
@@ -52,7 +52,11 @@ export function commandOf(language: Language, program: string): { command: strin
     case "go":
       return { command: [toolchains().go.driver], env };
     case "java":
-      return { command: ["java", "-Xmx512m", "-cp", toolchains().java.classpath, file], env };
+      // A class that is on the path already, or a file that Java compiles as it starts.
+      return {
+        command: ["java", "-Xmx512m", "-cp", toolchains().java.classpath, program.endsWith(".java") ? file : program],
+        env,
+      };
   }
 }
 
@@ -60,7 +64,7 @@ const PROGRAMS: Record<Language, string> = {
   typescript: "driver.ts",
   python: "driver.py",
   go: "",
-  java: "Driver.java",
+  java: "Driver",
 };
 
 /** One operation that was begun. */
@@ -107,11 +111,12 @@ export class Driver {
   readonly #operations = new Map<number, Operation>();
   #stderr = "";
 
-  constructor(language: Language) {
+  /** `more`: of its environment. */
+  constructor(language: Language, more: Readonly<Record<string, string>> = {}) {
     this.language = language;
     const { command, env } = commandOf(language, PROGRAMS[language]);
     const [program = "", ...args] = command;
-    this.#child = spawn(program, args, { env, stdio: ["pipe", "pipe", "pipe"] });
+    this.#child = spawn(program, args, { env: { ...env, ...more }, stdio: ["pipe", "pipe", "pipe"] });
     this.#child.stderr?.on("data", (text) => {
       this.#stderr += text;
     });

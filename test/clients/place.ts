@@ -21,8 +21,8 @@ import { matches, normalized } from "./transcript.ts";
 
 export interface Addresses {
   readonly cluster: string;
-  readonly fake: string;
-  readonly proxy: FaultProxy;
+  readonly fake?: string;
+  readonly proxy?: FaultProxy;
 }
 
 const MIB = 1024 * 1024;
@@ -69,7 +69,7 @@ export class Place {
     if (step.numbered !== undefined) this.#number(step.numbered);
     if (step.large !== undefined) this.#large(step.large);
     if (step.touch !== undefined) this.#write(step.touch, "");
-    if (step.cut) this.#addresses.proxy.cut();
+    if (step.cut) this.#proxy().cut();
     if (step.same !== undefined) assert.deepEqual(treeOf(this.#path(step.same[1])), treeOf(this.#path(step.same[0])));
     if (step.absent !== undefined) assert.equal(existsSync(this.#path(step.absent)), false, `${step.absent} is there`);
     if (step.until !== undefined) {
@@ -83,7 +83,7 @@ export class Place {
 
   #do({ to = "cluster", ...fields }: NonNullable<Step["do"]>, step: Step): Promise<unknown> | undefined {
     const { cluster, fake, proxy } = this.#addresses;
-    const address = { cluster, fake, proxy: proxy.address }[to] ?? to;
+    const address = { cluster, fake, proxy: proxy?.address }[to] ?? to;
     const operation = this.#driver.begin({ address, ...fields });
     if (step.as === undefined) return this.#ended(operation, step);
     this.#operations.set(step.as, operation);
@@ -98,6 +98,10 @@ export class Place {
     if ("ok" in outcome) return { ok: outcome.ok };
     const { code, reason, fields } = outcome.error; // the words may differ
     return { error: { code, reason, ...(expected.own === "fields" ? {} : { fields }) } };
+  }
+
+  #proxy(): FaultProxy {
+    return this.#addresses.proxy ?? assert.fail("there is no proxy here");
   }
 
   #operation(name: string): Operation {

@@ -18,6 +18,7 @@ const REQUIREMENTS = join(dirname(fileURLToPath(import.meta.url)), "requirements
 const GO_CLIENT = join(project, "libs", "clients", "go");
 const GO_DRIVER = join(project, "test", "clients", "drivers", "go");
 const JAVA_CLIENT = join(project, "libs", "clients", "java");
+const JAVA_DRIVER = join(project, "test", "clients", "drivers", "Driver.java");
 /** What is built from this clone's own sources. */
 const BUILT = join(project, ".sheaf", "clients");
 const GO_ENV = { ...process.env, CGO_ENABLED: "0", GOTOOLCHAIN: "local", GOWORK: "off", GOFLAGS: "-mod=readonly" };
@@ -73,7 +74,7 @@ export async function go() {
   return { driver, plugins };
 }
 
-/** `{ classpath }`: the client and what it needs, built by Maven unless nothing has changed. */
+/** `{ classpath }`: the client with what it needs, and the tests' driver, built by Maven unless nothing has changed. */
 export async function java() {
   const found = await run("javac", ["-version"], { timeoutMs: MINUTES_MS });
   if (found.code !== 0) return { cannot: "a Java development kit is not installed" };
@@ -82,9 +83,11 @@ export async function java() {
   if ((await run("mvn", ["-version"], { timeoutMs: MINUTES_MS })).code !== 0)
     return { cannot: "Maven is not installed" };
   const target = join(JAVA_CLIENT, "target");
-  const classpath = [join(target, "classes"), join(target, "lib", "*")].join(":");
+  const driver = join(target, "driver");
+  const classpath = [driver, join(target, "classes"), join(target, "lib", "*")].join(":");
   const stamp = join(target, "sheaf-stamp");
   const sources = [
+    JAVA_DRIVER,
     join(JAVA_CLIENT, "pom.xml"),
     ...globSync(join(JAVA_CLIENT, "src", "main", "**", "*.java")),
     ...globSync(join(project, "proto", "sheaf", "{access,api}", "**", "*.proto")),
@@ -100,6 +103,8 @@ export async function java() {
       async () => {
         rmSync(target, { recursive: true, force: true }); // Maven would keep classes whose sources are gone
         await must("mvn", ["--batch-mode", "--quiet", "package"], { cwd: JAVA_CLIENT });
+        // Run from its source it would be compiled at each start, for seconds.
+        await must("javac", ["-d", driver, "-cp", classpath, JAVA_DRIVER]);
       },
     );
     writeFileSync(stamp, wanted);

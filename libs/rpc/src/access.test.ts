@@ -47,7 +47,7 @@ describe("who may call what", () => {
     });
   }
 
-  it("every rpc says who may call it, and roles and methods agree in all pairs", () => {
+  it("85, 98 every rpc says who may call it, and roles and methods agree in all pairs", () => {
     const levels = [access.Caller.VIEWER, access.Caller.EDITOR, access.Caller.ADMIN] as const;
     const services = Object.values({ ...api, ...dispatch }).filter((each) => "methods" in each);
     assert.ok(services.length >= 7);
@@ -80,7 +80,7 @@ describe("who may call what", () => {
     connection.close();
   });
 
-  it("reflection, in both versions, is for users who look: not for nobody, not for services", () => {
+  it("99 reflection, in both versions, is for users who look: not for nobody, not for services", () => {
     for (const { ServerReflection } of [reflection.v1, reflection.v1alpha]) {
       const method = ServerReflection.method.serverReflectionInfo;
       const bearer = (token: string | undefined) => (name: string) =>

@@ -38,6 +38,12 @@ type Response = ServerResponse | Http2ServerResponse;
 const REQUEST = createContextKey<Request | undefined>(undefined);
 const RESPONSE = createContextKey<Response | undefined>(undefined);
 
+/**
+ * A typing error in a field name is an error, never silence. So are bytes that are no UTF-8, which would come in as other letters; connect
+ * takes a decoder, though its type does not say so.
+ */
+const JSON_OPTIONS = { ignoreUnknownFields: false, textDecoder: new TextDecoder("utf-8", { fatal: true }) };
+
 export type HttpListener = (request: Request, response: Response) => void;
 
 export interface PublicRules extends CallRules {
@@ -74,8 +80,7 @@ function handlersByPath(services: readonly MountedService[], rules: CallRules): 
   const router = createConnectRouter({
     readMaxBytes: MESSAGE_BYTES_MAX,
     writeMaxBytes: MESSAGE_BYTES_MAX,
-    // A typing error in a field name is an error, never silence.
-    jsonOptions: { ignoreUnknownFields: false },
+    jsonOptions: JSON_OPTIONS,
     // Requests may be compressed. Answers never are: it would only cost time on the way to this machine.
     acceptCompression: [compressionGzip],
     compressMinBytes: Number.MAX_SAFE_INTEGER,

@@ -91,7 +91,7 @@ describe("the public port", () => {
     assert.deepEqual([page.status, await page.text()], [404, "no such RPC\n"]);
   });
 
-  it("refuses a foreign host name: a web page may have pointed it here", async () => {
+  it("98 refuses a foreign host name: a web page may have pointed it here", async () => {
     const status = await new Promise((resolve) => {
       const socket = connectSocket(server.address.port, "127.0.0.1");
       socket.on("data", (chunk) => {

@@ -1,6 +1,7 @@
 /** Requests that cannot be read, in every protocol: a code, a reason, the field where one is at fault, and the server lives. */
 import assert from "node:assert/strict";
 import { connect as connectHttp2 } from "node:http2";
+import { connect as connectSocket } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
 import { create, toBinary } from "@bufbuild/protobuf";
@@ -41,6 +42,25 @@ function post(
   const type = { "content-type": "application/json" };
   return fetch(`${base}/sheaf.api.v1.${rpc}`, { method: "POST", headers: { ...type, ...headers }, body });
 }
+
+/** What comes back for these bytes, until the server or, when it waits for more, the caller goes. */
+function rawHttp1(bytes: string, waits = false): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connectSocket(server.address.port, "127.0.0.1", () =>
+      waits ? socket.end(bytes) : socket.write(bytes),
+    );
+    let said = "";
+    socket.on("data", (chunk) => {
+      said += chunk;
+      if (said.includes("\r\n\r\n")) socket.destroy();
+    });
+    socket.on("error", () => {});
+    socket.on("close", () => resolve(said));
+  });
+}
+
+const head = (path: string, ...headers: string[]) =>
+  [`POST ${path} HTTP/1.1`, "Host: localhost", "Content-Type: application/json", ...headers, "", ""].join("\r\n");
 
 async function faultOf(
   response: Response,
@@ -88,6 +108,17 @@ describe("JSON that is not what the message wants", () => {
     }
   });
 
+  it("31 bytes that are no UTF-8, plain and compressed, and half a pair of surrogates", async () => {
+    const body = Buffer.concat([Buffer.from('{"job":"'), Buffer.from([0x61, 0xff]), Buffer.from('"}')]);
+    const gzip = { "content-encoding": "gzip" };
+    for (const response of [
+      await post("JobService/InspectJob", body),
+      await post("JobService/InspectJob", gzipSync(body), gzip),
+      await post("JobService/InspectJob", '{"job":"\\ud800"}'),
+    ])
+      assert.deepEqual((await faultOf(response)).slice(0, 2), ["invalid_argument", "REQUEST_UNREADABLE"]);
+  });
+
   it("1,000 levels", async () => {
     const deep = `${'{"cross":['.repeat(1_000)}${"]}".repeat(1_000)}`;
     const [code, reason] = await faultOf(await post("PipelineService/CreatePipeline", `{"spec":{"input":${deep}}}`));
@@ -101,7 +132,35 @@ describe("JSON that is not what the message wants", () => {
 });
 
 describe("messages", () => {
-  it("above 4 MiB are refused before they are taken in", async () => {
+  it("85 without the slash before its path, or to no RPC", async () => {
+    assert.match(
+      await rawHttp1(`${head("sheaf.api.v1.JobService/InspectJob", "Content-Length: 2")}{}`),
+      /^HTTP\/1.1 400 /,
+    );
+    for (const rpc of ["JobService/Nothing", "JobService/InspectJob/", "NoService/InspectJob"])
+      assert.deepEqual((await faultOf(await post(rpc, "{}"))).slice(0, 2), ["unimplemented", "RPC_UNKNOWN"], rpc);
+    await assertLives();
+  });
+
+  it("86 of a length of 4 GiB are refused at their length", async () => {
+    const said = await rawHttp1(`${head("/sheaf.api.v1.JobService/InspectJob", "Content-Length: 4294967295")}{`);
+    assert.match(said, /^HTTP\/1.1 429 .*MESSAGE_TOO_LARGE/s);
+    await assertLives();
+  });
+
+  it("87 that break off are no request", async () => {
+    const path = "/sheaf.api.v1.JobService/InspectJob";
+    assert.doesNotMatch(await rawHttp1(`${head(path, "Content-Length: 11")}{"job":"j"`, true), /^HTTP\/1.1 2/);
+    await assertLives();
+  });
+
+  it("90 with headers of 200 KB are 431", async () => {
+    const long = `X-Big: ${"x".repeat(200_000)}`;
+    assert.match(await rawHttp1(head("/sheaf.api.v1.JobService/InspectJob", long)), /^HTTP\/1.1 431 /);
+    await assertLives();
+  });
+
+  it("86 above 4 MiB are refused before they are taken in", async () => {
     const big = JSON.stringify({ job: "x".repeat(5_000_000) });
     assert.deepEqual((await faultOf(await post("JobService/InspectJob", big))).slice(0, 2), [
       "resource_exhausted",
@@ -110,7 +169,7 @@ describe("messages", () => {
     await assertLives();
   });
 
-  it("may be compressed; a bomb and damage are refused", async () => {
+  it("39, 88 may be compressed; a bomb and damage are refused", async () => {
     const gzip = { "content-encoding": "gzip" };
     assert.equal((await post("JobService/InspectJob", gzipSync('{"job":"j"}'), gzip)).status, 200);
     const bomb = gzipSync(JSON.stringify({ job: "x".repeat(50_000_000) }));
@@ -151,6 +210,7 @@ describe("gRPC on the wire", () => {
 
   async function call(path: string, frames: Uint8Array, headers: Record<string, string> = {}) {
     const session = connectHttp2(base);
+    session.on("error", () => {});
     const stream = session.request({
       ":method": "POST",
       ":path": path,
@@ -174,24 +234,38 @@ describe("gRPC on the wire", () => {
     head.writeUInt32BE(length, 1);
     return Buffer.concat([head, bytes]);
   };
+  /** A spec with so many inputs in each other, in bytes. */
+  const nested = (levels: number) => {
+    let input = create(api.InputSchema);
+    for (let i = 0; i < levels; i++) input = create(api.InputSchema, { cross: [input] });
+    return toBinary(api.CreatePipelineRequestSchema, create(api.CreatePipelineRequestSchema, { spec: { input } }));
+  };
   const INSPECT = "/sheaf.api.v1.JobService/InspectJob";
 
   for (const [what, path, frames, headers, status] of [
     ["is answered", INSPECT, frame(0, message), {}, 0],
-    [
-      "85 without the slash, or another method, is UNIMPLEMENTED",
-      "/sheaf.api.v1.JobService/Nothing",
-      frame(0, message),
-      {},
-      12,
-    ],
+    ["85 another method is UNIMPLEMENTED", "/sheaf.api.v1.JobService/Nothing", frame(0, message), {}, 12],
+    ["85 two slashes", `/${INSPECT}`, frame(0, message), {}, 12],
+    ["85 a slash behind it", `${INSPECT}/`, frame(0, message), {}, 12],
+    ["85 no slash: HTTP/2 ends the call", INSPECT.slice(1), frame(0, message), {}, Number.NaN],
+    ["31 bytes that are no UTF-8", INSPECT, frame(0, Buffer.from([0x12, 2, 0x61, 0xff])), {}, 3],
+    ["39 a bomb", INSPECT, frame(1, gzipSync(Buffer.alloc(50_000_000))), { "grpc-encoding": "gzip" }, 8],
     ["86 of a length of 4 GiB is refused at its length", INSPECT, frame(0, message, 0xffff_ffff), {}, 8],
     ["87 a frame that breaks off", INSPECT, frame(0, message).subarray(0, 4), {}, 3],
     ["87 no frame", INSPECT, Buffer.alloc(0), {}, 12],
     ["87 two frames of a unary call", INSPECT, Buffer.concat([frame(0, message), frame(0, message)]), {}, 12],
+    ["87 a flag that is none", INSPECT, frame(7, message), {}, 13],
     ["88 corrupt gzip", INSPECT, frame(1, message), { "grpc-encoding": "gzip" }, 3],
     ["88 an unknown compression", INSPECT, frame(1, message), { "grpc-encoding": "snappy" }, 12],
     ["89 bytes that are no message", INSPECT, frame(0, Buffer.from([0xff, 0xff, 0xff])), {}, 3],
+    ["89 1,000 levels", "/sheaf.api.v1.PipelineService/CreatePipeline", frame(0, nested(1_000)), {}, 3],
+    [
+      "a type that nobody speaks is 415",
+      INSPECT,
+      frame(0, message),
+      { "content-type": "application/x-protobuf" },
+      Number.NaN,
+    ],
   ] as const) {
     it(what, async () => {
       assert.equal(await call(path, frames, headers), status);

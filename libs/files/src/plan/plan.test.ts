@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { store } from "@sheaf/proto";
 import { memoryStore, type Store } from "@sheaf/storage";
+import { compileGlob } from "../glob.ts";
 import { getMessage, objectOf } from "../object.ts";
+import { findMatches } from "./matches.ts";
 import { PlanReader, readPlanDatums } from "./plan-reader.ts";
 import { PlanWriter } from "./plan-writer.ts";
 
@@ -96,3 +100,35 @@ test("a chunk that was changed, or is another one, is DATA_LOSS", async () => {
   await target.delete(key);
   await assert.rejects(read, { reason: "OBJECT_MISSING" });
 });
+
+test("25 a plan of very many datums is written as they come: memory stays, and ten million are some hundred chunks", async () => {
+  const COUNT = 50_000;
+  const drops = { ...memoryStore(), put: async () => "created" } as unknown as Store;
+  async function* files() {
+    for (let i = 0; i < COUNT; i++) {
+      const path = `/logs/${String(i).padStart(8, "0")}`;
+      yield create(store.FileEntrySchema, { path, size: 1n, hash: new Uint8Array(32) });
+    }
+  }
+  const writer = new PlanWriter(drops);
+  let most = 0;
+  let count = 0;
+  const before = usedBytes();
+  for await (const { path, files: matched } of findMatches(files(), compileGlob("/logs/*"))) {
+    const inputs = [create(store.DatumInputSchema, { name: "in", path, files: [...matched] })];
+    await writer.add(create(store.DatumSchema, { id: path, inputs }));
+    if (++count % 12_500 === 0) most = Math.max(most, usedBytes() - before);
+  }
+  const { manifest } = await writer.finish(HEADER);
+  assert.equal(manifest.datums, BigInt(COUNT));
+  assert.ok(most < 16 * 2 ** 20, `it grew by ${(most / 2 ** 20).toFixed(0)} MiB`);
+  assert.ok(manifest.chunks.length * (10_000_000 / COUNT) <= 20_000, `${manifest.chunks.length} chunks`);
+});
+
+/** What is in use when all that is not is gone. */
+function usedBytes(): number {
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}

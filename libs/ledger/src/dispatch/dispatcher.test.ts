@@ -37,7 +37,7 @@ test("a ledger is handed out, committed, and complete when its done intervals ti
   assert.equal(ledger.progress().totals.succeeded, 40n);
 });
 
-test("what a worker that went away held is handed out again, and its late commit is refused (L4)", async (t) => {
+test("103 what a worker that went away held is handed out again, and its late commit is refused (L4)", async (t) => {
   const { dispatcher, ledger } = await world(t).owned(1);
   const lost = new FakeWorker(dispatcher, "w1");
   lost.want(1);

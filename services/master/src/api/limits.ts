@@ -34,6 +34,9 @@ export const USER = /^[A-Za-z0-9_][-A-Za-z0-9_.@]{0,63}(:[A-Za-z0-9_][-A-Za-z0-9
 /** The kernel's largest; the one above stands for nobody. */
 export const USER_ID_MAX = 4_294_967_294;
 export const IMAGE_BYTES_MAX = 512;
+/** A registry if there is one, the path in small letters, a tag and a digest if there are: what any runtime of containers takes. */
+export const IMAGE =
+  /^([A-Za-z0-9][-A-Za-z0-9.]*(:\d{1,5})?\/)?[a-z0-9][-a-z0-9._]*(\/[a-z0-9][-a-z0-9._]*)*(:\w[-\w.]{0,127})?(@[a-z0-9]+:[0-9a-f]{32,128})?$/;
 export const SALT_BYTES_MAX = 256;
 
 /** Commands of one worker at a time; its own `--slots` allows as many. */

@@ -107,6 +107,13 @@ const invalid: readonly [string, api.PipelineSpec | undefined, string][] = [
     "resource_limits.memory",
   ],
   ["a handler of 1 MB", spec({ transform: { handler: "x".repeat(1_000_000) } }), "transform.handler"],
+  ...["Bad Name", "a:b:c", "a//b", "/a", "a:", "UPPER", "a@sha256:12", "a\0", "-a", "host:port/a"].map(
+    (image): [string, api.PipelineSpec, string] => [
+      `11 the image ${JSON.stringify(image)}`,
+      transform({ image }),
+      "transform.image",
+    ],
+  ),
   ["12 a timeout of 0", spec({ datumTimeout: "0s" }), "datum_timeout"],
   ["12 a negative timeout", spec({ jobTimeout: "-5s" }), "job_timeout"],
   ["12 a timeout of a century", spec({ jobTimeout: "3153600000s" }), "job_timeout"],
@@ -354,6 +361,20 @@ describe("checkSpec()", () => {
       ["merge.strategy"],
     );
   });
+});
+
+describe("names of images", () => {
+  for (const image of [
+    "alpine",
+    "python:3",
+    "no/such:1",
+    "localhost:5000/a/b_c:v1.2-x",
+    "registry.k8s.io/pause",
+    "127.0.0.1:5000/a",
+    `ghcr.io/x/y:latest@sha256:${"0a".repeat(32)}`,
+    `a@sha512:${"f".repeat(128)}`,
+  ])
+    it(`11 takes ${image.slice(0, 60)}`, () => checkSpec(transform({ image }), LOCAL));
 });
 
 describe("withDefaults()", () => {

@@ -64,7 +64,7 @@ function checkTransform(violations: Violations, transform: api.Transform | undef
   checkBytes(violations, "transform.err_stdin", bytesOf(transform.errStdin), limits.STDIN_BYTES_MAX);
   const isRead = transform.errCmd.length > 0 || transform.errStdin.length === 0;
   violations.require(isRead, "transform.err_stdin", "has nobody to read it: give transform.err_cmd as well");
-  checkBytes(violations, "transform.image", Buffer.byteLength(transform.image), limits.IMAGE_BYTES_MAX);
+  checkImage(violations, transform.image);
   checkText(violations, "transform.working_dir", transform.workingDir);
   const folder = Buffer.byteLength(transform.workingDir);
   checkBytes(violations, "transform.working_dir", folder, limits.WORKING_DIR_BYTES_MAX);
@@ -76,6 +76,18 @@ function checkTransform(violations: Violations, transform: api.Transform | undef
     const field = `transform.accept_return_code[${i}]`;
     violations.require(code >= 1 && code <= 255, field, `is ${code}: use 1 to 255 (0 always means success)`);
   });
+}
+
+function checkImage(violations: Violations, image: string): void {
+  if (image === "") return;
+  const bytes = Buffer.byteLength(image);
+  if (bytes > limits.IMAGE_BYTES_MAX) return checkBytes(violations, "transform.image", bytes, limits.IMAGE_BYTES_MAX);
+  const use = 'use a name like "python:3" or "registry.example:5000/team/tool@sha256:..."';
+  violations.require(
+    limits.IMAGE.test(image),
+    "transform.image",
+    `is ${shown(image)}, which is no name of an image: ${use}`,
+  );
 }
 
 function checkCommand(violations: Violations, field: string, words: readonly string[]): void {

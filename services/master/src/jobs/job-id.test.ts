@@ -16,6 +16,13 @@ describe("jobIdAfter()", () => {
     }
   });
 
+  it("105 is another for two jobs of one millisecond, of one pipeline or two", () => {
+    const [random, clock] = [seededRandom(3), manualClock()];
+    const first = jobIdAfter(undefined, random, clock);
+    assert.notEqual(jobIdAfter(undefined, random, clock), first);
+    assert.ok(jobIdAfter(first, random, clock) > first);
+  });
+
   it("is a plain new id otherwise", () => {
     const clock = manualClock();
     assert.ok(isId(jobIdAfter(undefined, seededRandom(1), clock)));
