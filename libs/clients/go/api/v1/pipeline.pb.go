@@ -791,8 +791,8 @@ func (x *PipelineRef) GetProject() string {
 // The user's command.
 type Transform struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Container image of the command, on Kubernetes; it needs no shell. Default: the image that the master was told
-	// (--worker-default-image). Local workers run the command on the machine itself and ignore it.
+	// Container image of the command, on Kubernetes: [registry[:port]/]path[:tag][@digest], at most 512 bytes; it needs no shell. Default:
+	// the image that the master was told (--worker-default-image). Local workers run the command on the machine itself and ignore it.
 	Image string `protobuf:"bytes,1,opt,name=image,proto3" json:"image,omitempty"`
 	// The command and its arguments, run once per datum. Required unless there is a handler; at most 128 KiB in all.
 	Cmd []string `protobuf:"bytes,2,rep,name=cmd,proto3" json:"cmd,omitempty"`

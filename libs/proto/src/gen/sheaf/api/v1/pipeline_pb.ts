@@ -403,8 +403,8 @@ export const PipelineRefSchema: GenMessage<PipelineRef> = /*@__PURE__*/
  */
 export type Transform = Message<"sheaf.api.v1.Transform"> & {
   /**
-   * Container image of the command, on Kubernetes; it needs no shell. Default: the image that the master was told
-   * (--worker-default-image). Local workers run the command on the machine itself and ignore it.
+   * Container image of the command, on Kubernetes: [registry[:port]/]path[:tag][@digest], at most 512 bytes; it needs no shell. Default:
+   * the image that the master was told (--worker-default-image). Local workers run the command on the machine itself and ignore it.
    *
    * @generated from field: string image = 1;
    */
