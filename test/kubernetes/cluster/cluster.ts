@@ -53,7 +53,9 @@ export class Cluster {
       cluster.#plane = plane;
       const all = Array.from({ length: nodes }, (_, i) => Node.make(i + 1, nodes, folder, programs, plane));
       cluster.#nodes.push(...(await Promise.all(all)));
-      await Promise.all(cluster.#nodes.map((node) => node.start(cluster.#images)));
+      // Of all: one that fails must leave none behind that is only just being switched on.
+      const started = await Promise.allSettled(cluster.#nodes.map((node) => node.start(cluster.#images)));
+      for (const each of started) if (each.status === "rejected") throw each.reason;
       await Promise.all(cluster.#nodes.map((node) => node.ready()));
       return cluster;
     } catch (error) {

@@ -8,6 +8,8 @@ import { SERVICE_SUBNET } from "./control-plane.ts";
 
 const run = promisify(execFile);
 const BRIDGE = "sheaf-nodes";
+/** A node's namespace, and its leg on the bridge. */
+const IS_NODE = /^sheaf-node\d+$/;
 /** Where pods, and nodes, reach what listens on this machine for them. */
 export const HOST_ADDRESS = "10.245.0.1";
 export const POD_SUBNET = "10.244.0.0/16";
@@ -40,18 +42,25 @@ export async function plugIn(node: number, nodes: number): Promise<void> {
   if (node === 1) await ip("route", "replace", SERVICE_SUBNET, "via", nodeAddress(node));
 }
 
+/** The leg goes first: the kernel takes it away with the namespace, but only some time later, and its name is needed again. */
 export async function unplug(node: number): Promise<void> {
-  await ip("netns", "delete", namespaceOf(node));
+  const space = namespaceOf(node);
+  await ip("link", "delete", space);
+  await ip("netns", "delete", space);
 }
 
 /** Removes all of it, also what a run that was killed left. */
 export async function removeNetwork(): Promise<void> {
-  const { stdout } = await ip("-json", "netns", "list");
-  const spaces = (JSON.parse(stdout || "[]") as { name: string }[]).map(({ name }) => name);
-  for (const name of spaces) if (/^sheaf-node\d+$/.test(name)) await ip("netns", "delete", name);
-  const { stdout: links } = await ip("-json", "link", "show", "type", "bridge");
-  if ((JSON.parse(links || "[]") as { ifname?: string }[]).some(({ ifname }) => ifname === BRIDGE))
-    await ip("link", "delete", BRIDGE);
+  for (const name of await names("link", "show")) if (IS_NODE.test(name)) await ip("link", "delete", name);
+  for (const name of await names("netns", "list")) if (IS_NODE.test(name)) await ip("netns", "delete", name);
+  if ((await names("link", "show", "type", "bridge")).includes(BRIDGE)) await ip("link", "delete", BRIDGE);
+}
+
+/** Names of what a command of `ip` lists. */
+async function names(...args: string[]): Promise<string[]> {
+  const { stdout } = await ip("-json", ...args);
+  const all = JSON.parse(stdout || "[]") as { name?: string; ifname?: string }[];
+  return all.flatMap(({ name, ifname }) => name ?? ifname ?? []);
 }
 
 function ip(...args: string[]) {
