@@ -1,11 +1,13 @@
 // A server that answers what no honest one would, or seldom: numbers at the end of their range, paths that lead out of a folder, bytes with
-// a wrong hash, a file that breaks off, an answer that comes with a time to wait, a deadline that is over here before it is at the caller.
+// a wrong hash, a file that breaks off, an answer that comes with a time to wait, a deadline that is over here before it is at the
+// caller, a connection that breaks long after it said something.
 import { type FakeCluster, fakeCluster } from "@sheaf/client";
 import { api } from "@sheaf/proto";
 import { deadlineExceeded, notFound, unavailable } from "@sheaf/runtime";
 
 const U64_MAX = 2n ** 64n - 1n;
 const FAST_MS = 100;
+const BREAK_MS = 500;
 const CONTENT = Buffer.from("content");
 const WRONG = new Uint8Array(32);
 
@@ -22,9 +24,16 @@ export function answeringMachine(): Promise<FakeCluster> {
           shardsTotal: 2 ** 32 - 1,
         },
       }),
-      watchJob: async function* ({ pipeline }, context) {
+      watchJob: async function* ({ pipeline, resume }, context) {
+        const id = "0".repeat(26);
+        if (pipeline === "breaks") {
+          const state = resume === "" ? api.JobState.PROCESSING : api.JobState.SUCCEEDED;
+          yield { job: { id, pipeline, state }, resume: "1" };
+          await ended(AbortSignal.timeout(BREAK_MS));
+          throw unavailable("DRAINING", "this master stops");
+        }
         if (pipeline !== "p") throw notFound("PIPELINE_NOT_FOUND", "there is no such pipeline");
-        yield { job: { id: "0".repeat(26), pipeline, state: api.JobState.PROCESSING }, resume: "1" };
+        yield { job: { id, pipeline, state: api.JobState.PROCESSING }, resume: "1" };
         const left = context.timeLeftMs(); // of a client that sends its deadline; one that does not calls off
         await ended(left === undefined ? context.signal : AbortSignal.timeout(Math.max(1, Math.floor(left) - FAST_MS)));
         throw deadlineExceeded("DEADLINE_EXCEEDED", "the operation timed out");

@@ -130,9 +130,7 @@ func isUnreachable(err error) bool {
 	return code == codes.Unavailable
 }
 
-// goesOn: nobody answered, or this client was cut because it was busy and took no message for a minute.
-func goesOn(err error) bool { return isUnreachable(err) || isNotRead(err) }
-
+// isNotRead: this client was cut because it was busy and took no message for a minute: that is no silence of the cluster.
 func isNotRead(err error) bool {
 	_, reason := codeOf(err)
 	return reason == "NOT_READ"

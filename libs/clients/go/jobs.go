@@ -57,9 +57,8 @@ func (c *Client) WatchJob(ctx context.Context, pipeline, job string, options Wat
 	return func(yield func(*apiv1.Job, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		w := watch{client: c, pipeline: pipeline, job: job, pause: newWaits(20*time.Millisecond, time.Second), yield: yield}
+		w := watch{client: c, pipeline: pipeline, job: job, pause: newWaits(20*time.Millisecond, time.Second), outage: newOutage(options), yield: yield}
 		begun := time.Now()
-		w.heard = begun
 		for {
 			err := w.once(ctx)
 			if w.isOver {
@@ -68,11 +67,8 @@ func (c *Client) WatchJob(ctx context.Context, pipeline, job string, options Wat
 			if err != nil {
 				_, reason := codeOf(err)
 				isFirst := w.job == "" && reason == "JOB_NOT_FOUND" && time.Since(begun) < options.FirstJob
-				if isNotRead(err) {
-					w.heard = time.Now()
-				}
-				isBroken := goesOn(err) && time.Since(w.heard) < orElse(options.Unreachable, unreachableTime)
-				if !isFirst && !isBroken {
+				isBroken := w.outage.isBearable(err)
+				if !isFirst && !isBroken && !isNotRead(err) {
 					yield(nil, err)
 					return
 				}
@@ -93,7 +89,7 @@ type watch struct {
 	client                *Client
 	pipeline, job, resume string
 	pause                 *waits
-	heard                 time.Time
+	outage                *outage
 	yield                 func(*apiv1.Job, error) bool
 	isOver                bool
 }
@@ -111,8 +107,9 @@ func (w *watch) once(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		w.heard, w.resume = time.Now(), answer.Resume
+		w.resume = answer.Resume
 		w.pause.reset()
+		w.outage.over()
 		if answer.Job == nil {
 			continue
 		}
@@ -159,16 +156,16 @@ func (c *Client) FollowLogs(ctx context.Context, request *apiv1.GetLogsRequest, 
 		defer cancel()
 		asked := clone(request)
 		asked.Follow, asked.Resume = true, ""
-		pause, heard, isBroken := newWaits(20*time.Millisecond, time.Second), time.Now(), false
+		pause, outage, isBroken := newWaits(20*time.Millisecond, time.Second), newOutage(options), false
 		for {
-			isOver, err := c.linesOf(ctx, asked, yield, func() { pause.reset(); isBroken = false; heard = time.Now() })
+			isOver, err := c.linesOf(ctx, asked, yield, func() { pause.reset(); isBroken = false; outage.over() })
 			if isOver {
 				return
 			}
-			// Who prints lines may wait for long, on a pager, and read nothing meanwhile: that is no silence of the cluster.
+			// Who prints lines may wait for long, on a pager, and read nothing meanwhile.
 			if isNotRead(err) {
-				heard = time.Now()
-			} else if !goesOn(err) || time.Since(heard) >= orElse(options.Unreachable, unreachableTime) {
+				outage.over()
+			} else if !outage.isBearable(err) {
 				yield(nil, err)
 				return
 			} else if !isBroken && options.OnBroken != nil {
@@ -226,7 +223,7 @@ func (c *Client) WatchCommits(ctx context.Context, repo, branch, resume string, 
 	return func(yield func(*WatchedCommit, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		pause, heard := newWaits(20*time.Millisecond, time.Second), time.Now()
+		pause, outage := newWaits(20*time.Millisecond, time.Second), newOutage(options)
 		for {
 			stream, err := c.Repo.WatchCommits(ctx, &apiv1.WatchCommitsRequest{Repo: repo, Branch: branch, Resume: resume})
 			for err == nil {
@@ -234,18 +231,19 @@ func (c *Client) WatchCommits(ctx context.Context, repo, branch, resume string, 
 				if answer, err = stream.Recv(); err != nil {
 					break
 				}
-				heard, resume = time.Now(), answer.Resume
+				resume = answer.Resume
 				pause.reset()
+				outage.over()
 				if answer.Commit != nil && !yield(&WatchedCommit{answer.Commit, resume, answer.Gap}, nil) {
 					return
 				}
 			}
-			isLate := isUnreachable(err) && time.Since(heard) >= orElse(options.Unreachable, unreachableTime)
-			if !isEnd(err) && (isLate || !goesOn(err)) {
+			isBroken := outage.isBearable(err)
+			if !isEnd(err) && !isBroken && !isNotRead(err) {
 				yield(nil, err)
 				return
 			}
-			if !isEnd(err) && options.OnBroken != nil {
+			if isBroken && options.OnBroken != nil {
 				options.OnBroken(err)
 			}
 			if err := sleep(ctx, pause.next()); err != nil {

@@ -20,6 +20,29 @@ func (w *waits) next() time.Duration {
 
 func (w *waits) reset() { w.last = w.base }
 
+// outage is how long nobody has answered: from when the connection broke, not from what came last, over which the caller may take minutes.
+type outage struct {
+	limit time.Duration
+	begun time.Time
+}
+
+func newOutage(options WatchOptions) *outage {
+	return &outage{limit: orElse(options.Unreachable, unreachableTime)}
+}
+
+func (o *outage) over() { o.begun = time.Time{} }
+
+// isBearable: whether to go on after this error, because nobody was there, and not for too long.
+func (o *outage) isBearable(err error) bool {
+	if !isUnreachable(err) {
+		return false
+	}
+	if o.begun.IsZero() {
+		o.begun = time.Now()
+	}
+	return time.Since(o.begun) < o.limit
+}
+
 func sleep(ctx context.Context, wait time.Duration) error {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()

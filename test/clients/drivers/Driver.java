@@ -89,6 +89,7 @@ public class Driver {
   static JsonElement act(Client client, Step step, Consumer<String> tell) throws Exception {
     var pipeline = step.text("pipeline", "");
     var options = new WatchOptions().firstJob(Duration.ofSeconds(30));
+    if (step.json.has("unreachable")) options.unreachable(Duration.ofMillis((long) (step.json.get("unreachable").getAsDouble() * 1_000)));
     switch (step.text("op")) {
       case "call":
         return call(client, step);

@@ -32,7 +32,8 @@ def call(client, step, cancel):
 
 
 def watch(client, step, cancel, tell):
-    for job in client.watch_job(step["pipeline"], step.get("job", ""), first_job_seconds=30, cancel=cancel):
+    options = {"first_job_seconds": 30, "unreachable_seconds": step.get("unreachable", 60), "cancel": cancel}
+    for job in client.watch_job(step["pipeline"], step.get("job", ""), **options):
         tell(v1.JobState.Name(job.state))
     return counts(job)
 

@@ -65,9 +65,10 @@ const DO: Record<string, Act> = {
     const bytes = Buffer.concat(pieces);
     return { bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
   },
-  watch: async (client, { pipeline }, signal, tell) => {
+  watch: async (client, { pipeline, unreachable = 60 }, signal, tell) => {
     let last: api.Job | undefined;
-    for await (last of client.watchJob(pipeline, { firstJobMs: 30_000, signal })) tell(stateOf(last));
+    const options = { firstJobMs: 30_000, unreachableMs: unreachable * 1_000, signal };
+    for await (last of client.watchJob(pipeline, options)) tell(stateOf(last));
     return last && counts(last);
   },
   wait: async (client, { pipeline, timeout }, signal) =>

@@ -124,9 +124,27 @@ def is_unreachable(error: SheafError) -> bool:
     return error.code == "UNAVAILABLE"
 
 
-def goes_on(error: SheafError) -> bool:
-    """Nobody answered, or this client was cut because it was busy and took no message for a minute."""
-    return is_unreachable(error) or error.reason == "NOT_READ"
+def is_not_read(error: SheafError) -> bool:
+    """This client was cut because it was busy and took no message for a minute: that is no silence of the cluster."""
+    return error.reason == "NOT_READ"
+
+
+class Outage:
+    """How long nobody has answered: from when the connection broke, not from what came last, over which the caller may take minutes."""
+
+    def __init__(self, limit_seconds: float) -> None:
+        self._limit, self._begun = limit_seconds, None
+
+    def over(self) -> None:
+        self._begun = None
+
+    def is_bearable(self, error: SheafError) -> bool:
+        """Whether to go on after this error: nobody was there, and not for too long."""
+        if not is_unreachable(error):
+            return False
+        now = time.monotonic()
+        self._begun = now if self._begun is None else self._begun
+        return now - self._begun < self._limit
 
 
 def send_again(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Iterator
 
 from .api import v1
-from .calls import UNREACHABLE_SECONDS, Cancel, Waits, goes_on, is_unreachable
+from .calls import UNREACHABLE_SECONDS, Cancel, Outage, Waits, is_not_read
 from .errors import SheafError
 
 _TERMINAL = {v1.JOB_STATE_SUCCEEDED, v1.JOB_STATE_FAILED, v1.JOB_STATE_STOPPED, v1.JOB_STATE_INCONSISTENT}
@@ -30,15 +30,16 @@ def watch_job(
     deadline: float | None = None,
 ) -> Iterator[v1.Job]:
     cancel = cancel or Cancel()
-    waits, resume = Waits(), ""
-    begun = heard = time.monotonic()
+    waits, outage, resume = Waits(), Outage(unreachable_seconds), ""
+    begun = time.monotonic()
     while True:
         try:
             left = None if deadline is None else max(0.001, deadline - time.monotonic())
             request = v1.WatchJobRequest(pipeline=pipeline, job=job, resume=resume)
             for answer in rpc.job.WatchJob(request, timeout=left, cancel=cancel):
-                heard, resume = time.monotonic(), answer.resume
+                resume = answer.resume
                 waits.reset()
+                outage.over()
                 if not answer.HasField("job"):
                     continue
                 job = answer.job.id  # from now on this one, whatever comes after it
@@ -46,12 +47,9 @@ def watch_job(
                 if is_terminal(answer.job.state):
                     return
         except SheafError as error:
-            now = time.monotonic()
-            if error.reason == "NOT_READ":
-                heard = now
-            is_first = not job and error.reason == "JOB_NOT_FOUND" and now - begun < first_job_seconds
-            is_broken = goes_on(error) and now - heard < unreachable_seconds
-            if not (is_first or is_broken):
+            is_first = not job and error.reason == "JOB_NOT_FOUND" and time.monotonic() - begun < first_job_seconds
+            is_broken = outage.is_bearable(error)
+            if not (is_first or is_broken or is_not_read(error)):
                 raise
             if is_broken and on_broken is not None:
                 on_broken(error)
@@ -96,22 +94,22 @@ def follow_logs(
     **filters: Any,
 ) -> Iterator[v1.JobLogLine]:
     cancel = cancel or Cancel()
-    waits, resume, is_broken = Waits(), "", False
-    heard = time.monotonic()
+    waits, outage, resume, is_broken = Waits(), Outage(unreachable_seconds), "", False
     while True:
         request = v1.GetLogsRequest(pipeline=pipeline, job=job, follow=True, resume=resume, **filters)
         try:
             for answer in rpc.datum.GetLogs(request, cancel=cancel):
                 waits.reset()
+                outage.over()
                 is_broken = False
                 yield from answer.lines
-                resume, heard = answer.resume, time.monotonic()
+                resume = answer.resume
             return
         except SheafError as error:
-            # Who prints lines may wait for long, on a pager, and read nothing meanwhile: that is no silence of the cluster.
-            if error.reason == "NOT_READ":
-                heard = time.monotonic()
-            elif not goes_on(error) or time.monotonic() - heard >= unreachable_seconds:
+            # Who prints lines may wait for long, on a pager, and read nothing meanwhile.
+            if is_not_read(error):
+                outage.over()
+            elif not outage.is_bearable(error):
                 raise
             elif not is_broken and on_broken is not None:
                 on_broken(error)
@@ -139,19 +137,20 @@ def watch_commits(
     cancel: Cancel | None = None,
 ) -> Iterator[WatchedCommit]:
     cancel = cancel or Cancel()
-    waits, heard = Waits(), time.monotonic()
+    waits, outage = Waits(), Outage(unreachable_seconds)
     while True:
         try:
             request = v1.WatchCommitsRequest(repo=repo, branch=branch, resume=resume)
             for answer in rpc.repo.WatchCommits(request, cancel=cancel):
-                heard, resume = time.monotonic(), answer.resume
+                resume = answer.resume
                 waits.reset()
+                outage.over()
                 if answer.HasField("commit"):
                     yield WatchedCommit(answer.commit, resume, answer.gap)
         except SheafError as error:
-            is_late = is_unreachable(error) and time.monotonic() - heard >= unreachable_seconds
-            if is_late or not goes_on(error):
+            is_broken = outage.is_bearable(error)
+            if not (is_broken or is_not_read(error)):
                 raise
-            if on_broken is not None:
+            if is_broken and on_broken is not None:
                 on_broken(error)
         cancel.sleep(waits.next())

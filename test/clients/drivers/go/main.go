@@ -29,7 +29,7 @@ type step struct {
 	Folder, Under                                                     string
 	RequestID                                                         string `json:"request_id"`
 	Request                                                           json.RawMessage
-	Timeout                                                           float64
+	Timeout, Unreachable                                              float64
 	Progress                                                          bool
 }
 
@@ -79,7 +79,7 @@ func counts(job *apiv1.Job) object {
 }
 
 func do(ctx context.Context, c *sheaf.Client, s step, tell func(any)) (any, error) {
-	options := sheaf.WatchOptions{FirstJob: 30 * time.Second, Timeout: time.Duration(s.Timeout * float64(time.Second))}
+	options := sheaf.WatchOptions{FirstJob: 30 * time.Second, Timeout: seconds(s.Timeout), Unreachable: seconds(s.Unreachable)}
 	switch s.Op {
 	case "call":
 		return call(ctx, c, s)
@@ -211,3 +211,5 @@ func main() {
 		go run(ctx, asked)
 	}
 }
+
+func seconds(value float64) time.Duration { return time.Duration(value * float64(time.Second)) }

@@ -35,6 +35,27 @@ final class Retries {
     }
   }
 
+  /** How long nobody has answered: from when the connection broke, not from what came last, over which the caller may take minutes. */
+  static final class Outage {
+    private final double limit;
+    private double begun = Double.NaN;
+
+    Outage(Duration limit) {
+      this.limit = limit.toMillis() / 1000.0;
+    }
+
+    void over() {
+      begun = Double.NaN;
+    }
+
+    /** Whether to go on after this error: nobody was there, and not for too long. */
+    boolean isBearable(SheafException error) {
+      if (!error.isUnreachable()) return false;
+      if (Double.isNaN(begun)) begun = now();
+      return now() - begun < limit;
+    }
+  }
+
   /** For what is sent with a request id, so that sending it again does nothing twice: 5 tries in 10 s. */
   static <T> T sendAgain(Predicate<SheafException> transientError, Supplier<T> once) {
     var waits = new Waits(0.1, 2);

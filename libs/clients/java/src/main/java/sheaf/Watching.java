@@ -25,15 +25,14 @@ final class Watching {
   private final Client client;
   private final WatchOptions options;
   private final Retries.Waits waits = new Retries.Waits(0.02, 1);
-  private final double unreachable;
-  private double heard = Retries.now();
+  private final Retries.Outage outage;
   private String resume = "";
   private Job last = Job.getDefaultInstance();
 
   Watching(Client client, WatchOptions options) {
     this.client = client;
     this.options = options;
-    this.unreachable = options.unreachable.toMillis() / 1000.0;
+    this.outage = new Retries.Outage(options.unreachable);
   }
 
   void job(String pipeline, String job, Consumer<Job> each) {
@@ -78,13 +77,13 @@ final class Watching {
             });
         if (TERMINAL.contains(last.getState())) return;
       } catch (SheafException error) {
-        if (error.isNotRead()) heard = Retries.now();
+        if (TERMINAL.contains(last.getState())) return; // all that there was to say was said
         var isFirst =
             last.getId().isEmpty()
                 && error.reason().equals("JOB_NOT_FOUND")
                 && Retries.now() - begun < options.firstJob.toMillis() / 1000.0;
-        var isBroken = goesOn(error) && Retries.now() - heard < unreachable;
-        if (!isFirst && !isBroken) throw error;
+        var isBroken = outage.isBearable(error);
+        if (!isFirst && !isBroken && !error.isNotRead()) throw error;
         if (isBroken) options.onBroken.accept(error);
       }
       // A stream that ends before the job does is a master that went away politely.
@@ -109,9 +108,9 @@ final class Watching {
             });
         return;
       } catch (SheafException error) {
-        // Who prints lines may wait for long, on a pager, and read nothing meanwhile: that is no silence of the cluster.
-        if (error.isNotRead()) heard = Retries.now();
-        else if (!goesOn(error) || Retries.now() - heard >= unreachable) throw error;
+        // Who prints lines may wait for long, on a pager, and read nothing meanwhile.
+        if (error.isNotRead()) outage.over();
+        else if (!outage.isBearable(error)) throw error;
         else if (!isBroken[0]) options.onBroken.accept(error);
         isBroken[0] = true;
       }
@@ -134,21 +133,17 @@ final class Watching {
               if (answer.hasCommit()) each.accept(new WatchedCommit(answer.getCommit(), resume, answer.getGap()));
             });
       } catch (SheafException error) {
-        var isLate = error.isUnreachable() && Retries.now() - heard >= unreachable;
-        if (isLate || !goesOn(error)) throw error;
-        options.onBroken.accept(error);
+        var isBroken = outage.isBearable(error);
+        if (!isBroken && !error.isNotRead()) throw error;
+        if (isBroken) options.onBroken.accept(error);
       }
       Retries.sleep(waits.next());
     }
   }
 
   private void hear(String token) {
-    heard = Retries.now();
+    outage.over();
     resume = token;
     waits.reset();
-  }
-
-  private static boolean goesOn(SheafException error) {
-    return error.isUnreachable() || error.isNotRead();
   }
 }
