@@ -3,12 +3,14 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type ConnectOptions, connect } from "@sheaf/client";
-import { freePorts, TestCluster } from "../kit/cluster.ts";
+import { TestCluster } from "../kit/cluster.ts";
 import { FaultProxy } from "../kit/fault-proxy.ts";
 import { programFor } from "../kit/program.ts";
 import { pageServer } from "./browser/page-server.ts";
@@ -77,21 +79,23 @@ test("the client of browsers, in Chromium, in plain text", { skip }, () => inChr
 test("the client of browsers, in Chromium, over TLS and with a token", { skip }, () => inChromium(true));
 
 async function inChromium(secure: boolean): Promise<void> {
-  const [port = 0] = await freePorts(1);
-  const origin = `http://127.0.0.1:${port}`;
   const { promise: told, resolve: tell } = Promise.withResolvers<string>();
-  const cluster = await TestCluster.startMany({ secure, env: { SHEAF_BROWSER_ORIGINS: origin } });
-  const proxy = await FaultProxy.before(cluster.address);
   const profile = mkdtempSync(join(tmpdir(), "sheaf-browser-"));
   const go = join(profile, "go");
+  let proxy: FaultProxy | undefined;
   const pages = pageServer({
-    refuse: () => proxy.set("refuse"),
-    mend: () => proxy.set("pass"),
+    refuse: () => proxy?.set("refuse"),
+    mend: () => proxy?.set("pass"),
     go: () => writeFileSync(go, ""),
     tell,
-  }).listen(port, "127.0.0.1");
+  }).listen(0, "127.0.0.1");
+  await once(pages, "listening");
+  const origin = `http://127.0.0.1:${(pages.address() as AddressInfo).port}`;
+  let cluster: TestCluster | undefined;
   let browser: Browser | undefined;
   try {
+    cluster = await TestCluster.startMany({ secure, env: { SHEAF_BROWSER_ORIGINS: origin } });
+    proxy = await FaultProxy.before(cluster.address);
     const scheme = secure ? "https" : "http";
     const token = secure ? cluster.security.tokenOf("editor").reveal() : "";
     const options = secure ? { ca: cluster.security.caFile, token } : {};
@@ -122,8 +126,8 @@ async function inChromium(secure: boolean): Promise<void> {
     await browser?.close();
     pages.closeAllConnections();
     pages.close();
-    await proxy.close();
-    await cluster.stop();
+    await proxy?.close();
+    await cluster?.stop();
     rmSync(profile, { recursive: true, force: true });
   }
 }

@@ -7,7 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type CliEnd, sheaf } from "../kit/cli.ts";
-import { freePorts, processesWith, TestCluster } from "../kit/cluster.ts";
+import { processesWith, TestCluster } from "../kit/cluster.ts";
+import { freePorts } from "../kit/free-ports.ts";
 
 let cluster: TestCluster;
 let folder: string;

@@ -3,11 +3,11 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { publicConnection } from "@sheaf/rpc";
 import { ClusterSecurity } from "./cluster-security.ts";
+import { freePorts } from "./free-ports.ts";
 
 /** The second replica of a kind is "master-2", "merge-2", and so on. */
 export type ServiceName = "etcd" | ReplicaName;
@@ -228,25 +228,6 @@ function saysReady(child: ChildProcess): Promise<void> {
       reject(new Error(`it ended with ${code ?? signal}: ${Buffer.concat(stderr)}`)),
     );
   });
-}
-
-/** Loopback ports that were free a moment ago; all are held until the last is found, so they differ. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve, reject) => {
-          server.once("error", reject);
-          server.listen(0, "127.0.0.1", () => {
-            const at = server.address();
-            resolve(at !== null && typeof at === "object" ? at.port : 0);
-          });
-        }),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 /** Processes whose command line or environment names the folder, and whose command line has `word`. */
