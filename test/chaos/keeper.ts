@@ -13,11 +13,16 @@ const CALL_MS = 5_000;
 /** A lease that exists, with the keys under it. */
 export interface LeaseFacts {
   readonly id: string;
+  readonly grantedSeconds: number;
   readonly keys: readonly string[];
 }
 
+/** Those of sessions are renewed; one of request ids, which lives for a day, may have no key: when the answer to its grant was lost. */
+const SESSION_SECONDS_MAX = 600;
+
 /** Of a session of a worker: with masters it has the worker's key, with merge replicas none. Claims come and go. */
-export function isOfSession({ keys }: LeaseFacts): boolean {
+export function isOfSession({ keys, grantedSeconds }: LeaseFacts): boolean {
+  if (grantedSeconds > SESSION_SECONDS_MAX) return false;
   return keys.every((key) => key.startsWith(KEYS.workers()) || key.startsWith(KEYS.allLedgers()));
 }
 
@@ -74,7 +79,9 @@ export class Keeper {
     const known = await Promise.all(
       leases.map(async ({ ID }) => ({ id: ID, info: await this.etcd.leaseTimeToLive(ID) })),
     );
-    return known.flatMap(({ id, info }) => (info === null ? [] : [{ id, keys: info.keys }]));
+    return known.flatMap(({ id, info }) =>
+      info === null ? [] : [{ id, grantedSeconds: info.grantedTtlSeconds, keys: info.keys }],
+    );
   }
 
   /** A member whose data is lost leaves the cluster and comes back as a new one. */

@@ -165,7 +165,9 @@ test("it finds what is left behind, and a service that ended of a bug", () => {
   assert.deepEqual(invariants(forged(), { end: { ...end, processes: ["4711"] } }), ["I8"]);
   assert.deepEqual(invariants(forged(), { end: { ...end, scratch: ["work/w1"] } }), ["I8"]);
   assert.deepEqual(invariants(forged(), { end: { ...end, workers: ["w1"] } }), ["I8"]);
-  assert.deepEqual(invariants(forged(), { end: { ...end, leases: [{ id: "7", keys: [] }] } }), ["I8"]);
+  const lease = { id: "7", grantedSeconds: 10, keys: [] };
+  assert.deepEqual(invariants(forged(), { end: { ...end, leases: [lease] } }), ["I8"]);
+  assert.deepEqual(invariants(forged(), { end: { ...end, leases: [{ ...lease, grantedSeconds: 90_000 }] } }), []);
   assert.ok(invariants(forged(), { end: null }).includes("I7"));
   const exited = { ns: 1, what: "exited", service: "master-0", signal: null, asked: false } as const;
   assert.deepEqual(invariants(forged(), { nemesis: [{ ...exited, code: 70 }] }), ["I15"]);
