@@ -32,9 +32,12 @@ export class PlayedNode {
     this.#namespace = namespace;
   }
 
+  /** Resolves when it takes pods: a node is made with a taint, which the controllers take off some time after it is ready. */
   async start(): Promise<void> {
     await this.api.createNode({ body: { metadata: { name: this.#name } } });
     await this.ready(true);
+    while (((await this.api.readNode({ name: this.#name })).spec?.taints ?? []).length > 0)
+      await systemClock.sleep(LOOK_MS);
     this.#loop = this.#run();
   }
 
