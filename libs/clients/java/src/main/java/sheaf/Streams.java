@@ -6,6 +6,7 @@ import io.grpc.MethodDescriptor;
 import io.grpc.stub.ClientCalls;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 
 /** Answers of a server, one after another. What the consumer throws ends the call, and passes. */
 final class Streams {
@@ -13,6 +14,19 @@ final class Streams {
 
   /** `deadline`: in seconds of {@link Retries#now}; null: none. */
   static <Q, A> void each(Client client, MethodDescriptor<Q, A> method, Q request, Double deadline, Consumer<A> take) {
+    until(
+        client,
+        method,
+        request,
+        deadline,
+        answer -> {
+          take.accept(answer);
+          return false;
+        });
+  }
+
+  /** The same, until one is the last that is wanted. */
+  static <Q, A> void until(Client client, MethodDescriptor<Q, A> method, Q request, Double deadline, Predicate<A> isLast) {
     var options = CallOptions.DEFAULT;
     if (deadline != null) {
       var left = Math.max(0.001, deadline - Retries.now());
@@ -23,7 +37,7 @@ final class Streams {
     var previous = context.attach();
     try {
       var answers = ClientCalls.blockingServerStreamingCall(client.channel(), method, options, request);
-      while (next(outside, () -> answers.hasNext(), client)) take.accept(answers.next());
+      while (next(outside, () -> answers.hasNext(), client)) if (isLast.test(answers.next())) return;
     } finally {
       context.detach(previous);
       context.cancel(null); // harmless when it is over

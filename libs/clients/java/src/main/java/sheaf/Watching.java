@@ -64,20 +64,20 @@ final class Watching {
       var request =
           WatchJobRequest.newBuilder().setPipeline(pipeline).setJob(last.getId()).setResume(resume).build();
       try {
-        Streams.each(
+        Streams.until(
             client,
             JobServiceGrpc.getWatchJobMethod(),
             request,
             deadline,
             answer -> {
               hear(answer.getResume());
-              if (!answer.hasJob()) return;
+              if (!answer.hasJob()) return false;
               last = answer.getJob(); // from now on this one, whatever comes after it
               each.accept(last);
+              return TERMINAL.contains(last.getState());
             });
         if (TERMINAL.contains(last.getState())) return;
       } catch (SheafException error) {
-        if (TERMINAL.contains(last.getState())) return; // all that there was to say was said
         var isFirst =
             last.getId().isEmpty()
                 && error.reason().equals("JOB_NOT_FOUND")
