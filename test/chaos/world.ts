@@ -10,10 +10,10 @@
 
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { freePorts } from "@sheaf/provision";
 import { type ClusterMember, startEtcdCluster } from "../kit/etcd-cluster.ts";
 import type { After } from "../kit/etcd-server.ts";
 import { FaultProxy } from "../kit/fault-proxy.ts";
-import { freePorts } from "../kit/free-ports.ts";
 import type { Journal } from "./journal.ts";
 import { Service } from "./services.ts";
 

@@ -5,8 +5,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "@sheaf/client";
+import { freePorts } from "@sheaf/provision";
 import { TestCluster } from "../kit/cluster.ts";
-import { freePorts } from "../kit/free-ports.ts";
 import { commandOf, Driver } from "./driver.ts";
 
 const [files = 10_000, megabytes = 1_000] = process.argv.slice(2).map(Number);

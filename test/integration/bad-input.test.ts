@@ -6,9 +6,9 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { freePorts } from "@sheaf/provision";
 import { type CliEnd, sheaf } from "../kit/cli.ts";
 import { processesWith, TestCluster } from "../kit/cluster.ts";
-import { freePorts } from "../kit/free-ports.ts";
 
 let cluster: TestCluster;
 let folder: string;

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { test } from "node:test";
-import { freePorts } from "../kit/free-ports.ts";
+import { freePorts } from "@sheaf/provision";
 
 function service(name: string, args: readonly string[]) {
   const program = join(import.meta.dirname, "..", "..", "services", name, "src", "main.ts");

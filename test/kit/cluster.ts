@@ -5,9 +5,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePorts } from "@sheaf/provision";
 import { publicConnection } from "@sheaf/rpc";
 import { ClusterSecurity } from "./cluster-security.ts";
-import { freePorts } from "./free-ports.ts";
 
 /** The second replica of a kind is "master-2", "merge-2", and so on. */
 export type ServiceName = "etcd" | ReplicaName;

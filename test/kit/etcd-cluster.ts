@@ -6,9 +6,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { connectEtcd } from "@sheaf/etcd";
+import { freePorts } from "@sheaf/provision";
 import { type After, etcdBinary, temporaryFolder } from "./etcd-server.ts";
 import { FaultProxy } from "./fault-proxy.ts";
-import { freePorts } from "./free-ports.ts";
 import { holdsPort } from "./link-owner.ts";
 
 export interface ClusterMember {

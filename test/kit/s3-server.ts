@@ -7,8 +7,8 @@ import { createWriteStream, mkdirSync, mkdtempSync, readdirSync, rmSync } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { freePorts } from "@sheaf/provision";
 import { eventually } from "./cluster.ts";
-import { freePorts } from "./free-ports.ts";
 import { programFor } from "./program.ts";
 
 const KEY_ID = "sheaf-test-key";

@@ -1,13 +1,20 @@
 /** Free ports of this machine, for processes that cannot choose one and tell. */
+import { randomInt } from "node:crypto";
 import { createServer, type Server } from "node:net";
 import { failedPrecondition } from "@sheaf/runtime";
 
 const HOST = "127.0.0.1";
+/**
+ * Below those that the kernel gives to connections (32768 and up): one of these may be taken before its process listens, or while it is
+ * started again.
+ */
+const FIRST = 16_000;
+const END = 32_768;
 
 /** So many different ports that are free now. Another program may take one before it is used. */
-export async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number, host = HOST): Promise<number[]> {
   // All are held until all are found: else the same one comes twice.
-  const servers = await Promise.all(Array.from({ length: count }, () => listen(0)));
+  const servers = await Promise.all(Array.from({ length: count }, () => listenAnywhere(host)));
   const ports = servers.map(portOf);
   await Promise.all(servers.map(close));
   return ports;
@@ -16,7 +23,7 @@ export async function freePorts(count: number): Promise<number[]> {
 /** Throws FAILED_PRECONDITION (PORT_IN_USE) when a program listens there. */
 export async function requireFree(port: number, purpose: string): Promise<void> {
   try {
-    await close(await listen(port));
+    await close(await listen(port, HOST));
   } catch (cause) {
     throw failedPrecondition(
       "PORT_IN_USE",
@@ -26,11 +33,21 @@ export async function requireFree(port: number, purpose: string): Promise<void> 
   }
 }
 
-function listen(port: number): Promise<Server> {
+async function listenAnywhere(host: string): Promise<Server> {
+  for (;;) {
+    try {
+      return await listen(randomInt(FIRST, END), host);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+    }
+  }
+}
+
+function listen(port: number, host: string): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", reject);
-    server.listen({ host: HOST, port }, () => resolve(server));
+    server.listen({ host, port }, () => resolve(server));
   });
 }
 

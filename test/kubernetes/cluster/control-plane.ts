@@ -1,11 +1,11 @@
 /** etcd, API server, controllers and scheduler: a Kubernetes without a machine to run anything on. Needs no root. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { freePorts } from "@sheaf/provision";
 import type { Programs } from "../programs.ts";
 import { type Api, apiAt } from "./api.ts";
 import { Certificates } from "./certificates.ts";
 import { Daemon } from "./daemon.ts";
-import { freePort } from "./free-port.ts";
 
 export const SERVICE_SUBNET = "10.96.0.0/16";
 const FIRST_SERVICE = "10.96.0.1";
@@ -44,7 +44,7 @@ export class ControlPlane {
   /** Resolves when pods can be created. */
   static async start({ folder, programs, address, controllerFlags }: ControlPlaneOptions): Promise<ControlPlane> {
     for (const part of ["log", "etcd"]) mkdirSync(join(folder, part));
-    const [apiPort, etcdPort, peerPort] = await Promise.all([address, LOOPBACK, LOOPBACK].map(freePort));
+    const [[apiPort], [etcdPort, peerPort]] = await Promise.all([freePorts(1, address), freePorts(2)]);
     const server = `https://${address}:${apiPort}`;
     const certificates = await Certificates.make(join(folder, "pki"));
     const admin = await certificates.sign("admin", "/O=system:masters/CN=admin");

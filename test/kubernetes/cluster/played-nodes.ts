@@ -1,8 +1,8 @@
 /** Nodes that are not there, played by kwok: their pods run at once, and nothing runs in them. For tests with very many pods. */
 import { join } from "node:path";
+import { freePorts } from "@sheaf/provision";
 import type { Api } from "./api.ts";
 import { Daemon } from "./daemon.ts";
-import { freePort } from "./free-port.ts";
 
 const LOOPBACK = "127.0.0.1";
 const READY_MS = 60_000;
@@ -10,7 +10,7 @@ const SIZE = { cpu: "32", memory: "64Gi", pods: "200" };
 
 /** Starts kwok, which plays all nodes of the cluster. */
 export async function startPlayer(kwok: string, folder: string, kubeconfig: string): Promise<Daemon> {
-  const address = `${LOOPBACK}:${await freePort(LOOPBACK)}`;
+  const address = `${LOOPBACK}:${(await freePorts(1))[0]}`;
   const flags = [`--config=${join(import.meta.dirname, "stages.yaml")}`, `--kubeconfig=${kubeconfig}`];
   // The fewest signs of life with which a node is not taken for lost.
   const play = ["--manage-all-nodes=true", "--node-lease-duration-seconds=40", `--server-address=${address}`];
