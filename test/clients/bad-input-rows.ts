@@ -65,7 +65,7 @@ export const ELSEWHERE: readonly { readonly rows: readonly number[]; readonly fi
     { rows: [24], file: "services/master/src/jobs/job-life.test.ts", test: '"24 ' },
     { rows: [24], file: "test/integration/run-job.test.ts", test: "a glob that matches nothing makes an empty commit" },
     { rows: [25], file: "libs/files/src/plan/plan.test.ts", test: '"25 ' },
-    // Of 28 there is nothing to count yet: a cross is refused as not implemented, by the tables.
+    // 28: a cross is refused as not implemented, by the tables.
     { rows: [35], file: "libs/client/src/put-folder.test.ts", test: "puts a sparse file by its bytes" },
     { rows: [35], file: "services/master/src/api/file-service.test.ts", test: "a store that is full is told" },
     { rows: [40], file: "services/master/src/files/change-list.test.ts", test: "holds 200,000 puts in some 40 MB" },

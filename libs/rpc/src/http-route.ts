@@ -17,7 +17,7 @@ export interface HttpRequest {
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** Left unread, and ended, when the request is a HEAD. Pieces of about 1 MiB, each good until the next is asked for. */
+  /** Left unread, and ended, when the request is a HEAD. Pieces of at most 1 MiB, each good until the next is asked for. */
   readonly body?: AsyncIterable<Uint8Array>;
 }
 
