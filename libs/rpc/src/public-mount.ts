@@ -29,7 +29,7 @@ import { peerOfSocket } from "./listener.ts";
 import type { MountedMethod, MountedService } from "./mount.ts";
 import { refuseUnknown } from "./no-such-rpc.ts";
 import { connectBidi } from "./public-bidi.ts";
-import { completeFaults, fromRequestError, JSON_BODY } from "./request-faults.ts";
+import { completeFaults, fromRequestError, JSON_BODY, StrictUtf8 } from "./request-faults.ts";
 import type { PublicServerOptions } from "./rpc-server.ts";
 
 type Request = IncomingMessage | Http2ServerRequest;
@@ -38,11 +38,8 @@ type Response = ServerResponse | Http2ServerResponse;
 const REQUEST = createContextKey<Request | undefined>(undefined);
 const RESPONSE = createContextKey<Response | undefined>(undefined);
 
-/**
- * A typing error in a field name is an error, never silence. So are bytes that are no UTF-8, which would come in as other letters; connect
- * takes a decoder, though its type does not say so.
- */
-const JSON_OPTIONS = { ignoreUnknownFields: false, textDecoder: new TextDecoder("utf-8", { fatal: true }) };
+/** A typing error in a field name is an error, never silence. Connect takes a decoder, though its type does not say so. */
+const JSON_OPTIONS = { ignoreUnknownFields: false, textDecoder: new StrictUtf8() };
 
 export type HttpListener = (request: Request, response: Response) => void;
 

@@ -117,6 +117,7 @@ describe("JSON that is not what the message wants", () => {
       await post("JobService/InspectJob", '{"job":"\\ud800"}'),
     ])
       assert.deepEqual((await faultOf(response)).slice(0, 2), ["invalid_argument", "REQUEST_UNREADABLE"]);
+    assert.match(await (await post("JobService/InspectJob", body)).text(), /the body is not UTF-8: send JSON in that/);
   });
 
   it("1,000 levels", async () => {

@@ -12,6 +12,21 @@ import { jsonFault } from "./json-fault.ts";
 /** The body of a request in JSON, as far as it came. */
 export const JSON_BODY = createContextKey<Uint8Array[] | undefined>(undefined);
 
+/** Refuses bytes that are no UTF-8, which would come in as other letters. */
+export class StrictUtf8 extends TextDecoder {
+  constructor() {
+    super("utf-8", { fatal: true });
+  }
+
+  override decode(bytes?: Uint8Array): string {
+    try {
+      return super.decode(bytes);
+    } catch (cause) {
+      throw new Error("the body is not UTF-8: send JSON in that encoding", { cause });
+    }
+  }
+}
+
 /** Larger requests are refused without the field: looking for it would take longer than the caller deserves. */
 const LOOKED_INTO_BYTES = 256 * 1024;
 
