@@ -183,6 +183,16 @@ describe("Slot", () => {
     assert.equal(alive(mark), 0);
   });
 
+  it("has its killer again after a command that has killed it, and nothing else", async (t) => {
+    using slot = await openSlot();
+    if (!slot.isolation.startsWith("PID namespace")) return t.skip("needs PID namespaces");
+    const kill = `for each in /proc/[0-9]*; do case \${each#/proc/} in 1 | $$) ;; *) kill -9 "\${each#/proc/}" ;; esac; done`;
+    assert.deepEqual((await slot.run({ argv: ["sh", "-c", kill] })).ended, exited(0));
+    const timed = await slot.run({ argv: ["sleep", "10"], timeoutMs: 100 });
+    assert.deepEqual(timed.ended, { kind: "timed-out" });
+    assert.deepEqual(slot.troubles, []);
+  });
+
   it("leaves nothing alive of what forks and ends while it is looked for", async (t) => {
     using slot = await openSlot();
     if (!slot.isolation.startsWith("PID namespace")) return t.skip("needs PID namespaces");
