@@ -1,4 +1,4 @@
-// Ten thousand small datums without a process for each: what the worker itself costs. The job's own time counts, on a cluster whose
+// Ten thousand small datums, with a process for each and without: what the worker itself costs. The job's own time counts, on a cluster whose
 // workers wait, as somebody sees it who has a cluster: from the job's first claim to the published result.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -44,24 +44,32 @@ interface Case {
   readonly transform: { readonly cmd?: string[]; readonly datumBatching?: boolean; readonly handler?: string };
   /** Files that each datum writes. */
   readonly outputs: number;
-  /** Output files per second. */
-  readonly goal: number;
+  /** Output files per second, or the share of what `xargs` makes. */
+  readonly goal: { readonly rate: number } | { readonly share: number };
 }
 
+const COMMAND = `wc -c < "$SHEAF_INPUT" > "$SHEAF_OUT/\${SHEAF_INPUT##*/}"`;
+
 const CASES: readonly Case[] = [
-  { what: "batching, sh", transform: { cmd: ["sh", "-c", SHELL], datumBatching: true }, outputs: 1, goal: 4_000 },
+  { what: "a command for each", transform: { cmd: ["sh", "-c", COMMAND] }, outputs: 1, goal: { share: 0.75 } },
+  {
+    what: "batching, sh",
+    transform: { cmd: ["sh", "-c", SHELL], datumBatching: true },
+    outputs: 1,
+    goal: { rate: 4_000 },
+  },
   {
     what: "batching, Python",
     transform: { cmd: ["python3", "-c", PYTHON], datumBatching: true },
     outputs: 1,
-    goal: 4_000,
+    goal: { rate: 4_000 },
   },
-  { what: "JavaScript handler", transform: { handler: HANDLER }, outputs: 1, goal: 8_000 },
+  { what: "JavaScript handler", transform: { handler: HANDLER }, outputs: 1, goal: { rate: 8_000 } },
   {
     what: "batching, Python, 10 files from each datum",
     transform: { cmd: ["python3", "-c", PYTHON_TEN], datumBatching: true },
     outputs: 10,
-    goal: 8_000,
+    goal: { rate: 8_000 },
   },
 ];
 
@@ -104,14 +112,15 @@ export async function manyDatums(folder: string, runs: number): Promise<Row[]> {
       }
       const rss = Math.max(...cluster.workerPids().map(peakMbOf));
       await client.rpc.pipeline.deletePipeline({ name });
-      const rate = median(ours);
+      const [rate, share] = [median(ours), median(ours) / median(theirs)];
+      const isFast = "rate" in goal ? rate >= goal.rate : share >= goal.share;
       return {
         what: `${FILES} files of 1 KB, ${what}, ${WORKERS} workers that wait; output files by the job's own time`,
         ours: `${spread(ours, 0)} files/s, ${rss} MB`,
         against: `${spread(theirs, 0)} files/s, xargs -P2 sh -c`,
-        goal: `>= ${goal} files/s, <= ${RSS_MB_MAX} MB`,
-        figure: `${rate.toFixed(0)} files/s`,
-        reached: rate >= goal && rss <= RSS_MB_MAX,
+        goal: `>= ${"rate" in goal ? `${goal.rate} files/s` : `${goal.share} x`}, <= ${RSS_MB_MAX} MB`,
+        figure: `${rate.toFixed(0)} files/s, ${share.toFixed(2)} x`,
+        reached: isFast && rss <= RSS_MB_MAX,
       };
     }
 
