@@ -11,6 +11,8 @@ import { BLOCK_BYTES } from "../table/table-writer.ts";
 const BLOCK_BYTES_MIN = 2 * 1024;
 const SAMPLES = 64;
 const GOLDEN = 0.6180339887498949;
+/** From so many bytes on the blocks of a section are as large as they get. */
+export const LARGE_SECTION_BYTES = SAMPLES * BLOCK_BYTES;
 
 export interface BlockSizes {
   readonly blockBytes: number;

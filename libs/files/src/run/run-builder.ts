@@ -23,7 +23,7 @@ import { wholeLines } from "../sum/lines.ts";
 import { SumTable } from "../sum/sum-table.ts";
 import { datumRecords, fileRecords, type RecordKind } from "../table/records.ts";
 import { TableWriter } from "../table/table-writer.ts";
-import { blockSizes } from "./block-sizes.ts";
+import { blockSizes, LARGE_SECTION_BYTES } from "./block-sizes.ts";
 
 const SUM_BYTES = 64 * 1024 * 1024;
 
@@ -177,11 +177,17 @@ export class RunBuilder {
   }
 
   #section<R>(kind: RecordKind<R>, records: readonly R[]): store.Section {
-    const messages = records.map((record) => kind.encode(record));
-    const bytes = messages.reduce((sum, message) => sum + message.length, 0);
+    // Of a large section no more than it takes to see that it is one.
+    const messages: Uint8Array[] = [];
+    let bytes = 0;
+    for (let i = 0; i < records.length && bytes < LARGE_SECTION_BYTES; i++) {
+      const message = kind.encode(records[i] as R);
+      messages.push(message);
+      bytes += message.length;
+    }
     const sizes = blockSizes(bytes, this.#rows[0]?.index ?? 0n);
     const section = this.#table.section(sizes.blockBytes, sizes.firstBlockBytes);
-    records.forEach((record, i) => section.addPacked(kind.keyOf(record), messages[i] as Uint8Array));
+    records.forEach((record, i) => section.addPacked(kind.keyOf(record), messages[i] ?? kind.encode(record)));
     return section.finish();
   }
 

@@ -14,8 +14,8 @@ import { writeBytes } from "./write-bytes.ts";
 
 export type Downloaded =
   | { readonly kind: "ready"; readonly bytes: number }
-  /** No room in the scratch folder: nobody's fault but this machine's. */
-  | { readonly kind: "scratch-full"; readonly detail: string }
+  /** The scratch folder cannot take it, mostly for want of room: nobody's fault but this machine's. */
+  | { readonly kind: "no-scratch"; readonly detail: string }
   /** The store does not answer: try again later. */
   | { readonly kind: "store-away"; readonly detail: string }
   /** What the store holds is not what was put there, or is gone; or the datum is one that cannot be prepared anywhere. */
@@ -25,8 +25,6 @@ export type Downloaded =
 // root) can write to it whatever its mode, and the store's own bytes must never change.
 const FILE_MODE = 0o444;
 const EXECUTABLE_MODE = 0o555;
-
-const NO_ROOM = new Set(["ENOSPC", "EDQUOT", "EMFILE", "ENFILE"]);
 
 /** Puts the inputs into the datum's folder. */
 export async function download(
@@ -71,13 +69,12 @@ async function writeFile(path: string, file: store.FileEntry, reader: SegmentRea
   }
 }
 
-/** What an error on the way to an input's bytes means. Throws what is none of these. */
+/** What an error on the way to an input's bytes means: the store's or the machine's. Throws what is neither, and so a fault of ours. */
 export function whatWentWrong(error: unknown): Exclude<Downloaded, { kind: "ready" }> {
   const detail = messageOf(error);
   if (error instanceof SheafError)
     return error.code === "DATA_LOSS" ? impossible("INPUT_DAMAGED", detail) : { kind: "store-away", detail };
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  if (NO_ROOM.has(code)) return { kind: "scratch-full", detail };
+  if (error instanceof Error && "syscall" in error) return { kind: "no-scratch", detail };
   throw error;
 }
 

@@ -158,7 +158,7 @@ test("a scratch disk that fills up in the middle of a large input says so, and t
     const files = [{ path: "in/large", entry, mode: "content" as const }];
     for (let i = 0; i < 4; i++) {
       const done = await download(files, datum, reader, fifos);
-      assert.equal(done.kind, "scratch-full");
+      assert.equal(done.kind, "no-scratch");
       rmSync(join(datum.pfs, "in/large"));
     }
     const fits = fileEntry("/large", { ...entry, segments: entry.segments.slice(0, 2) }, {});

@@ -226,10 +226,10 @@ export class Prefetch {
       this.#remove(entry);
       return onImpossible(item, why.failure);
     }
-    const isFull = why.kind === "scratch-full";
-    const what = isFull ? "the scratch folder cannot take a datum" : "the store does not answer";
+    const isHere = why.kind === "no-scratch";
+    const what = isHere ? "the scratch folder cannot take a datum" : "the store does not answer";
     log.error({ job: item.claim.assigned.job, index: item.index }, `${what}: ${why.detail}`);
-    if (isFull && !this.#makeRoom(entry) && item.index >= item.claim.next) {
+    if (isHere && !this.#makeRoom(entry) && item.index >= item.claim.next) {
       this.#remove(entry);
       return onCannotGoOn(item.claim);
     }

@@ -68,7 +68,7 @@ export class Preparing {
       if (user !== undefined && done.kind === "ready") folder.giveTo(user);
       return done;
     } catch (error) {
-      return { kind: "scratch-full", detail: messageOf(error) };
+      return whatWentWrong(error);
     }
   }
 
