@@ -1,13 +1,13 @@
-// Stored objects that are gone: the job ends, and says which one; it neither hangs nor publishes.
+// Stored objects that are gone: the job ends, and says which one; it neither hangs nor publishes. A whole store that is away is not gone.
 
 import assert from "node:assert/strict";
-import { readdirSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { api } from "@sheaf/proto";
 import type { Connection } from "@sheaf/rpc";
 import { TestCluster } from "../kit/cluster.ts";
-import { createPipeline, putFiles, readFiles, runPipeline, waitJob } from "../kit/pipelines.ts";
+import { assertSucceeded, createPipeline, putFiles, readFiles, runPipeline, waitJob } from "../kit/pipelines.ts";
 
 let cluster: TestCluster;
 let connection: Connection;
@@ -55,4 +55,21 @@ test("an index that is gone before the plan fails the job, and is named", async 
     lost.some((key) => job.message.includes(key)),
     job.message,
   );
+});
+
+test("an empty folder in the place of the store is not taken for it", async () => {
+  await putFiles(connection, "c", new Map([["/x", "3"]]));
+  const folder = join(cluster.folder, "store");
+  const services = ["master", "merge"] as const;
+  await Promise.all(services.map((name) => cluster.end(name)));
+  renameSync(folder, `${folder}-away`);
+  mkdirSync(folder);
+  for (const name of services) {
+    await assert.rejects(cluster.run(name));
+    assert.match(cluster.log(name), /cannot open it: the store folder .* is not there, or is another one; mount it/);
+  }
+  rmdirSync(folder); // Nothing was written into it.
+  renameSync(`${folder}-away`, folder);
+  await Promise.all(services.map((name) => cluster.run(name)));
+  assertSucceeded(await runPipeline(connection, { name: "copy", repo: "c", glob: "/*", script: COPY }));
 });

@@ -1,5 +1,6 @@
 // The door of the ledger: what a replica needs to own pipelines and to hand out, lose and finish their work.
 
+export { openClusterStore } from "./cluster-store.ts";
 export { createDispatcher, type DispatcherOptions } from "./dispatch/dispatcher.ts";
 export { dispatchHandlers } from "./dispatch/handlers.ts";
 export type { VerifyResult } from "./dispatch/take-commit.ts";

@@ -58,6 +58,18 @@ test("what a killed writer left is not listed, and goes after an hour", async ()
   assert.equal(fs.existsSync(leftover), false);
 });
 
+test("a folder that must be a store and is none is not made into one", async () => {
+  const dir = fresh();
+  const isAway = (error: SheafError) =>
+    error.reason === "STORE_UNAVAILABLE" && error.message.includes(dir) && error.message.includes("mount it");
+  assert.throws(() => localStore(dir, { mustExist: true }), isAway);
+  fs.mkdirSync(dir);
+  assert.throws(() => localStore(dir, { mustExist: true }), isAway);
+  assert.deepEqual(fs.readdirSync(dir), []);
+  await localStore(dir).close();
+  await localStore(dir, { mustExist: true }).close();
+});
+
 test("addresses of stores", async () => {
   const dir = fresh();
   const store = await openStore(`file://${dir}`);

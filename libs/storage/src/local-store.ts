@@ -28,6 +28,8 @@ export interface LocalStoreOptions {
   readonly random?: Random;
   /** Tells the age of what killed writers left. */
   readonly clock?: Clock;
+  /** There are objects in it: a folder that is not there, or is no store, is not made into one but refused as away. */
+  readonly mustExist?: boolean;
 }
 
 const OPEN_FILES_MAX = 64;
@@ -36,10 +38,11 @@ const SYNC_READ_BYTES = 256 * 1024;
 /** File systems without hard links answer with one of these. */
 const NO_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
 
-/** Opens the store in `dir`, and creates the folder when it is missing. Throws STORE_NOT_WRITABLE or STORE_FULL. */
+/** Opens the store in `dir`, and creates the folder when it is missing. Throws STORE_NOT_WRITABLE, STORE_FULL or STORE_UNAVAILABLE. */
 export function localStore(dir: string, options: LocalStoreOptions = {}): Store {
-  const { random = systemRandom, clock = systemClock } = options;
+  const { random = systemRandom, clock = systemClock, mustExist = false } = options;
   const folder = resolve(dir);
+  if (mustExist) mustBeThere(folder, "open it");
   try {
     const temp = join(folder, ".tmp");
     // What is made here is for its owner alone: commands may run on this machine as other users.
@@ -110,7 +113,7 @@ class LocalStore implements Store {
 
   async head(key: string): Promise<{ readonly size: number } | null> {
     const stat = statSync(this.#path(key), { throwIfNoEntry: false });
-    if (stat === undefined) this.#mustBeThere(`look for ${key}`);
+    if (stat === undefined) mustBeThere(this.#dir, `look for ${key}`);
     return stat?.isFile() ? { size: stat.size } : null;
   }
 
@@ -176,21 +179,21 @@ class LocalStore implements Store {
     return sync.sync();
   }
 
-  /** Nothing is lost in a folder that is not mounted, or was moved away: its objects are where it is. */
-  #mustBeThere(doing: string): void {
-    if (statSync(join(this.#dir, ".tmp"), { throwIfNoEntry: false }) === undefined) throw storeAway(this.#dir, doing);
-  }
-
   async #reading<T>(key: string, read: () => Promise<T>): Promise<T> {
     try {
       return await read();
     } catch (error) {
       const errno = (error as NodeJS.ErrnoException).code;
-      if (errno === "ENOENT") this.#mustBeThere(`read ${key}`);
+      if (errno === "ENOENT") mustBeThere(this.#dir, `read ${key}`);
       if (errno === "ENOENT" || errno === "ENOTDIR" || errno === "EISDIR") throw objectMissing(this.#dir, key);
       throw localFailure(error, this.#dir, `read ${key}`);
     }
   }
+}
+
+/** Nothing is lost in a folder that is not mounted, or was moved away: its objects are where it is. */
+function mustBeThere(dir: string, doing: string): void {
+  if (statSync(join(dir, ".tmp"), { throwIfNoEntry: false }) === undefined) throw storeAway(dir, doing);
 }
 
 function isThere(path: string): boolean {

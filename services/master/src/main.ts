@@ -3,11 +3,10 @@
 
 import { connectEtcd, keysOf } from "@sheaf/etcd";
 import { openEtcdIdentity, openIdentity, Tokens, watched } from "@sheaf/identity";
-import { createDispatcher, dispatchHandlers, resultVerifier } from "@sheaf/ledger";
+import { createDispatcher, dispatchHandlers, openClusterStore, resultVerifier } from "@sheaf/ledger";
 import { type api, dispatch } from "@sheaf/proto";
 import { implement, serveGrpc, serveHealth, servePublic } from "@sheaf/rpc";
 import { type Component, formatAddress, newId, refuseWildcard, runService, systemRandom } from "@sheaf/runtime";
-import { openStore } from "@sheaf/storage";
 import { JobViews } from "./api/job-views.ts";
 import { OwnerCalls } from "./api/owner-calls.ts";
 import { Requests } from "./api/requests.ts";
@@ -38,9 +37,9 @@ await runService({
     const etcdTls = await openEtcdIdentity(config, { log, clock });
     const tokens = config.tokens === undefined ? undefined : await Tokens.open(config.tokens, { log, clock });
     const { place, provisioner } = openPlace(config, { log, clock, random });
-    const store = await openStore(config.store);
     const etcd = await connectEtcd({ addresses: config.etcd, clock, log, ...(etcdTls && { tls: etcdTls }) });
     const keys = keysOf(config.cluster);
+    const store = await openClusterStore(config.store, etcd, keys);
     const world: World = { etcd, keys, store, clock, random, log };
     const replica = newId(random, clock);
     const mirrors = new Mirrors(world);

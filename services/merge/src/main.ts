@@ -3,12 +3,11 @@
 
 import { connectEtcd, keysOf } from "@sheaf/etcd";
 import { openEtcdIdentity, openIdentity, watched } from "@sheaf/identity";
-import { createDispatcher, dispatchHandlers, resultVerifier } from "@sheaf/ledger";
+import { createDispatcher, dispatchHandlers, openClusterStore, resultVerifier } from "@sheaf/ledger";
 
 import { dispatch } from "@sheaf/proto";
 import { implement, serveGrpc, serveHealth } from "@sheaf/rpc";
 import { type Component, formatAddress, newId, refuseWildcard, runService, systemRandom } from "@sheaf/runtime";
-import { openStore } from "@sheaf/storage";
 import { settings } from "./config.ts";
 import { Merges } from "./merges.ts";
 
@@ -24,9 +23,9 @@ await runService({
     refuseWildcard(config.dispatchListen, config.dispatchAdvertise, "--dispatch-advertise");
     const tls = await openIdentity(config, { role: "merge", cluster: config.cluster }, { log, clock });
     const etcdTls = await openEtcdIdentity(config, { log, clock });
-    const store = await openStore(config.store);
     const etcd = await connectEtcd({ addresses: [...config.etcd], clock, log, ...(etcdTls && { tls: etcdTls }) });
     const keys = keysOf(config.cluster);
+    const store = await openClusterStore(config.store, etcd, keys);
     const replica = newId(random, clock);
     const dispatcher = createDispatcher({
       etcd,
