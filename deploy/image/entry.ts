@@ -1,5 +1,14 @@
 /** What lies in an image: the entries of its layers. Nothing of the machine that packs them (owners, times, umask) goes in. */
-import { lstatSync, readdirSync, readlinkSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 
 export type Entry =
@@ -37,6 +46,21 @@ export function complete(entries: readonly Entry[]): Entry[] {
   for (const { path } of entries) for (const parent of parents(path)) byPath.set(parent, folder(parent));
   for (const entry of entries) byPath.set(entry.path, entry);
   return [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** Writes entries into a folder of this machine. */
+export function writeFolder(entries: readonly Entry[], folder: string): void {
+  for (const entry of complete(entries)) {
+    const path = join(folder, entry.path);
+    if (entry.kind === "link") {
+      symlinkSync(entry.target, path);
+      continue;
+    }
+    if (entry.kind === "folder") mkdirSync(path, { recursive: true });
+    else if ("content" in entry) writeFileSync(path, entry.content);
+    else copyFileSync(entry.source, path);
+    chmodSync(path, entry.mode); // Whatever the umask is.
+  }
 }
 
 function parents(path: string): string[] {

@@ -3,11 +3,15 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
-const SERVICES = new URL("../../../services/", import.meta.url);
+const PROGRAMS = {
+  master: new URL("../../../services/master/src/main.ts", import.meta.url),
+  merge: new URL("../../../services/merge/src/main.ts", import.meta.url),
+  worker: new URL("../../../services/worker/src/main.ts", import.meta.url),
+};
 
 /** `["/usr/bin/node", "/repo/services/master/src/main.ts"]`: flags follow. */
-export function serviceArgv(name: "master" | "merge" | "worker"): readonly string[] {
-  return [process.execPath, fileURLToPath(new URL(`${name}/src/main.ts`, SERVICES))];
+export function serviceArgv(name: keyof typeof PROGRAMS): readonly string[] {
+  return [process.execPath, fileURLToPath(PROGRAMS[name])];
 }
 
 /** URL of the object store in a data folder. */

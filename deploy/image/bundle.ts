@@ -1,0 +1,79 @@
+/**
+ * The programs as the image has them: bundled, so that a start reads a few files of JavaScript, and not hundreds of modules whose
+ * types have to be stripped and whose packages have to be found first. A checkout runs its sources as they are.
+ *
+ * B1. What a module finds from its own place, it finds in the image as well: it is told the place that it would have there as a
+ *     source, and what it starts from there is bundled to that place.
+ * B2. The same sources give the same bytes: nothing of this machine goes in, its paths neither.
+ */
+import { globSync, readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { pathToFileURL } from "node:url";
+import { build, type Plugin } from "esbuild";
+import { type Entry, text } from "./entry.ts";
+
+/** How a source names a thread or a program that is started, never imported. */
+const STARTED = /new URL\("([^"]+)\.ts", import\.meta\.url\)/g;
+const NOT_STARTED = /\.(test|bench|fixture|test-kit)\.ts$|\/testing\//;
+const PLACE = /\bimport\.meta\.(?:url|dirname)\b|\b__dirname\b/g;
+/** Packages in the older form of modules take Node's own modules by this name. */
+const REQUIRE = 'import { createRequire } from "node:module";\nconst require = createRequire(import.meta.url);';
+
+export interface Bundle {
+  /** `opt/sheaf/services/worker/src/main.mjs` and so on. */
+  readonly entries: readonly Entry[];
+  /** The packages that went in, as paths in the project: `node_modules/pino`. */
+  readonly packages: readonly string[];
+}
+
+/** Bundles the programs (paths of their sources), and whatever threads and programs sources start, to be run in the folder `home`. */
+export async function bundle(project: string, programs: readonly string[], home: string): Promise<Bundle> {
+  const { outputFiles, metafile } = await build({
+    absWorkingDir: project,
+    entryPoints: [...new Set([...programs, ...started(project)])],
+    outbase: project,
+    outdir: home,
+    outExtension: { ".js": ".mjs" },
+    chunkNames: "chunks/[hash]",
+    bundle: true,
+    splitting: true,
+    write: false,
+    metafile: true,
+    format: "esm",
+    platform: "node",
+    target: "node24",
+    banner: { js: REQUIRE },
+    // They stand in the packages' licence files.
+    legalComments: "none",
+    logLevel: "error",
+    plugins: [places(project, home)],
+  });
+  const names = Object.keys(metafile.inputs).map((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0]);
+  return {
+    entries: outputFiles.map((file) => text(relative("/", file.path), file.text)),
+    packages: [...new Set(names.filter((name) => name !== undefined))].sort(),
+  };
+}
+
+function started(project: string): string[] {
+  const sources = globSync("{libs,services}/*/src/**/*.ts", { cwd: project }).filter((path) => !NOT_STARTED.test(path));
+  return sources.sort().flatMap((path) => {
+    const named = readFileSync(join(project, path), "utf8").matchAll(STARTED);
+    return [...named].map(([, name]) => join(dirname(path), `${name}.ts`));
+  });
+}
+
+/** B1. In a bundle all modules would have the bundle's place. */
+function places(project: string, home: string): Plugin {
+  const onLoad = async ({ path }: { path: string }) => {
+    const source = await readFile(path, "utf8");
+    if (source.search(PLACE) < 0) return undefined;
+    const place = join(home, relative(project, path));
+    const contents = source
+      .replaceAll(STARTED, 'new URL("$1.mjs", import.meta.url)')
+      .replaceAll(PLACE, (word) => JSON.stringify(word.endsWith("url") ? pathToFileURL(place).href : dirname(place)));
+    return { contents, loader: path.endsWith("ts") ? ("ts" as const) : ("js" as const) };
+  };
+  return { name: "places", setup: ({ onLoad: whenLoaded }) => whenLoaded({ filter: /\.[cm]?[jt]s$/ }, onLoad) };
+}
