@@ -18,7 +18,7 @@ const STARTED = /new URL\("([^"]+)\.ts", import\.meta\.url\)/g;
 const NOT_STARTED = /\.(test|bench|fixture|test-kit)\.ts$|\/testing\//;
 const PLACE = /\bimport\.meta\.(?:url|dirname)\b|\b__dirname\b/g;
 /** Packages in the older form of modules take Node's own modules by this name. */
-const REQUIRE = 'import { createRequire } from "node:module";\nconst require = createRequire(import.meta.url);';
+const REQUIRE = 'const require = process.getBuiltinModule("node:module").createRequire(import.meta.url);';
 
 export interface Bundle {
   /** `opt/sheaf/services/worker/src/main.mjs` and so on. */

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -11,16 +13,17 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
-import { after, test } from "node:test";
+import { dirname, join, relative, resolve } from "node:path";
+import { after, before, describe, test } from "node:test";
 import { loader } from "./elf.ts";
-import { complete, type Entry, folder, link, text, tree } from "./entry.ts";
+import { complete, type Entry, folder, link, text, tree, writeFolder } from "./entry.ts";
 import { fullName, writeImage } from "./oci.ts";
-import { packages, productionPackages } from "./packages.ts";
-import { sources } from "./sources.ts";
+import { installed } from "./programs.ts";
 import { tar } from "./tar.ts";
 
 const PROJECT = resolve(import.meta.dirname, "..", "..");
+/** More than a segment: threads read and hash it. */
+const LARGE = 20 << 20;
 const work = mkdtempSync(join(tmpdir(), "sheaf-image-test-"));
 after(() => rmSync(work, { recursive: true, force: true }));
 
@@ -76,58 +79,99 @@ test("short names are what containerd makes of them", () => {
   assert.equal(fullName("localhost/sheaf:1"), "localhost/sheaf:1");
 });
 
-test("of the lockfile, only what runs in production", () => {
-  const lockfile = {
-    packages: {
-      "": {},
-      "libs/a": {},
-      "node_modules/@sheaf/a": { link: true },
-      "node_modules/runs": {},
-      "node_modules/runs/node_modules/inner": {},
-      "node_modules/tool": { dev: true },
-      "node_modules/both": { devOptional: true },
-      "node_modules/elsewhere": { optional: true },
-    },
-  };
-  assert.deepEqual(
-    productionPackages(JSON.stringify(lockfile)).map(({ path }) => path),
-    ["node_modules/runs", "node_modules/runs/node_modules/inner", "node_modules/elsewhere"],
-  );
-});
+describe("the bundled programs", () => {
+  const home = join(work, "home");
+  let entries: readonly Entry[];
+  before(async () => {
+    entries = await installed(PROJECT, home);
+    writeFolder(entries, "/");
+  });
+  const sheaf = (...args: string[]) =>
+    execFileSync(process.execPath, [join(home, "services/cli/src/main.mjs"), ...args], {
+      encoding: "utf8",
+      // Nothing of the checkout is to help: neither its packages nor what it compiled before.
+      cwd: work,
+      env: { ...process.env, NODE_COMPILE_CACHE: join(work, "compiled"), XDG_CACHE_HOME: join(work, "cache") },
+    });
 
-test("the image has all that its sources import, and nothing of tests", () => {
-  const entries = [...packages(PROJECT), ...sources(PROJECT, process.execPath)];
-  const paths = new Set(entries.map(({ path }) => path));
-  const ours = entries.filter(
-    (entry): entry is Entry & { source: string } =>
-      /^opt\/sheaf\/(libs|services)\/.*\.ts$/.test(entry.path) && "source" in entry,
-  );
-  assert.ok(ours.length > 200, `only ${ours.length} sources`);
-  const missing = ours.flatMap(({ path, source }) =>
-    // Modules, threads and scripts alike: whatever is named by a path from where it stands.
-    [...readFileSync(source, "utf8").matchAll(/(?:from |import\(|import |new URL\()"(\.[^"]+\.(?:ts|js|sh))"/g)]
-      .map(([, named = ""]) => join(dirname(path), named))
-      .filter((target) => !paths.has(target))
-      .map((target) => `${path} names ${target}`),
-  );
-  assert.deepEqual(missing, []);
-  const outside = ours.flatMap(({ path, source }) =>
-    [...readFileSync(source, "utf8").matchAll(/^(?:import|export) .*from "((?:@[^/"]+\/)?[^./"@][^/"]*)[^"]*"/gm)]
-      .map(([, name = ""]) => name)
-      .filter(
-        (name) =>
-          !name.startsWith("node:") &&
-          ![...paths].some(
-            (p) => p === `opt/sheaf/node_modules/${name}` || p.startsWith(`opt/sheaf/node_modules/${name}/`),
-          ),
-      )
-      .map((name) => `${path} imports ${name}`),
-  );
-  assert.deepEqual(outside, []);
-  for (const path of paths) assert.doesNotMatch(path, /^opt\/sheaf\/(libs|services)\/.*(\.test\.|\/testing\/)/);
-  for (const name of ["typescript", "@biomejs", "fast-check", "knip"])
-    assert.ok(!paths.has(`opt/sheaf/node_modules/${name}/package.json`), name);
-  assert.ok(paths.has("opt/sheaf/user/busybox"));
+  test("are the same bytes each time, wherever the project lies", async () => {
+    const elsewhere = join(work, "some", "where", "else");
+    const lockfile = JSON.parse(readFileSync(join(PROJECT, "package-lock.json"), "utf8")) as Lockfile;
+    const isForPrograms = (path: string) => lockfile.packages[relative(PROJECT, path)]?.dev !== true;
+    for (const part of ["LICENSE", "libs", "services", "node_modules"])
+      cpSync(join(PROJECT, part), join(elsewhere, part), {
+        recursive: true,
+        verbatimSymlinks: true,
+        filter: isForPrograms,
+      });
+    const hashes = async (project: string) => {
+      const made = await installed(project, "/opt/sheaf");
+      return made.map((entry) => [entry.path, sha256(bytesOf(entry))]);
+    };
+    assert.deepEqual(await hashes(elsewhere), await hashes(PROJECT));
+  });
+
+  test("have all that they name, and nothing of this machine or of tests", () => {
+    const paths = new Set(entries.map(({ path }) => path));
+    const folder = relative("/", home);
+    for (const path of [
+      "services/master/src/main.mjs",
+      "services/worker/src/engine/thread.mjs",
+      "services/worker/src/handler/thread.mjs",
+      "libs/files/src/hashing/thread.mjs",
+      "services/worker/src/launcher/launcher.sh",
+      "node_modules/etcd3/proto/rpc.proto",
+    ]) {
+      assert.ok(paths.has(join(folder, path)), path);
+    }
+    const programs = entries.filter(({ path }) => path.endsWith(".mjs"));
+    const missing = programs.flatMap((program) => {
+      const content = bytesOf(program).toString();
+      assert.ok(!content.includes(PROJECT), `${program.path} names this machine's folder`);
+      // Modules, threads and scripts alike.
+      const imported = [...content.matchAll(/(?:\bfrom |\bimport\(|^import )"(\.[^"]+)"/gm)].map(([, named = ""]) =>
+        join(dirname(program.path), named),
+      );
+      const named = [...content.matchAll(/new URL\("([^"]+\.[mt]?[jt]s)", "file:\/\/([^"]+)"\)/g)].map(
+        ([, name = "", from = ""]) => relative("/", join(dirname(from), name)),
+      );
+      return [...imported, ...named].filter((path) => !paths.has(path)).map((path) => `${program.path} names ${path}`);
+    });
+    assert.deepEqual(missing, []);
+    for (const path of paths) assert.doesNotMatch(path, /\.test\.|\/testing\/|\.ts$/);
+    for (const name of ["esbuild", "typescript", "fast-check"])
+      assert.ok(!paths.has(join(folder, "node_modules", name, "package.json")), name);
+  });
+
+  test("say of each package that is in them what it is and by which licence", () => {
+    const manifests = entries.filter(({ path }) => /node_modules\/(@[^/]+\/)?[^/]+\/package\.json$/.test(path));
+    assert.ok(manifests.length > 50, `only ${manifests.length} packages`);
+    for (const manifest of manifests) {
+      const { license, version } = JSON.parse(bytesOf(manifest).toString()) as Record<string, string>;
+      assert.ok(license !== undefined && version !== undefined, manifest.path);
+    }
+    const paths = entries.map(({ path }) => path);
+    assert.ok(paths.some((path) => path.endsWith("node_modules/pino/LICENSE")));
+    assert.ok(paths.includes(join(relative("/", home), "LICENSE")));
+  });
+
+  test("run a pipeline: every service, commands, a merge, large files, and a handler in TypeScript", () => {
+    const [input, output] = [join(work, "input"), join(work, "output")];
+    mkdirSync(input);
+    for (const name of ["a", "b"]) writeFileSync(join(input, name), `${name}\t1\n`);
+    writeFileSync(join(input, "large"), Buffer.alloc(LARGE, "large\t1\n"));
+    sheaf("run", "-i", input, "-o", output, "--", "sh", "-c", 'cp "$SHEAF_INPUT" "$SHEAF_OUT/"');
+    for (const name of ["a", "b", "large"])
+      assert.deepEqual(readFileSync(join(output, name)), readFileSync(join(input, name)), name);
+    const [handler, sizes] = [join(work, "handler.ts"), join(work, "sizes")];
+    writeFileSync(
+      handler,
+      `export default (datum: { name: string; write(path: string, text: string): void; bytes(): Uint8Array }): void =>
+        datum.write("total", "bytes\\t" + datum.bytes().length + "\\n");`,
+    );
+    sheaf("run", "-i", input, "-o", sizes, "--merge", "sum", "--handler", handler);
+    assert.equal(readFileSync(join(sizes, "total"), "utf8"), `bytes\t${LARGE + 8}\n`);
+  });
 });
 
 test("static and dynamic programs are told apart", {
@@ -138,8 +182,19 @@ test("static and dynamic programs are told apart", {
   if (existsSync("/bin/busybox")) assert.equal(loader("/bin/busybox"), undefined);
 });
 
+interface Lockfile {
+  readonly packages: Readonly<Record<string, { readonly dev?: boolean }>>;
+}
+
 async function packed(entries: readonly Entry[]): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of tar(entries)) chunks.push(chunk);
   return Buffer.concat(chunks);
 }
+
+function bytesOf(entry: Entry): Buffer {
+  assert.equal(entry.kind, "file");
+  return entry.kind !== "file" ? Buffer.alloc(0) : "content" in entry ? entry.content : readFileSync(entry.source);
+}
+
+const sha256 = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex");

@@ -1,8 +1,9 @@
 /** A real Kubernetes on this machine, for tests. Without nodes it takes neither root nor a turn. */
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import type { Programs } from "../programs.ts";
 import { ControlPlane, NODE_LOSS } from "./control-plane.ts";
 import type { Daemon } from "./daemon.ts";
@@ -80,6 +81,14 @@ export class Cluster {
       );
       child.stdin?.end(input);
     });
+  }
+
+  /** Calls `onLine` with each line that kubectl prints, of `get --watch` say, until the function that it returns is called. */
+  watch(args: readonly string[], onLine: (line: string) => void): () => void {
+    const argv = [`--kubeconfig=${this.kubeconfig}`, ...args];
+    const child = spawn(join(this.#programs.kubernetes, "kubectl"), argv, { stdio: ["ignore", "pipe", "inherit"] });
+    createInterface(child.stdout).on("line", onLine);
+    return () => void child.kill("SIGKILL");
   }
 
   /** Gives an OCI archive to every node, also to those that are off now. */

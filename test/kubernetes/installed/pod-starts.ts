@@ -1,0 +1,62 @@
+/**
+ * When the pods of a pipeline's workers are asked for, and when their agents begin: seen from outside, and without asking again and
+ * again, which would take the processor from those that start.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import type { Installation } from "./installation.ts";
+import { WORKERS } from "./installation.ts";
+
+/** Of the kernel's counts in /proc, on every Linux that Node runs on. */
+const TICKS_PER_SECOND = 100;
+const STARTED_AFTER_COMMAND = 19;
+
+export interface Asked {
+  readonly pod: string;
+  readonly worker: string;
+  /** Milliseconds since 1970. */
+  readonly atMs: number;
+}
+
+export class PodStarts {
+  readonly asked: Asked[] = [];
+  readonly #end: () => void;
+
+  constructor(sheaf: Installation, pipeline: string) {
+    const what = ["get", "pods", "-n", WORKERS, "-l", `sheaf.dev/pipeline=${pipeline}`, "--watch"];
+    const columns = "custom-columns=:.metadata.name,:.metadata.labels.sheaf\\.dev/worker";
+    this.#end = sheaf.cluster.watch([...what, "--no-headers", "-o", columns], (line) => {
+      const [pod = "", worker = ""] = line.trim().split(/ +/);
+      if (pod !== "" && !this.asked.some((each) => each.pod === pod))
+        this.asked.push({ pod, worker, atMs: Date.now() });
+    });
+  }
+
+  close(): void {
+    this.#end();
+  }
+}
+
+/** The process of an agent that lives: those of containers are seen from outside. */
+export function agentPid(worker: string): string | undefined {
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return pids.find((pid) => readIfThere(`/proc/${pid}/cmdline`).includes(worker));
+}
+
+/** When the container's process was made, to 10 ms; in milliseconds since 1970. */
+export function agentBeganMs(worker: string): number {
+  const pid = agentPid(worker);
+  if (pid === undefined) throw new Error(`the agent of ${worker} does not run`);
+  const ofProcess = readFileSync(`/proc/${pid}/stat`, "latin1");
+  const fields = ofProcess.slice(ofProcess.lastIndexOf(")") + 2).split(" ");
+  const began = Number(fields[STARTED_AFTER_COMMAND]) / TICKS_PER_SECOND;
+  const uptime = Number.parseFloat(readFileSync("/proc/uptime", "latin1"));
+  return Date.now() - (uptime - began) * 1_000;
+}
+
+function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, "latin1");
+  } catch {
+    return ""; // It has just ended.
+  }
+}
