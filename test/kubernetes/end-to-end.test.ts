@@ -178,19 +178,16 @@ await describeWithKubernetes("Sheaf on Kubernetes", { forNodes: true }, (program
     await createPipeline(sheaf.connection, gated("scaled", scaled(4)));
     await eventually(async () => (await newestJobOf("scaled")) === undefined, "no job", POD_MS);
     assert.deepEqual(await sheaf.workerPods("scaled"), []);
-    const starts = new PodStarts(sheaf, "scaled");
+    const starts = await PodStarts.watch(sheaf, "scaled");
+    t.after(() => starts.close());
     const begunMs = Date.now();
     const commit = await putFiles(sheaf.connection, "scaled-in", files(8));
     await eventually(() => gate.begun.length > 0, "the first datum has begun", POD_MS);
     await eventually(() => starts.asked.length === 4, "four are asked for", POD_MS);
-    starts.close();
     const [first, , , last] = starts.asked as [Asked, Asked, Asked, Asked];
     const firstMs = (gate.begun[0]?.atMs ?? 0) - begunMs;
-    const [askedMs, allMs, beganMs] = [first.atMs, last.atMs, agentBeganMs(first.worker)].map((ms) => ms - begunMs) as [
-      number,
-      number,
-      number,
-    ];
+    const [askedMs, allMs] = [first.atMs - begunMs, last.atMs - begunMs];
+    const beganMs = agentBeganMs(first.worker) - begunMs;
     const oursMs = askedMs + firstMs - beganMs;
     t.diagnostic(
       `first pod asked for after ${askedMs} ms, its agent began after ${beganMs.toFixed()} ms, first datum ${firstMs} ms, all four asked for ${allMs} ms`,

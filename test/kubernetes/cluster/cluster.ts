@@ -83,12 +83,21 @@ export class Cluster {
     });
   }
 
-  /** Calls `onLine` with each line that kubectl prints, of `get --watch` say, until the function that it returns is called. */
-  watch(args: readonly string[], onLine: (line: string) => void): () => void {
-    const argv = [`--kubeconfig=${this.kubeconfig}`, ...args];
-    const child = spawn(join(this.#programs.kubernetes, "kubectl"), argv, { stdio: ["ignore", "pipe", "inherit"] });
+  /** Watches objects (the arguments of `kubectl get`), a line for each change, until what it resolves to is called: when the API has begun to tell. */
+  watch(args: readonly string[], onLine: (line: string) => void): Promise<() => void> {
+    // Level 6 names the requests that were answered.
+    const argv = [`--kubeconfig=${this.kubeconfig}`, "get", "--watch", "-v=6", ...args];
+    const child = spawn(join(this.#programs.kubernetes, "kubectl"), argv, { stdio: ["ignore", "pipe", "pipe"] });
     createInterface(child.stdout).on("line", onLine);
-    return () => void child.kill("SIGKILL");
+    return new Promise((resolve, reject) => {
+      let said = "";
+      createInterface(child.stderr).on("line", (line) => {
+        said += `${line}\n`;
+        if (line.includes("watch=true")) resolve(() => void child.kill("SIGKILL"));
+      });
+      child.once("error", reject);
+      child.once("close", () => reject(new Error(`kubectl get --watch has ended: ${said}`)));
+    });
   }
 
   /** Gives an OCI archive to every node, also to those that are off now. */

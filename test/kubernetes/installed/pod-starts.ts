@@ -19,16 +19,22 @@ export interface Asked {
 
 export class PodStarts {
   readonly asked: Asked[] = [];
-  readonly #end: () => void;
+  #end: () => void = () => {};
 
-  constructor(sheaf: Installation, pipeline: string) {
-    const what = ["get", "pods", "-n", WORKERS, "-l", `sheaf.dev/pipeline=${pipeline}`, "--watch"];
+  private constructor() {}
+
+  /** Resolves when it sees what comes from now on. */
+  static async watch(sheaf: Installation, pipeline: string): Promise<PodStarts> {
+    const starts = new PodStarts();
+    const selector = `sheaf.dev/pipeline=${pipeline}`;
     const columns = "custom-columns=:.metadata.name,:.metadata.labels.sheaf\\.dev/worker";
-    this.#end = sheaf.cluster.watch([...what, "--no-headers", "-o", columns], (line) => {
+    const what = ["pods", "-n", WORKERS, "-l", selector, "--no-headers", "-o", columns];
+    starts.#end = await sheaf.cluster.watch(what, (line) => {
       const [pod = "", worker = ""] = line.trim().split(/ +/);
-      if (pod !== "" && !this.asked.some((each) => each.pod === pod))
-        this.asked.push({ pod, worker, atMs: Date.now() });
+      if (pod === "" || starts.asked.some((each) => each.pod === pod)) return;
+      starts.asked.push({ pod, worker, atMs: Date.now() });
     });
+    return starts;
   }
 
   close(): void {
