@@ -127,6 +127,7 @@ describe("the bundled programs", () => {
     const programs = entries.filter(({ path }) => path.endsWith(".mjs"));
     const missing = programs.flatMap((program) => {
       const content = bytesOf(program).toString();
+      assert.doesNotMatch(content, /\b__dirname\b|import\.meta\.(dirname|resolve|main)\b/, program.path);
       assert.ok(!content.includes(PROJECT), `${program.path} names this machine's folder`);
       // Modules, threads and scripts alike.
       const imported = [...content.matchAll(/(?:\bfrom |\bimport\(|^import )"(\.[^"]+)"/gm)].map(([, named = ""]) =>
