@@ -127,9 +127,12 @@ export class TestCluster {
     return processesWith(`${join("services", "worker")}`, this.folder);
   }
 
-  /** Starts a service, on the ports that it had before; resolves when it serves. */
-  async run(name: ServiceName): Promise<void> {
-    const child = spawn(...this.#command(name), { env: this.#environment(), stdio: ["ignore", "pipe", "pipe"] });
+  /** Starts a service, on the ports that it had before, with `more` settings; resolves when it serves. */
+  async run(name: ServiceName, more: Readonly<Record<string, string>> = {}): Promise<void> {
+    const child = spawn(...this.#command(name), {
+      env: { ...this.#environment(), ...more },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     this.#processes.set(name, child);
     const log = createWriteStream(join(this.folder, `${name}.log`), { flags: "a" });
     child.stderr?.pipe(log);

@@ -60,4 +60,5 @@ export {
   parseDuration,
 } from "./setting-types.ts";
 export { Signal } from "./signal.ts";
+export { VERSION } from "./version.ts";
 export { refuseWildcard } from "./wildcard.ts";

@@ -1,4 +1,5 @@
 /** The command line: parsed, run, and answered with an exit code. */
+import { VERSION } from "@sheaf/runtime";
 import { Command, CommanderError } from "commander";
 import { catalogue, type Entry } from "./catalogue.ts";
 import { EXIT } from "./exit-codes.ts";
@@ -7,8 +8,6 @@ import { Session } from "./session.ts";
 
 /** After Ctrl-C everything has to be over in 3 s: what is not by then is left to the watcher of the cluster. */
 const END_MS = 2_900;
-
-const VERSION = "0.1.0";
 
 const EXAMPLES = `
 Examples:

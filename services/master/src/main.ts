@@ -6,7 +6,15 @@ import { openEtcdIdentity, openIdentity, Tokens, watched } from "@sheaf/identity
 import { createDispatcher, dispatchHandlers, openClusterStore, resultVerifier } from "@sheaf/ledger";
 import { type api, dispatch } from "@sheaf/proto";
 import { implement, serveGrpc, serveHealth, servePublic } from "@sheaf/rpc";
-import { type Component, formatAddress, newId, refuseWildcard, runService, systemRandom } from "@sheaf/runtime";
+import {
+  type Component,
+  formatAddress,
+  newId,
+  refuseWildcard,
+  runService,
+  systemRandom,
+  VERSION,
+} from "@sheaf/runtime";
 import { JobViews } from "./api/job-views.ts";
 import { OwnerCalls } from "./api/owner-calls.ts";
 import { Requests } from "./api/requests.ts";
@@ -21,8 +29,6 @@ import { openPlace } from "./place.ts";
 import { limitOf } from "./pools/limit.ts";
 import { Pools } from "./pools/pools.ts";
 import { Topic } from "./topic.ts";
-
-const VERSION = "0.1.0";
 
 await runService({
   name: "master",

@@ -7,11 +7,17 @@ import { createDispatcher, dispatchHandlers, openClusterStore, resultVerifier } 
 
 import { dispatch } from "@sheaf/proto";
 import { implement, serveGrpc, serveHealth } from "@sheaf/rpc";
-import { type Component, formatAddress, newId, refuseWildcard, runService, systemRandom } from "@sheaf/runtime";
+import {
+  type Component,
+  formatAddress,
+  newId,
+  refuseWildcard,
+  runService,
+  systemRandom,
+  VERSION,
+} from "@sheaf/runtime";
 import { settings } from "./config.ts";
 import { Merges } from "./merges.ts";
-
-const VERSION = "0.1.0";
 
 await runService({
   name: "merge",

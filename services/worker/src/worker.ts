@@ -9,7 +9,16 @@
 import type { Worker as Thread } from "node:worker_threads";
 import { create } from "@bufbuild/protobuf";
 import { dispatch } from "@sheaf/proto";
-import { backoff, type Clock, type Component, internal, type Logger, type Random, SheafError } from "@sheaf/runtime";
+import {
+  backoff,
+  type Clock,
+  type Component,
+  internal,
+  type Logger,
+  type Random,
+  SheafError,
+  VERSION,
+} from "@sheaf/runtime";
 import type { Assigned, Owner } from "./claims/terms.ts";
 import type { EngineData, FromEngine, ToEngine } from "./engine/messages.ts";
 import { hasPfs } from "./launcher/isolation.ts";
@@ -17,7 +26,6 @@ import { removeFolder } from "./scratch/remove.ts";
 import { openWorkerFolders, type WorkerFolders } from "./scratch/worker-folders.ts";
 import { assignedOf, Desk, raceOf, standOf } from "./session/desk.ts";
 import { type Connect, Session } from "./session/session.ts";
-import { VERSION } from "./version.ts";
 
 export interface WorkerOptions {
   readonly id: string;

@@ -1,10 +1,12 @@
 import { create } from "@bufbuild/protobuf";
 import type { KeyValue, Lease, Revision } from "@sheaf/etcd";
 import { dispatch } from "@sheaf/proto";
-import { invalidArgument, SheafError } from "@sheaf/runtime";
+import { failedPrecondition, invalidArgument } from "@sheaf/runtime";
+import { whyNotTogether } from "../core/versions.ts";
 import type { ConnectedWorker, Dispatcher, Ownership, Replica, SessionStream } from "../door.ts";
 import { campaign } from "../owner/campaign.ts";
 import type { LedgerDeps } from "../owner/etcd-ledger.ts";
+import { refuseFarVersions } from "../owner/neighbours.ts";
 import type { OwnerKey } from "../owner/ownership.ts";
 import { decideTurn, handsOver } from "../owner/placement.ts";
 import { type ReplicaAddresses, ReplicaKey } from "../owner/replica-key.ts";
@@ -21,7 +23,7 @@ export interface DispatcherOptions extends LedgerDeps {
   readonly verify: VerifyResult;
   /** Where this replica is reached; asked when it is started, and again when its key must be put anew. */
   readonly addresses: () => ReplicaAddresses;
-  /** Version of this program: workers must have the same major and minor. */
+  /** Version of this program: those of workers and other replicas may be one minor version away from it. */
   readonly version: string;
   readonly timing?: Timing;
 }
@@ -39,6 +41,10 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   return new ReplicaDispatcher(options);
 }
 
+/** As people call them. */
+const ROLES = { master: "the master", merge: "the merge replica" } as const;
+/** Other versions of workers that are told of. */
+const STRANGERS_MAX = 100;
 /** Pause before an owner key that nobody holds is discarded again. */
 const DISCARD_RETRY_MS = 500;
 
@@ -53,6 +59,8 @@ class ReplicaDispatcher implements Dispatcher {
   readonly #elsewhere: Elsewhere;
   /** The revision of `#replicas` by which the pipelines were last looked at. */
   #recalledAt: Revision = 0n;
+  /** Versions of workers that were refused. */
+  readonly #strangers = new Set<string>();
   #started: Promise<void> | null = null;
   #stopped: Promise<void> | null = null;
 
@@ -73,8 +81,14 @@ class ReplicaDispatcher implements Dispatcher {
   }
 
   start(): Promise<void> {
-    this.#started ??= this.#replicas.start().then(() => this.#self.start());
+    this.#started ??= this.#start();
     return this.#started;
+  }
+
+  async #start(): Promise<void> {
+    await refuseFarVersions({ ...this.#options, ttlMs: this.#timing.ownerTtlSeconds * 1_000 });
+    await this.#replicas.start();
+    await this.#self.start();
   }
 
   async own(pipeline: string, signal: AbortSignal): Promise<Ownership> {
@@ -166,27 +180,29 @@ class ReplicaDispatcher implements Dispatcher {
     this.#callbacks.push(callback);
   }
 
+  /** Throws what the worker is to be told: closing the stream before would end it without a reason. */
   async session(stream: SessionStream): Promise<void> {
+    await this.#session(stream);
+    stream.close();
+  }
+
+  async #session(stream: SessionStream): Promise<void> {
     const requests = stream.requests[Symbol.asyncIterator]();
-    try {
-      const first = await requests.next();
-      if (first.done) return;
-      const hello = this.#helloOf(first.value);
-      const here = () => {
-        const pool = this.#pools.get(hello.pool)?.pool;
-        return pool?.serves === true ? pool : undefined;
-      };
-      const address = await this.#elsewhere.find(hello.worker, hello.pool, () => here() !== undefined);
-      const pool = here();
-      if (pool !== undefined) return await pool.run(stream, hello, { [Symbol.asyncIterator]: () => requests });
-      const message = {
-        case: "elsewhere" as const,
-        value: create(dispatch.ElsewhereSchema, { address: address ?? "" }),
-      };
-      await stream.send(create(dispatch.SessionResponseSchema, { message }));
-    } finally {
-      stream.close();
-    }
+    const first = await requests.next();
+    if (first.done) return;
+    const hello = this.#helloOf(first.value);
+    const here = () => {
+      const pool = this.#pools.get(hello.pool)?.pool;
+      return pool?.serves === true ? pool : undefined;
+    };
+    const address = await this.#elsewhere.find(hello.worker, hello.pool, () => here() !== undefined);
+    const pool = here();
+    if (pool !== undefined) return await pool.run(stream, hello, { [Symbol.asyncIterator]: () => requests });
+    const message = {
+      case: "elsewhere" as const,
+      value: create(dispatch.ElsewhereSchema, { address: address ?? "" }),
+    };
+    await stream.send(create(dispatch.SessionResponseSchema, { message }));
   }
 
   withdraw(): Promise<void> {
@@ -239,12 +255,14 @@ class ReplicaDispatcher implements Dispatcher {
       );
     }
     const hello = request.message.value;
-    if (minor(hello.version) === minor(this.#options.version)) return hello;
-    const message = `worker ${hello.worker} has version ${hello.version}, this owner ${this.#options.version}; start workers of the same version`;
-    throw new SheafError("FAILED_PRECONDITION", "OTHER_VERSION", message);
+    const own = { who: ROLES[this.#options.role], version: this.#options.version };
+    const why = whyNotTogether(own, { who: `worker ${hello.worker}`, version: hello.version });
+    if (why === undefined) return hello;
+    // A worker comes again and again: of each version it is told once.
+    if (this.#strangers.size < STRANGERS_MAX && !this.#strangers.has(hello.version)) {
+      this.#strangers.add(hello.version);
+      this.#options.log.warn({ pipeline: hello.pool }, why);
+    }
+    throw failedPrecondition("OTHER_VERSION", why);
   }
-}
-
-function minor(version: string): string {
-  return version.split(".").slice(0, 2).join(".");
 }

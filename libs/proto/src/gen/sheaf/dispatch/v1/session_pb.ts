@@ -229,7 +229,7 @@ export type Hello = Message<"sheaf.dispatch.v1.Hello"> & {
   pool: string;
 
   /**
-   * Version of the program; owner and worker must have the same major and minor.
+   * Version of the program: "0.4.1". Owner and worker have the same major version, and minor versions that are at most one apart.
    *
    * @generated from field: string version = 3;
    */
