@@ -5,7 +5,8 @@
 //     more at once when there is more to do, fewer slowly. A worker goes when it had nothing to do for IDLE_MS, so that what comes
 //     in the meantime finds it there, and a pool under a steady load does not change. Those that were told to go do not count.
 // P2. A worker that dies is replaced at once. When workers die young the next ones wait, longer each time; the first that
-//     lives, or connects, ends that. So a command that does not start is tried for ever, at a pace that harms nobody.
+//     lives, or that connects after that, ends it. So a command that does not start is tried for ever, at a pace that harms nobody. Those
+//     that work meanwhile go on: only a pool that has none fails.
 // P3. What is too much is drained by name: it gives back or commits what it holds, and goes by itself. Idle ones go first, those
 //     that have been idle for longest before the others. It is ended by force when it holds nothing and still does not go, or is not
 //     connected and so cannot be told; what holds something takes as long as that takes, or it would be run twice.
@@ -136,6 +137,8 @@ export function decide(view: PoolView, room: Room, crew: Crew = crewOf(view)): P
     paused ? waitUntilMs : Number.POSITIVE_INFINITY,
     view.autoscaling && view.demand.useful > 0 ? nowMs + LOOK_MS : Number.POSITIVE_INFINITY,
   );
+  const held = paused ? `the next worker is started later: ${failures?.why}` : undefined;
+  const failed = missing > 0 && failures !== null ? `the last worker was not to be had: ${failures.why}` : undefined;
   const lingering = Math.max(0, Math.min(staying.length, wanted) - need);
   return {
     wanted,
@@ -144,9 +147,9 @@ export function decide(view: PoolView, room: Room, crew: Crew = crewOf(view)): P
     drain: [...stale, ...surplus.filter(({ connected }) => connected)].map(({ id }) => id),
     remove: [...lost, ...overdue, ...surplus.filter(({ ours, connected }) => ours && !connected)].map(({ id }) => id),
     atMs: Number.isFinite(atMs) ? atMs : undefined,
-    doing: doingOf(crew, { missing, paused, create, wanted, died: failures?.why ?? "" }),
-    why: whyOf(view, room, { need, lingering }),
-    failing: view.limit > 0 ? (failingOf(failures) ?? (crew.ready === 0 ? crew.trouble : undefined)) : undefined, // P8
+    doing: doingOf(crew, { missing, create, wanted, held }),
+    why: [whyOf(view, room, { need, lingering }), held ?? failed ?? ""].filter((text) => text !== "").join("; "),
+    failing: view.limit > 0 && crew.ready === 0 ? (failingOf(failures) ?? crew.trouble) : undefined, // P2, P8
   };
 }
 
@@ -252,15 +255,14 @@ function idleFirst(a: WorkerView, b: WorkerView): number {
 
 interface Doing {
   readonly missing: number;
-  readonly paused: boolean;
   readonly create: number;
   readonly wanted: number;
-  /** Why the last one died. */
-  readonly died: string;
+  /** Why the next one has to wait. */
+  readonly held: string | undefined;
 }
 
-function doingOf({ coming, troubled, trouble }: Crew, { missing, paused, create, wanted, died }: Doing): string {
-  if (missing > 0 && paused) return `the next worker is started later: ${died}`;
+function doingOf({ coming, troubled, trouble }: Crew, { missing, create, wanted, held }: Doing): string {
+  if (held !== undefined) return held;
   if (create > 0) return `starting ${create} of ${wanted} workers`;
   if (missing > 0) return "waiting for room: the limit of the cluster is reached";
   if (trouble !== undefined) return `${troubled} of ${wanted} workers cannot start or go on: ${trouble}`;

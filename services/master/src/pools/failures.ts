@@ -1,5 +1,7 @@
 // Workers that die young, and what that means for the next one (P2 of decide.ts). Pure.
 
+import type { WorkerExit } from "@sheaf/provision";
+
 /** A worker that dies younger than this died young. */
 export const YOUNG_MS = 10_000;
 const BACKOFF_BASE_MS = 500;
@@ -30,4 +32,13 @@ export function pausedUntil(failures: Failures | null): number | undefined {
 export function failingOf(failures: Failures | null): string | undefined {
   if (failures === null || failures.count < FAILING_AFTER) return undefined;
   return `its workers end soon after they start, ${failures.count} times in a row; the last one: ${failures.why}`;
+}
+
+/** "exit code 2: the port is in use": what the place says of it, or code and the last line that it wrote. */
+export function describeExit({ code, signal, logTail, why }: WorkerExit): string {
+  if (why !== undefined) return why;
+  const how = code === undefined ? `ended by ${signal ?? "an unknown cause"}` : `exit code ${code}`;
+  const lines = logTail.split("\n").filter((line) => line.trim() !== "");
+  const last = (lines.at(-1) ?? "").replaceAll(/[^\x20-\x7e]/g, "?").slice(0, 300);
+  return last === "" ? how : `${how}: ${last}`;
 }

@@ -13,7 +13,7 @@ import { messageOf } from "@sheaf/runtime";
 import { type AnnounceDeps, announce } from "./announce.ts";
 import type { PoolStep, PoolView, WorkerView } from "./decide.ts";
 import { type Demand, NO_DEMAND } from "./demand.ts";
-import { afterExit, type Failures } from "./failures.ts";
+import { afterExit, describeExit, type Failures } from "./failures.ts";
 import type { PoolStatus } from "./status.ts";
 
 export interface Addresses {
@@ -142,8 +142,10 @@ export class Pool {
   /** Takes in what there is. */
   look(wanted: Wanted, found: Found): PoolView {
     const { limit, autoscaling, demand, slots } = wanted;
+    const before = this.#failures === null ? null : this.#connected();
     const workers = this.#workers(wanted, found);
-    if (workers.some((worker) => worker.connected && !worker.leaving)) this.#failures = null; // P2
+    const isNew = ({ id, connected, leaving }: WorkerView) => connected && !leaving && !before?.has(id);
+    if (before !== null && workers.some(isNew)) this.#failures = null; // P2
     // One that was told to go and has a new session since: that does not know of it.
     for (const { worker, draining } of found.sessions) {
       if (!draining && this.#told.has(worker)) this.#deps.dispatcher.drainWorker(this.name, worker);
@@ -207,6 +209,11 @@ export class Pool {
     const idleMs = stays ? seen.idleMs : seen === undefined && !connected ? bornMs : this.#nowMs();
     this.#seen.set(id, { idleMs, given, connected, createdMs });
     return idleMs;
+  }
+
+  /** Those that were connected when they were last looked at. */
+  #connected(): Set<string> {
+    return new Set([...this.#seen].flatMap(([id, { connected }]) => (connected ? [id] : [])));
   }
 
   #apply({ create, drain, remove }: PoolStep, known: Addresses): void {
@@ -287,13 +294,4 @@ export class Pool {
   #nowMs(): number {
     return Math.floor(this.#deps.world.clock.wall());
   }
-}
-
-/** "exit code 2: the port is in use": what the place says of it, or code and the last line that it wrote. */
-function describeExit({ code, signal, logTail, why }: WorkerExit): string {
-  if (why !== undefined) return why;
-  const how = code === undefined ? `ended by ${signal ?? "an unknown cause"}` : `exit code ${code}`;
-  const lines = logTail.split("\n").filter((line) => line.trim() !== "");
-  const last = (lines.at(-1) ?? "").replaceAll(/[^\x20-\x7e]/g, "?").slice(0, 300);
-  return last === "" ? how : `${how}: ${last}`;
 }

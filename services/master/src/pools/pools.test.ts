@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { keysOf } from "@sheaf/etcd";
 import { api } from "@sheaf/proto";
 import { NO_NEEDS } from "@sheaf/provision";
+import { systemClock } from "@sheaf/runtime";
 import { message, type TestMaster, testEtcd } from "../master.test-kit.ts";
 import { YOUNG_MS } from "./failures.ts";
 import { begun, FakeProvisioner, piped, soon } from "./pools.test-kit.ts";
@@ -80,6 +81,28 @@ describe("pools", () => {
     const [id] = await all.place.has("words", 1);
     all.master.dispatcher.connect("words", id ?? "");
     await soon(() => assert.equal(all.pools.failing("words"), undefined, "one that connects ends that"));
+  });
+
+  it("wait longer and longer for workers that cannot be started, also while others of the pool work, and say why", async () => {
+    await using cluster = await etcd.cluster();
+    await using all = await begun(cluster);
+    await piped(all.master, "words", three);
+    const ids = await all.place.has("words", 3);
+    for (const id of ids) all.master.dispatcher.connect("words", id);
+    all.place.broken = true;
+    const [first = ""] = ids;
+    all.master.dispatcher.disconnect(first);
+    all.place.age(first, 60_000);
+    all.place.end(first, { taken: true });
+    const before = all.place.created;
+    const begunMs = systemClock.now();
+    await soon(() => assert.ok(all.place.created >= before + 3));
+    assert.ok(systemClock.now() - begunMs >= 500, "the third is not tried at once");
+    await soon(() => assert.match(all.pools.status("words")?.reason ?? "", /started later: the machine has no room/));
+    assert.equal(all.pools.failing("words"), undefined, "two of them work");
+    all.place.broken = false;
+    await all.place.has("words", 3);
+    await soon(() => assert.doesNotMatch(all.pools.status("words")?.reason ?? "", /no room/));
   });
 
   it("one bad pipeline does not stop the others", async () => {
