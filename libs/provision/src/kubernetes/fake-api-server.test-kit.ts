@@ -1,6 +1,7 @@
 /** An API server of a few objects in memory, for faults alone: what is right is tested against a real one (test/kubernetes). */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { KubeConfig } from "@kubernetes/client-node";
+import { systemClock } from "@sheaf/runtime";
 
 interface Meta {
   name: string;
@@ -21,8 +22,8 @@ export type Fault =
   | { readonly kind: "status"; readonly code: number; readonly body?: string; readonly retryAfter?: number }
   /** It is carried out, and its answer is lost. */
   | { readonly kind: "lose" }
-  /** Nothing is ever said. */
-  | { readonly kind: "hang" };
+  /** It takes so long before anything is done. */
+  | { readonly kind: "slow"; readonly ms: number };
 
 export class FakeApiServer {
   readonly pods = new Map<string, FakePod>();
@@ -102,7 +103,7 @@ export class FakeApiServer {
     const parts: Buffer[] = [];
     for await (const part of request as AsyncIterable<Buffer>) parts.push(part);
     const fault = this.fault(text);
-    if (fault?.kind === "hang") return;
+    if (fault?.kind === "slow") await systemClock.sleep(fault.ms);
     if (fault?.kind === "status") {
       const headers = fault.retryAfter === undefined ? {} : { "retry-after": String(fault.retryAfter) };
       response.writeHead(fault.code, headers).end(fault.body ?? "{}");

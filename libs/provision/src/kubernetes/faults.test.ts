@@ -131,6 +131,23 @@ describe("a driver of pods whose API server fails", () => {
     assert.equal(server.pods.size, 2);
   });
 
+  it("slow: what takes a second is waited for, and asked once", async () => {
+    const SLOW_MS = 1_000;
+    server.fault = (request) => (request.includes("watch=true") ? undefined : { kind: "slow", ms: SLOW_MS });
+    const begun = systemClock.now();
+    await Promise.all(["a", "b", "c"].map((id) => driver.create("p", spec(id))));
+    assert.deepEqual(await ids(), ["a", "b", "c"]);
+    await driver.remove("b", { graceMs: 0 });
+    assert.ok(systemClock.now() - begun >= 3 * SLOW_MS, "a list, a create, a delete");
+    assert.deepEqual(await ids(), ["a", "c"]);
+    const writes = server.requests.filter((each) => !each.startsWith("GET"));
+    assert.deepEqual(
+      writes.map((each) => each.split(" ")[0]),
+      ["POST", "POST", "POST", "DELETE"],
+    );
+    assert.equal(exits.filter(({ asked }) => !asked).length, 0);
+  });
+
   it("says what is wrong: not allowed, away, no installation", async () => {
     await driver.list();
     const message = 'pods is forbidden: User "x" cannot create resource "pods"';
