@@ -39,21 +39,25 @@ export class S3Server {
   #child: ChildProcess | undefined;
   #buckets = 0;
 
-  private constructor(program: string, port: number) {
+  readonly #host: string;
+
+  private constructor(program: string, host: string, port: number) {
     this.#program = program;
+    this.#host = host;
     this.port = port;
     mkdirSync(join(this.folder, "data"));
   }
 
-  static async start(program: string): Promise<S3Server> {
-    const [port = 0] = await freePorts(1);
-    const server = new S3Server(program, port);
+  /** `host`: the address of this machine where it listens. */
+  static async start(program: string, host = "127.0.0.1"): Promise<S3Server> {
+    const [port = 0] = await freePorts(1, host);
+    const server = new S3Server(program, host, port);
     await server.run();
     return server;
   }
 
   get endpoint(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return `http://${this.#host}:${this.port}`;
   }
 
   /** A new bucket: its name. The server takes a folder for one. */
@@ -78,7 +82,7 @@ export class S3Server {
   async run(): Promise<void> {
     const args = [
       "--port",
-      `127.0.0.1:${this.port}`,
+      `${this.#host}:${this.port}`,
       "--access",
       KEY_ID,
       "--secret",

@@ -116,6 +116,12 @@ export class Cluster {
     await this.#node(i).start(this.#images);
   }
 
+  /** Without it nothing can be asked of the cluster; what runs on its nodes goes on. */
+  get controlPlane(): Pick<ControlPlane, "freezeApi" | "killApi" | "startApi"> {
+    if (this.#plane === undefined) throw new Error("the cluster does not run");
+    return this.#plane;
+  }
+
   /** Adds nodes that `kwok` plays, to a cluster without real ones; resolves when they are Ready. */
   async playNodes(count: number, kwok: string): Promise<void> {
     if (this.#plane === undefined || this.#ground !== undefined)

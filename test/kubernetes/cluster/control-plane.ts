@@ -30,7 +30,8 @@ export class ControlPlane {
   /** Of the cluster's administrator. */
   readonly kubeconfig: string;
   readonly api: Api;
-  readonly #daemons: Daemon[] = [];
+  readonly #daemons = new Map<string, Daemon>();
+  #apiServer: readonly string[] = [];
   readonly #folder: string;
 
   private constructor(folder: string, server: string, certificates: Certificates, kubeconfig: string, api: Api) {
@@ -67,8 +68,8 @@ export class ControlPlane {
         `--service-account-key-file=${certificates.accounts.cert}`,
         `--service-account-signing-key-file=${certificates.accounts.key}`,
       ];
-      const apiServer = plane.#daemon("apiserver", [bin("kube-apiserver"), ...listen, ...keys]);
-      await apiServer.until(async () => (await api("/readyz")) === "ok", "the API server is ready", READY_MS);
+      plane.#apiServer = [bin("kube-apiserver"), ...listen, ...keys];
+      await plane.startApi();
       await plane.#controllers(bin, controllerFlags);
       return plane;
     } catch (error) {
@@ -77,9 +78,25 @@ export class ControlPlane {
     }
   }
 
+  /** Resolves when it answers. It keeps nothing itself: it can be killed, and started again. */
+  async startApi(): Promise<void> {
+    const apiServer = this.#daemon("apiserver", this.#apiServer);
+    await apiServer.until(async () => (await this.api("/readyz")) === "ok", "the API server is ready", READY_MS);
+  }
+
+  /** Connections to it stay, and others are made, but nothing is answered. */
+  freezeApi(): void {
+    this.#daemons.get("apiserver")?.freeze();
+  }
+
+  /** Connections to it break, and others are refused. */
+  async killApi(): Promise<void> {
+    await this.#daemons.get("apiserver")?.end("SIGKILL");
+  }
+
   /** None of them but etcd keeps anything, and etcd's data are thrown away. */
   async stop(): Promise<void> {
-    await Promise.all(this.#daemons.map((daemon) => daemon.end("SIGKILL")));
+    await Promise.all([...this.#daemons.values()].map((daemon) => daemon.end("SIGKILL")));
   }
 
   async #controllers(bin: (name: string) => string, flags: readonly string[]): Promise<void> {
@@ -108,7 +125,7 @@ export class ControlPlane {
 
   #daemon(name: string, argv: readonly string[]): Daemon {
     const daemon = new Daemon(name, argv, join(this.#folder, "log", `${name}.log`));
-    this.#daemons.push(daemon);
+    this.#daemons.set(name, daemon);
     return daemon;
   }
 }

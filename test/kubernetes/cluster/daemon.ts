@@ -41,6 +41,11 @@ export class Daemon {
     await this.ended;
   }
 
+  /** It stands still, until it is ended. */
+  freeze(): void {
+    process.kill(this.pid, "SIGSTOP");
+  }
+
   async end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
     if (!this.#over) process.kill(this.pid, signal);
     await this.ended;
