@@ -154,6 +154,11 @@ test("SIGKILL of the worker in the middle of err_cmd: the next one runs the comm
   const ended = waitJob(connection, "killed");
   await eventually(() => linesOf().length === 3, "err_cmd runs");
   assert.deepEqual(linesOf(), ["cmd", "cmd", "err EXIT_6"]);
+  // Between its runs it is nobody's fault: the master has to know of this one.
+  const datums = connection.client(api.DatumService);
+  const isRunning = async () =>
+    (await datums.listDatums({ pipeline: "killed", states: [DatumState.STARTING] })).datums.length === 1;
+  await eventually(isRunning, "the master knows that it runs");
   for (const pid of cluster.workerPids()) process.kill(pid, "SIGKILL");
   await eventually(() => linesOf().length === 5, "err_cmd runs on the next worker");
   writeFileSync(go, "");
@@ -161,6 +166,6 @@ test("SIGKILL of the worker in the middle of err_cmd: the next one runs the comm
   assertSucceeded(job);
   assert.deepEqual(counts(job), [0n, 0n, 1n, 0n, 1n]);
   assert.deepEqual(linesOf(), ["cmd", "cmd", "err EXIT_6", "cmd", "err EXIT_6"]);
-  const { datum } = await connection.client(api.DatumService).inspectDatum({ pipeline: "killed", datum: "0" });
+  const { datum } = await datums.inspectDatum({ pipeline: "killed", datum: "0" });
   assert.deepEqual([datum?.state, datum?.tries, datum?.losses, datum?.reason], [DatumState.RECOVERED, 2, 1, "EXIT_6"]);
 });

@@ -24,8 +24,8 @@ test("a datum that three workers die with is quarantined, costs no user try, and
   };
   try {
     await putFiles(connection, "docs", new Map(Array.from({ length: DATUMS }, (_, i) => [`/${i}`, "x"])));
-    // The one that kills: it says that it has begun, and hangs until its worker is dead.
-    const script = `case "$SHEAF_INPUT" in *${POISON}) echo begun >> ${notes}; sleep 60;; esac; cp "$SHEAF_INPUT" "$SHEAF_OUT/"`;
+    // The one that kills: it says that it has begun, when the commit of the one before it has arrived, and hangs until its worker is dead.
+    const script = `case "$SHEAF_INPUT" in *${POISON}) sleep 1; echo begun >> ${notes}; sleep 60;; esac; cp "$SHEAF_INPUT" "$SHEAF_OUT/"`;
     await createPipeline(connection, { name: "poisoned", repo: "docs", glob: "/*", script, workers: 1 });
     const ended = waitJob(connection, "poisoned");
     let deaths = 0;
