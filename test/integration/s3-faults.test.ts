@@ -260,6 +260,20 @@ await describeWithS3("a store in S3 in trouble", (program) => {
     await refused(nothing, { code: "INVALID_ARGUMENT", reason: "STORE_URL" }, ["region", "AWS_REGION"]);
   });
 
+  it("a certificate from an authority that nobody knows: what to give, and with that it works", async () => {
+    const secure = await S3Server.start(program, "127.0.0.1", true);
+    try {
+      const address = secure.url();
+      await refused(address, { code: "UNAVAILABLE", reason: "STORE_UNAVAILABLE" }, ["no authority that", "ca="]);
+      const trusting = await openStore(`${address}&ca=${secure.ca}`);
+      await trusting.put("packs/a", small);
+      assert.deepEqual(Buffer.from(await trusting.get("packs/a")), Buffer.from(small));
+      await trusting.close();
+    } finally {
+      await secure.stop();
+    }
+  });
+
   it("a bucket that goes away later is not taken for lost objects", async () => {
     const bucket = "no-such-bucket";
     proxy.weather = () => ({ t: "answer", status: 404, body: errorXml("NoSuchBucket") });

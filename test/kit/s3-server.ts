@@ -3,16 +3,19 @@
  * again. Its objects are plain files, `<folder>/data/<bucket>/<key>`.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { createWriteStream, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { createWriteStream, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { issue, newAuthority } from "@sheaf/certificates";
 import { freePorts } from "@sheaf/provision";
 import { eventually } from "./cluster.ts";
 import { programFor } from "./program.ts";
 
 const KEY_ID = "sheaf-test-key";
 const SECRET = "sheaf-test-secret";
+const DAY_MS = 86_400_000;
 
 /** The program of the server. */
 export function s3Program(): Promise<string | undefined> {
@@ -40,24 +43,32 @@ export class S3Server {
   #buckets = 0;
 
   readonly #host: string;
+  readonly #secure: boolean;
 
-  private constructor(program: string, host: string, port: number) {
+  private constructor(program: string, host: string, port: number, secure: boolean) {
     this.#program = program;
     this.#host = host;
+    this.#secure = secure;
     this.port = port;
     mkdirSync(join(this.folder, "data"));
   }
 
-  /** `host`: the address of this machine where it listens. */
-  static async start(program: string, host = "127.0.0.1"): Promise<S3Server> {
+  /** `host`: the address of this machine where it listens. `secure`: with a certificate from an authority of its own. */
+  static async start(program: string, host = "127.0.0.1", secure = false): Promise<S3Server> {
     const [port = 0] = await freePorts(1, host);
-    const server = new S3Server(program, host, port);
+    const server = new S3Server(program, host, port, secure);
+    if (secure) await server.#certify();
     await server.run();
     return server;
   }
 
   get endpoint(): string {
-    return `http://${this.#host}:${this.port}`;
+    return `${this.#secure ? "https" : "http"}://${this.#host}:${this.port}`;
+  }
+
+  /** The file of the authority of a secure one. */
+  get ca(): string {
+    return join(this.folder, "ca.crt");
   }
 
   /** A new bucket: its name. The server takes a folder for one. */
@@ -89,6 +100,7 @@ export class S3Server {
       SECRET,
       "--quiet",
       "--keep-alive",
+      ...(this.#secure ? ["--cert", join(this.folder, "tls.crt"), "--key", join(this.folder, "tls.key")] : []),
     ];
     const child = spawn(this.#program, [...args, "posix", join(this.folder, "data")], {
       stdio: ["ignore", "pipe", "pipe"],
@@ -100,8 +112,24 @@ export class S3Server {
     child.stderr?.pipe(log, { end: false });
     await eventually(async () => {
       if (child.exitCode !== null) throw new Error(`versitygw ended with ${child.exitCode}; see ${this.folder}/log`);
-      return (await fetch(this.endpoint).catch(() => undefined)) !== undefined;
-    }, "the S3 server answers");
+      return await this.#listens();
+    }, "the S3 server listens");
+  }
+
+  #listens(): Promise<boolean> {
+    const socket = connect(this.port, this.#host);
+    return new Promise<boolean>((resolve) => {
+      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+    }).finally(() => socket.destroy());
+  }
+
+  async #certify(): Promise<void> {
+    const life = { now: Date.now(), lifeMs: DAY_MS };
+    const authority = await newAuthority("the S3 server of a test", life);
+    const own = await issue(authority, { name: "s3", hosts: [this.#host], ...life });
+    writeFileSync(this.ca, authority.certificate);
+    writeFileSync(join(this.folder, "tls.crt"), own.certificate);
+    writeFileSync(join(this.folder, "tls.key"), own.key.reveal(), { mode: 0o600 });
   }
 
   async end(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {

@@ -68,5 +68,5 @@ export function beside(site: Site): void {
 async function startS3(host: string): Promise<S3Server> {
   const found = await findProgram("versitygw");
   if ("cannot" in found) throw new Error(found.cannot);
-  return await S3Server.start(found.file, host);
+  return await S3Server.start(found.file, host, true);
 }

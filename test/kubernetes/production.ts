@@ -37,7 +37,7 @@ export async function applyProduction(cluster: Cluster, s3: S3Server): Promise<P
   const folder = join(cluster.folder, "production");
   cpSync(DEPLOY, folder, { recursive: true });
   adapt(join(folder, "overlays", "production", "kustomization.yaml"), {
-    "s3://example-bucket/sheaf?region=eu-central-1": s3.url(),
+    "s3://example-bucket/sheaf?region=eu-central-1": `${s3.url()}&ca=/etc/sheaf/secret/store-ca.crt`,
     [ETCD.replaceAll(`.${GREEN.services}.`, ".sheaf.")]: ETCD,
     "newName: registry.example.com/sheaf": `newName: ${NAMES.sheaf.split(":")[0]}`,
     "newTag: 0.1.0": `newTag: ${NAMES.sheaf.split(":")[1]}`,
@@ -59,7 +59,8 @@ export async function applyProduction(cluster: Cluster, s3: S3Server): Promise<P
   const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret } = s3.env;
   writeFileSync(join(cwd, "credentials"), `[default]\naws_access_key_id = ${id}\naws_secret_access_key = ${secret}\n`);
   const where = ["--kubernetes-secrets", GREEN.services, "--worker-namespace", GREEN.workers];
-  const secrets = await sheaf("certificates", ".", ...where, "--tokens", "tokens", "--credentials", "credentials");
+  const given = ["--tokens", "tokens", "--credentials", "credentials", "--store-ca", s3.ca];
+  const secrets = await sheaf("certificates", ".", ...where, ...given);
   await cluster.kubectl(["apply", "-f", "-"], secrets);
   return { access: { token: token.trim(), ca: readFileSync(join(cwd, "ca.crt")) }, overlay };
 }

@@ -10,6 +10,8 @@ export interface SecretsOptions {
   readonly tokens?: string;
   /** The file of credentials for the object store (AWS's shared format), for all services. */
   readonly credentials?: Secret<string>;
+  /** The authorities of the object store's own certificate, for all services. */
+  readonly storeCa?: string;
 }
 
 /** As the API of Kubernetes takes it. */
@@ -28,12 +30,13 @@ type Contents = Readonly<Record<string, Secret<string> | undefined>>;
 export const AUTHORITY_SECRET = "sheaf-authority";
 
 export function secretsOf(files: Files, options: SecretsOptions): Secret<SecretObject>[] {
-  const { namespace, workerNamespace, tokens, credentials } = options;
+  const { namespace, workerNamespace, tokens, credentials, storeCa } = options;
   const of = (role: string): Contents => ({
     "tls.crt": files.get(`${role}.crt`),
     "tls.key": files.get(`${role}.key`),
     "ca.crt": files.get("ca.crt"),
     credentials,
+    "store-ca.crt": storeCa === undefined ? undefined : new Secret(storeCa),
   });
   const etcdClient: Contents = {
     "etcd.crt": files.get("etcd-client.crt"),

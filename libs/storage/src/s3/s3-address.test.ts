@@ -15,6 +15,7 @@ describe("parseS3Address()", () => {
       endpoint: undefined,
       region: undefined,
       pathStyle: false,
+      ca: undefined,
     });
     assert.deepEqual(
       parse("s3://b.1/a/b_c/?region=eu-west-1&path_style=false&endpoint=http%3A%2F%2F127.0.0.1%3A9000%2F"),
@@ -25,10 +26,12 @@ describe("parseS3Address()", () => {
         endpoint: "http://127.0.0.1:9000",
         region: "eu-west-1",
         pathStyle: false,
+        ca: undefined,
       },
     );
-    const own = parse("s3://bucket/p?endpoint=https://store.example");
+    const own = parse("s3://bucket/p?endpoint=https://store.example&ca=/etc/own/ca.crt");
     assert.equal(own.pathStyle, true);
+    assert.equal(own.ca, "/etc/own/ca.crt");
     // What it writes it reads.
     assert.deepEqual(parse(own.url), own);
   });
@@ -43,13 +46,16 @@ describe("parseS3Address()", () => {
       "s3://bucket/a b": /prefix/,
       [`s3://bucket/${"x".repeat(513)}`]: /512/,
       "s3://bucket#x": /#/,
-      "s3://bucket?endpiont=http://x": /"endpiont".*did you mean "endpoint".*endpoint, region, path_style/,
+      "s3://bucket?endpiont=http://x": /"endpiont".*did you mean "endpoint".*endpoint, region, path_style, ca/,
       "s3://bucket?region=a&region=b": /twice/,
       "s3://bucket?region=a b": /region/,
       "s3://bucket?path_style=yes": /true or false/,
       "s3://bucket?endpoint=127.0.0.1:9000": /http:\/\/host:port/,
       "s3://bucket?endpoint=http://host/path": /without a path/,
       "s3://bucket?endpoint=ftp://host": /http:\/\/host:port/,
+      "s3://bucket?endpoint=https://host&ca=ca.crt": /path of a file/,
+      "s3://bucket?endpoint=http://host&ca=/ca.crt": /https:/,
+      "s3://bucket?endpoint=https://host&ca=/no/such/file": /authorities cannot be read.*\/no\/such\/file/,
     };
     for (const [text, words] of Object.entries(cases)) {
       await assert.rejects(

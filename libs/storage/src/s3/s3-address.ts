@@ -13,9 +13,11 @@ export interface S3Address {
   readonly region: string | undefined;
   /** The bucket is a part of the path, not of the host name. */
   readonly pathStyle: boolean;
+  /** A file of the authorities that the server's certificate may be from, on every machine; undefined: those that Node knows. */
+  readonly ca: string | undefined;
 }
 
-const PARAMETERS = ["endpoint", "region", "path_style"] as const;
+const PARAMETERS = ["endpoint", "region", "path_style", "ca"] as const;
 type Parameter = (typeof PARAMETERS)[number];
 
 const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
@@ -23,6 +25,7 @@ const PREFIX = /^[A-Za-z0-9_-][A-Za-z0-9._-]*(?:\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*
 /** With the longest key (store.ts) it stays below the 1,024 bytes that a key in S3 may have. */
 const PREFIX_BYTES_MAX = 512;
 const REGION = /^[A-Za-z0-9-]{1,64}$/;
+const FILE = /^(?:\/[A-Za-z0-9._-]+)+$/;
 const CREDENTIALS_ELSEWHERE =
   "credentials are never a part of the address; give them by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or the identity of the machine";
 
@@ -46,10 +49,16 @@ export function parseS3Address(url: URL): S3Address {
   const style = given.get("path_style");
   if (style !== undefined && style !== "true" && style !== "false")
     throw wrong("path_style has to be true or false (default: true with an endpoint, else false)");
+  const ca = given.get("ca");
+  if (ca !== undefined && !FILE.test(ca))
+    throw wrong("ca has to be the path of a file, like /etc/sheaf/secret/store-ca.crt");
+  if (ca !== undefined && endpoint?.startsWith("https:") !== true)
+    throw wrong("ca is for servers with a certificate: endpoint has to be https://host");
   const parameters = [
     ...(endpoint === undefined ? [] : [`endpoint=${endpoint}`]),
     ...(region === undefined ? [] : [`region=${region}`]),
     ...(style === undefined ? [] : [`path_style=${style}`]),
+    ...(ca === undefined ? [] : [`ca=${ca}`]),
   ];
   return {
     url: `s3://${url.host}${prefix && `/${prefix}`}${parameters.length > 0 ? `?${parameters.join("&")}` : ""}`,
@@ -58,6 +67,7 @@ export function parseS3Address(url: URL): S3Address {
     endpoint,
     region,
     pathStyle: style === undefined ? endpoint !== undefined : style === "true",
+    ca,
   };
 }
 

@@ -5,10 +5,13 @@
  * The SDK's own retries are off: they end where the body of an answer begins, and a body can break as well.
  */
 import { webcrypto } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { S3Client } from "@aws-sdk/client-s3";
 import {
   type Clock,
   failedPrecondition,
+  invalidArgument,
+  messageOf,
   type Random,
   retry,
   Semaphore,
@@ -19,7 +22,7 @@ import {
 import type { ByteRange, PresignedRange } from "../store.ts";
 import { objectUrl, presignGet } from "./presign.ts";
 import { RetryBudget } from "./retry-budget.ts";
-import type { S3Address } from "./s3-address.ts";
+import { placeOf, type S3Address } from "./s3-address.ts";
 import { type Identity, s3Failure, wasCutOff } from "./s3-failure.ts";
 
 export interface S3Options {
@@ -140,6 +143,20 @@ const SOURCES: readonly (readonly [string, string])[] = [
   ["CREDENTIALS_IMDS", "the machine"],
 ];
 
+/** Throws STORE_URL when the file cannot be read. */
+function authorities(address: S3Address): { readonly ca?: Buffer } {
+  const { ca } = address;
+  if (ca === undefined) return {};
+  try {
+    return { ca: readFileSync(ca) };
+  } catch (error) {
+    throw invalidArgument(
+      "STORE_URL",
+      `${placeOf(address)}: the file of authorities cannot be read: ${messageOf(error)}`,
+    );
+  }
+}
+
 function newClient(address: S3Address, { connectMs = CONNECT_MS, idleMs = IDLE_MS }: S3Options): S3Client {
   const { endpoint, region, pathStyle } = address;
   // Servers other than that of AWS take any region; the signature needs one.
@@ -159,7 +176,7 @@ function newClient(address: S3Address, { connectMs = CONNECT_MS, idleMs = IDLE_M
       socketTimeout: idleMs,
       socketAcquisitionWarningTimeout: 2 ** 31 - 1,
       httpAgent: { maxSockets: REQUESTS_MAX },
-      httpsAgent: { maxSockets: REQUESTS_MAX },
+      httpsAgent: { maxSockets: REQUESTS_MAX, ...authorities(address) },
     },
     logger: { trace() {}, debug() {}, info() {}, warn() {}, error() {} },
   });

@@ -54,6 +54,9 @@ const PASSING = new Set([
   ...["ConditionalRequestConflict", "OperationAborted"],
 ]);
 
+/** What Node says of a certificate: SELF_SIGNED_CERT_IN_CHAIN, UNABLE_TO_VERIFY_LEAF_SIGNATURE. */
+const NOT_TRUSTED = /^(?:SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_(?:GET|VERIFY)_)/;
+
 const CUT_OFF = new Set(["ECONNRESET", "EPIPE"]);
 
 /** Turns what was thrown into the SheafError of the seam. `doing` completes "cannot ...". */
@@ -98,8 +101,12 @@ export function s3Failure(thrown: unknown, address: S3Address, doing: string, wh
     );
   if (FULL.has(name) || status === 507)
     return resourceExhausted("STORE_FULL", `${at} is full: cannot ${doing} (${answer}); free space there`, options);
-  if (status === undefined && errno !== undefined)
-    return unavailable("STORE_UNAVAILABLE", `cannot ${doing}: no connection to ${at} (${errno})`, options);
+  if (status === undefined && errno !== undefined) {
+    const hint = NOT_TRUSTED.test(errno)
+      ? ": its certificate is from no authority that is trusted here; give that authority's file as ca=... in the address"
+      : "";
+    return unavailable("STORE_UNAVAILABLE", `cannot ${doing}: no connection to ${at} (${errno})${hint}`, options);
+  }
   if (PASSING.has(name) || said.garbled || (status !== undefined && (status >= 500 || status === 429))) {
     if (status === 501)
       return unimplemented("STORE_KIND", `cannot ${doing}: the server of ${at} does not know how (${answer})`, options);

@@ -33,6 +33,20 @@ describe("sheaf certificates", () => {
     assert.doesNotMatch(stderr, /PRIVATE/);
     assert.equal((await stage.call("certificates", "c", "--kubernetes-secrets", "sheaf")).stdout, stdout);
   });
+
+  it("puts the authority of the object store into the Secrets of all services", async () => {
+    await using stage = new Stage();
+    writeFileSync(join(stage.dir, "ours.crt"), "-----BEGIN CERTIFICATE-----\n");
+    const args = ["certificates", "c", "--kubernetes-secrets", "sheaf", "--store-ca", "ours.crt"];
+    const secrets = parseAllDocuments((await stage.call(...args)).stdout).map((each) => each.toJS());
+    const having = secrets.filter(({ data }) => data["store-ca.crt"] !== undefined);
+    assert.deepEqual(
+      having.map(({ metadata }) => metadata.name),
+      ["sheaf-master", "sheaf-merge", "sheaf-worker"],
+    );
+    for (const { data } of having)
+      assert.match(Buffer.from(data["store-ca.crt"], "base64").toString(), /^-----BEGIN CERTIFICATE/);
+  });
 });
 
 describe("sheaf token", () => {

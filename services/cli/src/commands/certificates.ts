@@ -35,6 +35,7 @@ interface Flags {
   readonly workerNamespace: string;
   readonly tokens?: string;
   readonly credentials?: string;
+  readonly storeCa?: string;
   readonly kubernetesApi: string;
   readonly kubernetesAccount: string;
 }
@@ -59,6 +60,7 @@ export function defineCertificates(program: Command, session: Session): void {
     .option("--worker-namespace <namespace>", "namespace of the workers' pods", "sheaf-workers")
     .option("--tokens <file>", "the file of tokens, for the Secret of masters")
     .option("--credentials <file>", "the object store's credentials, for the Secrets of all services")
+    .option("--store-ca <file>", "the authorities of the object store's own certificate, for the same Secrets")
     .option(
       "--install-kubernetes",
       "in a pod: makes the Secrets, and a token for the administrator, where there are none",
@@ -107,13 +109,14 @@ function make(there: Files, flags: Flags, now: number): Promise<Files> {
 
 /** Several documents of YAML, for `kubectl apply -f -`. */
 async function manifests(files: Files, flags: Flags, { host }: Call): Promise<string> {
-  const { tokens, credentials, workerNamespace } = flags;
+  const { tokens, credentials, storeCa, workerNamespace } = flags;
   const read = (file: string) => readFile(resolve(host.cwd, file), "utf8");
   const secrets = secretsOf(files, {
     namespace: flags.kubernetesSecrets ?? "",
     workerNamespace,
     ...(tokens === undefined ? {} : { tokens: await read(tokens) }),
     ...(credentials === undefined ? {} : { credentials: new Secret(await read(credentials)) }),
+    ...(storeCa === undefined ? {} : { storeCa: await read(storeCa) }),
   });
   return secrets.map((each) => stringify(each.reveal())).join("---\n");
 }
