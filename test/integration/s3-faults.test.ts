@@ -265,6 +265,10 @@ await describeWithS3("a store in S3 in trouble", (program) => {
     try {
       const address = secure.url();
       await refused(address, { code: "UNAVAILABLE", reason: "STORE_UNAVAILABLE" }, ["no authority that", "ca="]);
+      const other = await S3Server.start(program, "127.0.0.1", true);
+      await other.end();
+      const unknown = { code: "UNAVAILABLE", reason: "STORE_UNAVAILABLE" } as const;
+      await refused(`${address}&ca=${other.ca}`, unknown, [`no authority in ${other.ca}`]).finally(() => other.stop());
       const trusting = await openStore(`${address}&ca=${secure.ca}`);
       await trusting.put("packs/a", small);
       assert.deepEqual(Buffer.from(await trusting.get("packs/a")), Buffer.from(small));

@@ -55,7 +55,8 @@ describe("parseS3Address()", () => {
       "s3://bucket?endpoint=ftp://host": /http:\/\/host:port/,
       "s3://bucket?endpoint=https://host&ca=ca.crt": /path of a file/,
       "s3://bucket?endpoint=http://host&ca=/ca.crt": /https:/,
-      "s3://bucket?endpoint=https://host&ca=/no/such/file": /authorities cannot be read.*\/no\/such\/file/,
+      "s3://bucket?endpoint=https://host&ca=/no/such/file": /certificates in PEM.*\/no\/such\/file/,
+      "s3://bucket?endpoint=https://host&ca=/dev/null": /ca=\/dev\/null.*certificates in PEM/,
     };
     for (const [text, words] of Object.entries(cases)) {
       await assert.rejects(

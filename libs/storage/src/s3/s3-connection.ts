@@ -4,7 +4,7 @@
  *
  * The SDK's own retries are off: they end where the body of an answer begins, and a body can break as well.
  */
-import { webcrypto } from "node:crypto";
+import { webcrypto, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { S3Client } from "@aws-sdk/client-s3";
 import {
@@ -143,16 +143,18 @@ const SOURCES: readonly (readonly [string, string])[] = [
   ["CREDENTIALS_IMDS", "the machine"],
 ];
 
-/** Throws STORE_URL when the file cannot be read. */
+/** Throws STORE_URL when the file cannot be read, or holds no certificate: Node would say nothing, and trust nobody. */
 function authorities(address: S3Address): { readonly ca?: Buffer } {
   const { ca } = address;
   if (ca === undefined) return {};
   try {
-    return { ca: readFileSync(ca) };
+    const file = readFileSync(ca);
+    new X509Certificate(file);
+    return { ca: file };
   } catch (error) {
     throw invalidArgument(
       "STORE_URL",
-      `${placeOf(address)}: the file of authorities cannot be read: ${messageOf(error)}`,
+      `${placeOf(address)}: the file of authorities (ca=${ca}) has to hold certificates in PEM: ${messageOf(error)}`,
     );
   }
 }

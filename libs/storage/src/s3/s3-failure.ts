@@ -55,7 +55,7 @@ const PASSING = new Set([
 ]);
 
 /** What Node says of a certificate: SELF_SIGNED_CERT_IN_CHAIN, UNABLE_TO_VERIFY_LEAF_SIGNATURE. */
-const NOT_TRUSTED = /^(?:SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_(?:GET|VERIFY)_)/;
+const NOT_TRUSTED = /^(?:SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_(?:GET|VERIFY)_|CERT_SIGNATURE_FAILURE$|CERT_UNTRUSTED$)/;
 
 const CUT_OFF = new Set(["ECONNRESET", "EPIPE"]);
 
@@ -102,9 +102,7 @@ export function s3Failure(thrown: unknown, address: S3Address, doing: string, wh
   if (FULL.has(name) || status === 507)
     return resourceExhausted("STORE_FULL", `${at} is full: cannot ${doing} (${answer}); free space there`, options);
   if (status === undefined && errno !== undefined) {
-    const hint = NOT_TRUSTED.test(errno)
-      ? ": its certificate is from no authority that is trusted here; give that authority's file as ca=... in the address"
-      : "";
+    const hint = NOT_TRUSTED.test(errno) ? notTrusted(address) : "";
     return unavailable("STORE_UNAVAILABLE", `cannot ${doing}: no connection to ${at} (${errno})${hint}`, options);
   }
   if (PASSING.has(name) || said.garbled || (status !== undefined && (status >= 500 || status === 429))) {
@@ -121,6 +119,11 @@ export function s3Failure(thrown: unknown, address: S3Address, doing: string, wh
   if (status !== undefined)
     return failedPrecondition("STORE_REFUSED", `cannot ${doing}: ${at} refuses it (${answer})`, options);
   return toSheafError(thrown); // a bug
+}
+
+function notTrusted({ ca }: S3Address): string {
+  if (ca !== undefined) return `: its certificate is from no authority in ${ca}; put that of this server there`;
+  return ": its certificate is from no authority that is trusted here; give that authority's file as ca=... in the address";
 }
 
 /** Whether the server ended the connection before it had taken all of the request, perhaps because it had answered already. */
