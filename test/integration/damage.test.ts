@@ -66,7 +66,10 @@ test("an empty folder in the place of the store is not taken for it", async () =
   mkdirSync(folder);
   for (const name of services) {
     await assert.rejects(cluster.run(name));
-    assert.match(cluster.log(name), /cannot open it: the store folder .* is not there, or is another one; mount it/);
+    assert.match(
+      cluster.log(name),
+      /cannot open the store: the store folder .* is not there, or is another one; mount it/,
+    );
   }
   rmdirSync(folder); // Nothing was written into it.
   renameSync(`${folder}-away`, folder);

@@ -4,4 +4,4 @@ export { issue, newAuthority } from "./authority.ts";
 export { type BundleOptions, CERTIFICATE_DAYS, clusterOf, type Files, newBundle, renewedBundle } from "./bundle.ts";
 export { readFolder, writeFolder } from "./folder.ts";
 export { installSecrets } from "./install.ts";
-export { kubernetesHosts, secretsOf } from "./secrets.ts";
+export { kubernetesHosts, type SecretsOptions, secretsOf } from "./secrets.ts";

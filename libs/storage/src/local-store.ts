@@ -42,7 +42,7 @@ const NO_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
 export function localStore(dir: string, options: LocalStoreOptions = {}): Store {
   const { random = systemRandom, clock = systemClock, mustExist = false } = options;
   const folder = resolve(dir);
-  if (mustExist) mustBeThere(folder, "open it");
+  if (mustExist) mustBeThere(folder, "open the store");
   try {
     const temp = join(folder, ".tmp");
     // What is made here is for its owner alone: commands may run on this machine as other users.

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { parseAllDocuments } from "yaml";
@@ -38,6 +38,9 @@ describe("sheaf certificates", () => {
     await using stage = new Stage();
     writeFileSync(join(stage.dir, "ours.crt"), "-----BEGIN CERTIFICATE-----\n");
     const args = ["certificates", "c", "--kubernetes-secrets", "sheaf", "--store-ca", "ours.crt"];
+    const missing = await stage.call("certificates", "d", "--kubernetes-secrets", "sheaf", "--store-ca", "none.crt");
+    assert.deepEqual([missing.code, missing.stdout, existsSync(join(stage.dir, "d"))], [1, "", false]);
+    assert.match(missing.stderr, /cannot read what --store-ca names: .*none\.crt/);
     const secrets = parseAllDocuments((await stage.call(...args)).stdout).map((each) => each.toJS());
     const having = secrets.filter(({ data }) => data["store-ca.crt"] !== undefined);
     assert.deepEqual(

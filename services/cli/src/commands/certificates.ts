@@ -11,10 +11,11 @@ import {
   newBundle,
   readFolder,
   renewedBundle,
+  type SecretsOptions,
   secretsOf,
   writeFolder,
 } from "@sheaf/certificates";
-import { failedPrecondition, invalidArgument, Secret } from "@sheaf/runtime";
+import { failedPrecondition, invalidArgument, messageOf, Secret } from "@sheaf/runtime";
 import type { Command } from "commander";
 import { stringify } from "yaml";
 import { action, type Call, leaf, wholeNumber } from "../action.ts";
@@ -85,13 +86,14 @@ async function certificates(call: Call, flags: Flags, dir: string | undefined): 
       `${dir} has certificates: give --renew for new ones of the same authorities, or another folder`,
     );
   }
+  const given = await readGiven(flags, call);
   const files = keeps ? there : await make(there, flags, host.clock.wall());
   if (!keeps) await writeFolder(folder, files);
   if (!keeps)
     host.stderr.write(
       `${[...files.keys()].join(", ")} are in ${dir}; ca.key and etcd-ca.key belong where no service runs\n`,
     );
-  if (toPrint) host.stdout.write(await manifests(files, flags, call));
+  if (toPrint) host.stdout.write(manifests(files, given, flags));
 }
 
 function make(there: Files, flags: Flags, now: number): Promise<Files> {
@@ -107,29 +109,38 @@ function make(there: Files, flags: Flags, now: number): Promise<Files> {
   return flags.renew ? renewedBundle(there, options) : newBundle(options);
 }
 
+type Given = Pick<SecretsOptions, "tokens" | "credentials" | "storeCa">;
+
+/** What flags name, read before anything is made. */
+async function readGiven({ tokens, credentials, storeCa }: Flags, { host }: Call): Promise<Given> {
+  const read = (flag: string, file: string) =>
+    readFile(resolve(host.cwd, file), "utf8").catch((error: unknown) => {
+      throw failedPrecondition("FILE_UNREADABLE", `cannot read what ${flag} names: ${messageOf(error)}`);
+    });
+  return {
+    ...(tokens === undefined ? {} : { tokens: await read("--tokens", tokens) }),
+    ...(credentials === undefined ? {} : { credentials: new Secret(await read("--credentials", credentials)) }),
+    ...(storeCa === undefined ? {} : { storeCa: await read("--store-ca", storeCa) }),
+  };
+}
+
 /** Several documents of YAML, for `kubectl apply -f -`. */
-async function manifests(files: Files, flags: Flags, { host }: Call): Promise<string> {
-  const { tokens, credentials, storeCa, workerNamespace } = flags;
-  const read = (file: string) => readFile(resolve(host.cwd, file), "utf8");
-  const secrets = secretsOf(files, {
-    namespace: flags.kubernetesSecrets ?? "",
-    workerNamespace,
-    ...(tokens === undefined ? {} : { tokens: await read(tokens) }),
-    ...(credentials === undefined ? {} : { credentials: new Secret(await read(credentials)) }),
-    ...(storeCa === undefined ? {} : { storeCa: await read(storeCa) }),
-  });
+function manifests(files: Files, given: Given, { kubernetesSecrets: namespace = "", workerNamespace }: Flags): string {
+  const secrets = secretsOf(files, { namespace, workerNamespace, ...given });
   return secrets.map((each) => stringify(each.reveal())).join("---\n");
 }
 
-async function install({ host }: Call, flags: Flags): Promise<void> {
+async function install(call: Call, flags: Flags): Promise<void> {
+  const { host } = call;
   const account = (name: string) => readFile(join(flags.kubernetesAccount, name), "utf8");
-  const { credentials, workerNamespace, cluster = "default" } = flags;
+  const { workerNamespace, cluster = "default" } = flags;
+  const { credentials } = await readGiven(flags, call);
   await installSecrets({
     api: { url: flags.kubernetesApi, token: new Secret((await account("token")).trim()), ca: await account("ca.crt") },
     cluster,
     namespace: (await account("namespace")).trim(),
     workerNamespace,
-    ...(credentials === undefined ? {} : { credentials: new Secret(await readFile(credentials, "utf8")) }),
+    ...(credentials && { credentials }),
     clock: host.clock,
     random: host.random,
     say: (line) => host.stdout.write(`${line}\n`),
