@@ -186,8 +186,15 @@ describe("Slot", () => {
   it("has its killer again after a command that has killed it, and nothing else", async (t) => {
     using slot = await openSlot();
     if (!slot.isolation.startsWith("PID namespace")) return t.skip("needs PID namespaces");
-    const kill = `for each in /proc/[0-9]*; do case \${each#/proc/} in 1 | $$) ;; *) kill -9 "\${each#/proc/}" ;; esac; done`;
-    assert.deepEqual((await slot.run({ argv: ["sh", "-c", kill] })).ended, exited(0));
+    // It waits until the killer is dead: on a busy machine one that is only being killed is still taken for alive, and the launcher
+    // is replaced after the next timeout.
+    const script = `for each in /proc/[0-9]*; do
+      pid=\${each#/proc/}
+      case $pid in 1 | $$) continue ;; esac
+      kill -9 "$pid"
+      while [ -e "$each/exe" ]; do :; done
+    done`;
+    assert.deepEqual((await slot.run({ argv: ["sh", "-c", script] })).ended, exited(0));
     const timed = await slot.run({ argv: ["sleep", "10"], timeoutMs: 100 });
     assert.deepEqual(timed.ended, { kind: "timed-out" });
     assert.deepEqual(slot.troubles, []);
