@@ -13,6 +13,7 @@ const FILES = process.env.SHEAF_TEST_FILES ?? "{libs,services,deploy,examples,te
 const REPORTER = join(project, "test", "kit", "reporter.ts");
 /** One more than the smallest machine that we care for has cores: tests with real processes wait a lot. */
 const AT_A_TIME = 3;
+const PORTS = { first: 16_000, ofLane: 5_000 };
 const TEST_MS = 120_000;
 const FILE_MS = 15 * 60_000;
 /** They need root, ten minutes of building and the machine to themselves: only when they are named, as `npm run test:kubernetes` does. */
@@ -41,7 +42,7 @@ function longOnesFirst(a, b) {
 }
 
 /** Runs one file and gives its totals. One that ends without any, or leaves something behind, counts as a failure. */
-async function runFile(file, options) {
+async function runFile(file, options, ports) {
   const begun = performance.now();
   const args = [
     `--test-timeout=${isApart(file) ? APART_TEST_MS : TEST_MS}`,
@@ -50,7 +51,12 @@ async function runFile(file, options) {
     file,
   ];
   // Most of what a short file costs is to compile what it imports.
-  const env = { NODE_COMPILE_CACHE: join(cacheRoot(), "compile"), ...process.env, SHEAF_TEST_TOTALS: "fd3" };
+  const env = {
+    NODE_COMPILE_CACHE: join(cacheRoot(), "compile"),
+    ...process.env,
+    SHEAF_TEST_TOTALS: "fd3",
+    SHEAF_PORTS: ports,
+  };
   let leader;
   const onStart = (pid) => {
     leader = pid;
@@ -77,6 +83,12 @@ async function runFile(file, options) {
   return { passed, failed: failed + (failed === 0 && !good ? 1 : 0), skipped };
 }
 
+/** Each lane has its own: a port that one has chosen, and not used yet, is not chosen by another. */
+function portsOf(lane) {
+  const first = PORTS.first + lane * PORTS.ofLane;
+  return `${first}-${first + PORTS.ofLane - 1}`;
+}
+
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
   process.once(signal, () => {
     stopChildren();
@@ -86,15 +98,18 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
 const options = process.argv.slice(2).filter((word) => word.startsWith("-"));
 const files = testFiles(process.argv.slice(2).filter((word) => !word.startsWith("-")));
 const sum = { passed: 0, failed: 0, skipped: 0 };
-const lane = async (waiting) => {
+const lane = async (waiting, number) => {
   for (let file = waiting.shift(); file; file = waiting.shift()) {
-    const totals = await runFile(file, options);
+    const totals = await runFile(file, options, portsOf(number));
     for (const key of Object.keys(sum)) sum[key] += totals[key];
   }
 };
-await lane(files.filter((file) => file === ALONE));
+await lane(
+  files.filter((file) => file === ALONE),
+  0,
+);
 const others = files.filter((file) => file !== ALONE);
-await Promise.all(Array.from({ length: AT_A_TIME }, () => lane(others)));
+await Promise.all(Array.from({ length: AT_A_TIME }, (_, number) => lane(others, number)));
 // A run that found no test proves nothing.
 if (sum.passed === 0) console.log(`no test passed: ${files.length} files match`);
 process.exitCode = sum.failed > 0 || sum.passed === 0 ? 1 : 0;

@@ -1,20 +1,32 @@
 /** Free ports of this machine, for processes that cannot choose one and tell. */
 import { randomInt } from "node:crypto";
 import { createServer, type Server } from "node:net";
-import { failedPrecondition } from "@sheaf/runtime";
+import { failedPrecondition, invalidArgument } from "@sheaf/runtime";
 
 const HOST = "127.0.0.1";
+const TRIES_MAX = 10_000;
 /**
  * Below those that the kernel gives to connections (32768 and up): one of these may be taken before its process listens, or while it is
  * started again.
  */
-const FIRST = 16_000;
-const END = 32_768;
+const RANGE: PortRange = { first: 16_000, last: 32_767 };
 
-/** So many different ports that are free now. Another program may take one before it is used. */
-export async function freePorts(count: number, host = HOST): Promise<number[]> {
+interface PortRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/**
+ * So many different ports of `range` (SHEAF_PORTS) that are free now. Another program may take one before it is used; who starts several
+ * clusters at a time gives each a range of its own.
+ */
+export async function freePorts(
+  count: number,
+  host = HOST,
+  range = portRange(process.env["SHEAF_PORTS"]),
+): Promise<number[]> {
   // All are held until all are found: else the same one comes twice.
-  const servers = await Promise.all(Array.from({ length: count }, () => listenAnywhere(host)));
+  const servers = await Promise.all(Array.from({ length: count }, () => listenAnywhere(host, range)));
   const ports = servers.map(portOf);
   await Promise.all(servers.map(close));
   return ports;
@@ -33,14 +45,26 @@ export async function requireFree(port: number, purpose: string): Promise<void> 
   }
 }
 
-async function listenAnywhere(host: string): Promise<Server> {
-  for (;;) {
+/** "16000-20000", both included. Throws PORTS_INVALID. */
+export function portRange(text: string | undefined): PortRange {
+  if (text === undefined || text === "") return RANGE;
+  const [, first = 0, last = 0] = (/^(\d{1,5})-(\d{1,5})$/.exec(text) ?? []).map(Number);
+  if (first >= 1 && first <= last && last <= 65_535) return { first, last };
+  throw invalidArgument("PORTS_INVALID", `SHEAF_PORTS "${text}" is no range of ports: write it like 16000-20000`);
+}
+
+async function listenAnywhere(host: string, { first, last }: PortRange): Promise<Server> {
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
     try {
-      return await listen(randomInt(FIRST, END), host);
+      return await listen(randomInt(first, last + 1), host);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
     }
   }
+  throw failedPrecondition(
+    "NO_PORTS",
+    `no free port from ${first} to ${last} was found: stop a program, or give another range in SHEAF_PORTS`,
+  );
 }
 
 function listen(port: number, host: string): Promise<Server> {
