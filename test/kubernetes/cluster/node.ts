@@ -102,7 +102,9 @@ export class Node {
     return found?.status.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
   }
 
+  /** It dies with us: it would wait for ever for a containerd that has. */
   #ctr(...args: string[]) {
-    return run("ctr", ["--address", socketOf(this.#folder), "--namespace", "k8s.io", ...args]);
+    const flags = ["--address", socketOf(this.#folder), "--namespace", "k8s.io"];
+    return run("setpriv", ["--pdeathsig", "KILL", "--", "ctr", ...flags, ...args]);
   }
 }
