@@ -104,7 +104,7 @@ export class PlayedNode {
     if (metadata.deletionTimestamp !== undefined) return await this.#end(pod, pool, worker);
     if (status?.phase !== "Pending") return;
     if (pool === "no-image")
-      return await this.#say(pod, { phase: "Pending", init: waiting("ErrImagePull", "not found") });
+      return await this.#say(pod, { phase: "Pending", user: waiting("ErrImagePull", "not found") });
     if (pool === "crash") return await this.#say(pod, ended(3, "out of luck\n"));
     if (!this.#alive.has(worker)) {
       await this.#say(pod, { phase: "Running", agent: { running: { startedAt: new Date() } } });
@@ -122,12 +122,14 @@ export class PlayedNode {
     await this.api.deleteNamespacedPod({ name, namespace: this.#namespace, body: { gracePeriodSeconds: 0 } });
   }
 
-  async #say(pod: V1Pod, { phase, agent, init }: Said): Promise<void> {
+  async #say(pod: V1Pod, { phase, agent, user }: Said): Promise<void> {
     const status = {
       ...pod.status,
       phase,
-      ...(agent && { containerStatuses: [containerStatus("agent", agent)] }),
-      ...(init && { initContainerStatuses: [containerStatus("user-0", init)] }),
+      containerStatuses: [
+        ...(user ? [containerStatus("user-0", user)] : []),
+        ...(agent ? [containerStatus("agent", agent)] : []),
+      ],
     };
     const { name = "", namespace = "" } = pod.metadata ?? {};
     await this.api.replaceNamespacedPodStatus({ name, namespace, body: { ...pod, status } });
@@ -138,11 +140,11 @@ type State = NonNullable<V1ContainerStatus["state"]>;
 interface Said {
   readonly phase: string;
   readonly agent?: State;
-  readonly init?: State;
+  readonly user?: State;
 }
 
 function ended(exitCode: number, message = ""): Said {
-  return { phase: "Failed", agent: { terminated: { exitCode, message, reason: "Error" } } };
+  return { phase: "Running", agent: { terminated: { exitCode, message, reason: "Error" } } };
 }
 
 function waiting(reason: string, message: string): State {

@@ -23,6 +23,9 @@ const STOP_LIMIT_MS = 5_000;
 /** Ctrl-C reaches a program from the terminal, and again from npm or from who started it: that is one signal. */
 const SAME_SIGNAL_MS = 500;
 
+/** The longest that a timer can wait: three weeks. */
+const FOREVER_MS = 2 ** 31 - 1;
+
 const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, bug: 70 } as const;
 
 const OWN_SETTINGS = defineSettings({
@@ -137,12 +140,15 @@ class Service<D extends Definitions> {
   async run(): Promise<void> {
     this.#listen();
     const parent = this.#settings.parentPid === undefined ? undefined : this.#watchParent(this.#settings.parentPid);
+    // Node ends a process in which nothing is open.
+    const kept = this.#host.clock.timer(FOREVER_MS, () => {});
     try {
       await this.#start();
       const code = await this.#ended.promise;
       if (this.#failure !== undefined) throw this.#failure;
       this.#host.exit(code);
     } finally {
+      kept.cancel();
       parent?.cancel();
     }
   }

@@ -3,9 +3,11 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
 import { objectOf } from "@sheaf/files";
@@ -170,29 +172,27 @@ describe("pid1.sh", { skip }, () => {
     assert.deepEqual(Object.fromEntries(outcome?.files ?? []), { "/x": "done\n" }, "what ran is whole, and committed");
   });
 
-  it("serves the next worker when one is killed, whose leftovers that removes", async () => {
+  it("ends what runs when its worker is killed, and waits; an agent that is started again has no part in anything", async () => {
     await using cell = await openCell();
     const first = start(cell.args);
     await cell.begin(await cell.plan("echo $SHEAF_OUT; sleep 1000"));
     first.kill("SIGKILL");
     await once(first, "exit");
-    cell.owner.hangUp();
-    const second = start([...cell.args.slice(0, -1), "w2"]);
-    cell.owner.give(await cell.plan("echo done >/pfs/out/x"));
-    await cell.owner.complete();
-    const [outcome] = await outcomesOf(cell.source, cell.owner.taken);
-    assert.deepEqual([outcome?.row.state, Object.fromEntries(outcome?.files ?? [])], [SUCCESS, { "/x": "done\n" }]);
-    assert.deepEqual(cell.pod.starts, [1], "the container has lived through it");
+    await until(() => cell.pod.waits(0));
+    const second = start(cell.args);
+    const [line] = await once(createInterface({ input: second.stderr as Readable }), "line");
+    assert.match(line, /the worker of this pod has ended before; this process waits to be told to stop/);
     second.kill("SIGTERM");
     assert.equal((await once(second, "exit"))[0], 0);
-    assert.deepEqual(readdirSync(join(cell.pod.volume, "control")).sort(), ["doors", "pfs"]);
-    assert.equal(existsSync(join(cell.pod.volume, "data")), false);
+    assert.equal(cell.owner.heardOf("hello").length, 1);
+    assert.deepEqual(cell.pod.starts, [1], "the container has lived through it");
   });
 });
 
 function start(args: readonly string[]): ChildProcess {
-  const env = { ...process.env, SHEAF_LOG_LEVEL: "error" };
-  return spawn(process.execPath, [join(import.meta.dirname, "main.ts"), ...args], { stdio: "inherit", env });
+  const env = { ...process.env, SHEAF_LOG_LEVEL: "warn" };
+  const argv = [join(import.meta.dirname, "main.ts"), ...args];
+  return spawn(process.execPath, argv, { stdio: ["inherit", "inherit", "pipe"], env });
 }
 
 /** An owner, a store, a pod, and the arguments of a worker for them. */

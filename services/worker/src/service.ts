@@ -6,6 +6,7 @@ import { dispatch } from "@sheaf/proto";
 import { grpcClient, HealthBoard, serveHealth } from "@sheaf/rpc";
 import { invalidArgument, runService, systemRandom } from "@sheaf/runtime";
 import { settings } from "./config.ts";
+import { isSpent } from "./scratch/worker-folders.ts";
 import type { Connect } from "./session/session.ts";
 import { Worker } from "./worker.ts";
 
@@ -39,6 +40,11 @@ export function runWorker(thread: Thread): Promise<void> {
       const { id, pool, masters, mergers, store, data, slots, userVolume, killGrace } = config;
       if (masters.length + mergers.length === 0) {
         throw invalidArgument("SETTING_INVALID", "a worker needs an owner: give --masters, --mergers or both");
+      }
+      if (userVolume !== undefined && id !== undefined && isSpent(data, id)) {
+        await thread.terminate();
+        log.warn({ worker: id }, "the worker of this pod has ended before; this process waits to be told to stop");
+        return [];
       }
       const tls = await openIdentity(config, { role: "worker" }, { log, clock });
       const health = new HealthBoard([]);

@@ -54,40 +54,30 @@ export function viewOf(object: unknown): PodView {
 /** The end of a pod that is gone, and nobody saw how it ended: it was deleted, which is nobody's fault who ran in it. */
 export const DELETED: PodEnd = { code: undefined, logTail: "", why: "its pod was deleted", taken: true };
 
-/** It has ended when its agent has: the sidecars follow. */
+/** It has ended when its agent has, even if that was started again: the first time counts. */
 function endOf({ metadata, status = {} }: PodJson, agent: ContainerJson | undefined): PodEnd | undefined {
-  const { phase, conditions = [], initContainerStatuses = [] } = status;
-  const own = agent?.state?.terminated;
-  if (own === undefined && phase !== "Failed" && phase !== "Succeeded") return undefined;
+  const { phase, conditions = [] } = status;
+  const how = agent?.lastState?.terminated ?? agent?.state?.terminated;
+  if (how === undefined && phase !== "Failed" && phase !== "Succeeded") return undefined;
   const disrupted = conditions.find(({ type, status }) => type === "DisruptionTarget" && status === "True");
   const isDeleted = metadata.deletionTimestamp !== undefined;
-  const failed = own ? undefined : initContainerStatuses.find(({ state }) => (state?.terminated?.exitCode ?? 0) !== 0);
-  const how = own ?? failed?.state?.terminated;
   return {
     code: how?.exitCode,
     logTail: (how?.message ?? "").slice(-LOG_BYTES_MAX),
     why: disrupted
       ? `the cluster took its pod away: ${quoted(disrupted.message || disrupted.reason)}`
-      : (whyOf(status, how, failed?.name) ?? (isDeleted ? DELETED.why : undefined)),
+      : (whyOf(status, how) ?? (isDeleted ? DELETED.why : undefined)),
     taken: disrupted !== undefined || isDeleted,
   };
 }
 
-function whyOf(
-  status: NonNullable<PodJson["status"]>,
-  how: TerminatedJson | undefined,
-  failed: string | undefined,
-): string | undefined {
+function whyOf(status: NonNullable<PodJson["status"]>, how: TerminatedJson | undefined): string | undefined {
   const { reason = "", message = "" } = status;
   // By its own use of the disk; when the node as a whole is short of something, it is a disruption.
   if (reason === "Evicted") {
     return `it was evicted: ${quoted(message)}; raise resource_limits.disk, or sidecar_resource_limits.disk for the worker itself`;
   }
-  if (how?.reason === "OOMKilled") {
-    return failed === undefined
-      ? "out of memory in the worker itself, not in a command: raise sidecar_resource_limits.memory"
-      : `out of memory in its container ${failed}`;
-  }
-  if (failed !== undefined) return `its container ${failed} failed`;
+  if (how?.reason === "OOMKilled")
+    return "out of memory in the worker itself, not in a command: raise sidecar_resource_limits.memory";
   return how === undefined ? `the node refused it: ${quoted(`${reason} ${message}`.trim())}` : undefined;
 }

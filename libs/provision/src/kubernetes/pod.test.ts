@@ -169,16 +169,11 @@ describe("podOf()", () => {
     assert.equal(JSON.stringify(pod({}, { secret: undefined })).includes("credentials"), false);
   });
 
-  it("has a sidecar for each slot, with a /pfs of its own, and one agent that tells its end", () => {
+  it("has a container for each slot, before its agent, with a /pfs of its own, and one agent that tells its end", () => {
     const made = pod({}, {}, 2);
     assert.deepEqual(
-      containers(made).map(({ name, restartPolicy }) => [name, restartPolicy]),
-      [
-        ["install", undefined],
-        ["user-0", "Always"],
-        ["user-1", "Always"],
-        ["agent", undefined],
-      ],
+      [made.spec?.initContainers, made.spec?.containers].map((some) => some?.map(({ name }) => name)),
+      [["install"], ["user-0", "user-1", "agent"]],
     );
     assert.deepEqual(named(made, "user-1").command, ["/sheaf/bin/busybox", "sh", "/sheaf/bin/pid1.sh", "1"]);
     assert.deepEqual(
@@ -186,7 +181,7 @@ describe("podOf()", () => {
       { name: "control", mountPath: "/pfs", subPath: "pfs/1" },
     );
     assert.equal(agent(made).terminationMessagePolicy, "FallbackToLogsOnError");
-    assert.equal(made.spec?.restartPolicy, "Never");
+    assert.equal(made.spec?.restartPolicy, "Always");
     assert.deepEqual(agent(made).args?.slice(0, 8), [
       "--id",
       "0a1b",

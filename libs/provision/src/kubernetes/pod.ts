@@ -5,9 +5,13 @@
  * O1. User code never shares a container with a credential: the secrets of the pipeline are the commands', the installation's
  *     secret is the agent's, and no container has a token of Kubernetes.
  * O2. Pod Security "restricted" holds for each container, unless a pipeline asks for root and the installation allows that.
- * O3. One slot, one container with a process namespace of its own: what one command kills or eats, the other slots do not feel.
- *     They are sidecars: the pod ends when the agent ends, with its exit code, and one that dies is started again.
+ * O3. One slot, one container with a process namespace of its own: what one command kills or eats, the other slots do not feel, and the
+ *     pod starts it again. They are before the agent: a kubelet begins all containers of a pod one after another and at once, and tells
+ *     of the one whose image it cannot have when the next has started. (As sidecars each would wait for a look at the one before, a
+ *     second, and a bad image would be told when the kubelet comes by again, after 10 to 15 s.)
  * O4. All containers run as the same user: the agent can read and remove what commands leave.
+ * O5. A pod is one worker. Its agent's end is the worker's end (pod-view.ts); the agent that is started again after it does nothing
+ *     (the worker's worker-folders.ts), until the pod is deleted.
  */
 import type { V1Container, V1Pod, V1SecurityContext, V1Volume, V1VolumeMount } from "@kubernetes/client-node";
 import { failedPrecondition } from "@sheaf/runtime";
@@ -63,7 +67,7 @@ export function podOf(settings: PodSettings, pool: string, spec: WorkerSpec): V1
       annotations: { ...needs.annotations },
     },
     spec: {
-      restartPolicy: "Never",
+      restartPolicy: "Always", // O3
       automountServiceAccountToken: false,
       enableServiceLinks: false,
       shareProcessNamespace: false,
@@ -78,11 +82,8 @@ export function podOf(settings: PodSettings, pool: string, spec: WorkerSpec): V1
       },
       ...placement(needs),
       volumes: volumes(settings, needs),
-      initContainers: [
-        install(settings, slots),
-        ...slotsOfPod.map((slot) => user(settings, needs, slot)), // O3
-      ],
-      containers: [agent(settings, pool, spec)],
+      initContainers: [install(settings, slots)],
+      containers: [...slotsOfPod.map((slot) => user(settings, needs, slot)), agent(settings, pool, spec)], // O3
     },
   };
 }
@@ -124,7 +125,6 @@ function user({ defaultImage }: PodSettings, needs: WorkerNeeds, slot: number): 
     name: userContainer(slot),
     image: needs.image || defaultImage,
     command: ["/sheaf/bin/busybox", "sh", "/sheaf/bin/pid1.sh", String(slot)],
-    restartPolicy: "Always",
     securityContext: locked(false),
     resources: userResources(needs),
     env: [

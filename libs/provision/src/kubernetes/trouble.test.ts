@@ -6,14 +6,19 @@ import { viewOf } from "./pod-view.ts";
 type Status = NonNullable<PodJson["status"]>;
 
 const waiting = (reason: string, message?: string, rest: Partial<ContainerJson> = {}): Status => ({
-  initContainerStatuses: [
-    { name: "install", state: { terminated: { exitCode: 0 } } },
+  initContainerStatuses: [{ name: "install", state: { terminated: { exitCode: 0 } } }],
+  containerStatuses: [
+    { name: "agent", state: { running: {} } },
     { name: "user-0", image: "no/such:1", state: { waiting: { reason, ...(message && { message }) } }, ...rest },
   ],
 });
 const ended = (exitCode: number, rest: object = {}): Status => ({
   containerStatuses: [{ name: "agent", state: { terminated: { exitCode, ...rest } } }],
 });
+
+function failedWith(exitCode: number) {
+  return { terminated: { exitCode } };
+}
 
 function view(status: Status, metadata: Partial<PodJson["metadata"]> = {}) {
   const labels = { "sheaf.dev/worker": "w1", "sheaf.dev/pipeline": "words" };
@@ -67,8 +72,36 @@ const troubles: readonly [string, Status, RegExp | undefined][] = [
   [
     "ended once, and runs",
     {
-      initContainerStatuses: [
+      containerStatuses: [
         { name: "user-0", restartCount: 9, state: { running: {} }, lastState: { terminated: { exitCode: 1 } } },
+      ],
+    },
+    undefined,
+  ],
+  [
+    "what prepares it fails again and again",
+    {
+      initContainerStatuses: [
+        {
+          name: "install",
+          restartCount: 5,
+          state: { waiting: { reason: "CrashLoopBackOff" } },
+          lastState: { terminated: { exitCode: 1, message: "no space" } },
+        },
+      ],
+    },
+    /^its container install ends again and again \(exit code 1: no space\): look at its node$/,
+  ],
+  [
+    "its agent waits for its end after the first one",
+    {
+      containerStatuses: [
+        {
+          name: "agent",
+          restartCount: 9,
+          state: { waiting: { reason: "CrashLoopBackOff" } },
+          lastState: failedWith(3),
+        },
       ],
     },
     undefined,
@@ -135,13 +168,16 @@ const ends: readonly [string, Status, Partial<PodJson["metadata"]>, unknown][] =
     },
   ],
   [
-    "its first container failed",
-    {
-      phase: "Failed",
-      initContainerStatuses: [{ name: "install", state: { terminated: { exitCode: 1, message: "no space" } } }],
-    },
+    "its agent was started again: the first end counts",
+    { containerStatuses: [{ name: "agent", restartCount: 1, state: { running: {} }, lastState: failedWith(3) }] },
     {},
-    { code: 1, logTail: "no space", why: "its container install failed", taken: false },
+    { code: 3, logTail: "", why: undefined, taken: false },
+  ],
+  [
+    "its agent was started again, and told to end",
+    { containerStatuses: [{ name: "agent", restartCount: 1, state: failedWith(143), lastState: failedWith(0) }] },
+    {},
+    { code: 0, logTail: "", why: undefined, taken: false },
   ],
 ];
 

@@ -2,7 +2,7 @@
  * Why a pod cannot start, or not go on, in a sentence that says what to do. Pure. A pod in trouble is left where it is: Kubernetes goes
  * on trying, and when what was wrong is put right it starts by itself.
  */
-import { INSTALL } from "./labels.ts";
+import { AGENT, INSTALL } from "./labels.ts";
 import type { ConditionJson, ContainerJson, PodJson } from "./pod-json.ts";
 
 const TEXT_MAX = 300;
@@ -60,13 +60,14 @@ function troubleOfContainer({
   const says = Object.hasOwn(WAITING, reason) ? WAITING[reason] : undefined;
   if (says !== undefined) return says(quoted(image), quoted(message));
   const last = lastState?.terminated;
-  if (last === undefined || name === INSTALL) return undefined;
+  if (last === undefined || name === AGENT) return undefined; // O5 of pod.ts
   // One that ends while a command runs is that command's business: the agent starts anew in the next one.
   const isLooping = reason === "CrashLoopBackOff" || (restartCount > RESTARTS && state?.running === undefined);
   if (!isLooping) return undefined;
   const how = last.reason === "OOMKilled" ? "out of memory" : `exit code ${last.exitCode}`;
   const said = last.message ? `: ${quoted(last.message)}` : "";
-  const advice = last.reason === "OOMKilled" ? "raise resource_limits.memory" : "look at transform.image";
+  const own = last.reason === "OOMKilled" ? "raise resource_limits.memory" : "look at transform.image";
+  const advice = name === INSTALL ? "look at its node" : own;
   return `its container ${quoted(name)} ends again and again (${how}${said}): ${advice}`;
 }
 

@@ -5,12 +5,14 @@
  *     <volume>/control/          in memory: doors and pfs, which install.sh makes; slots and batches
  *
  * All in there is the commands' too: they run as the same user. Nothing that this worker runs, trusts or sends may lie there.
+ *
+ * With containers nothing is removed at the end: it goes with the pod. A pod is one worker (pod.ts, O5), and its scratch folder, which no
+ * command can reach, tells an agent that is started again that there has been one.
  */
-import { mkdirSync, realpathSync } from "node:fs";
+import { existsSync, mkdirSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf, permissionDenied, type Random } from "@sheaf/runtime";
 import { openControl } from "./control.ts";
-import { removeFolder } from "./remove.ts";
 import { openScratch } from "./scratch.ts";
 
 export interface WorkerFolders {
@@ -21,7 +23,7 @@ export interface WorkerFolders {
   /** For FIFOs and the like; in memory where that can be. Likewise. */
   readonly slots: string;
   readonly batches: string;
-  /** All that is to be removed at the end. */
+  /** To be removed at the end. */
   readonly own: readonly string[];
 }
 
@@ -35,7 +37,11 @@ export function openWorkerFolders(data: string, id: string, volume: string | und
   return { scratch: own, shared: own, ...folders, own: [own, control] };
 }
 
-/** Nobody else has them: what is there is left over from a worker that was killed. */
+/** Whether the worker of this pod has been there before. */
+export function isSpent(data: string, id: string): boolean {
+  return existsSync(join(data, id));
+}
+
 function openShared(own: string, volume: string, random: Random): WorkerFolders {
   // By a name that no command can know: a link that one puts in the way of a file of its datum does not lead here.
   const scratch = join(own, Buffer.from(random.bytes(NAME_BYTES)).toString("hex"));
@@ -48,14 +54,11 @@ function openShared(own: string, volume: string, random: Random): WorkerFolders 
     // Both sides must mean the same by a path, and what is open is told by its real one (output-file.ts).
     if (realpathSync.native(volume) !== volume) throw new Error("it is a link, or below one");
     mkdirSync(scratch);
-    for (const folder of [shared, slots, batches]) {
-      removeFolder(folder);
-      mkdirSync(folder, { mode: 0o755 });
-    }
+    for (const folder of [shared, slots, batches]) mkdirSync(folder, { mode: 0o755 });
   } catch (error) {
     throw permissionDenied("VOLUME_UNUSABLE", `cannot use --user-volume ${volume}: ${messageOf(error)}`, {
       cause: error,
     });
   }
-  return { scratch, shared, slots, batches, own: [own, shared, slots, batches] };
+  return { scratch, shared, slots, batches, own: [] };
 }
