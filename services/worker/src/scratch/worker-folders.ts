@@ -6,8 +6,8 @@
  *
  * All in there is the commands' too: they run as the same user. Nothing that this worker runs, trusts or sends may lie there.
  *
- * With containers nothing is removed at the end: it goes with the pod. A pod is one worker (pod.ts, O5), and its scratch folder, which no
- * command can reach, tells an agent that is started again that there has been one.
+ * A pod is one worker (pod.ts, O5): its scratch folder, which no command can reach, stays, and tells an agent that is started again that
+ * there has been one.
  */
 import { existsSync, mkdirSync, realpathSync } from "node:fs";
 import { join } from "node:path";
@@ -60,5 +60,5 @@ function openShared(own: string, volume: string, random: Random): WorkerFolders 
       cause: error,
     });
   }
-  return { scratch, shared, slots, batches, own: [] };
+  return { scratch, shared, slots, batches, own: [scratch, shared, slots, batches] };
 }
