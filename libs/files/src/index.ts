@@ -60,3 +60,4 @@ export type { Run } from "./run/run-reader.ts";
 export { openRun, readRunFiles, readRunHeader, readRunRows } from "./run/run-reader.ts";
 export type { SumFault, SumSource } from "./sum/lines.ts";
 export { checkSum } from "./sum/lines.ts";
+export { writeAll } from "./write-all.ts";

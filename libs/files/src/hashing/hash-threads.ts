@@ -1,8 +1,8 @@
 /**
- * Reads large pieces of local files, and hashes what it has read, on threads: hashing a large file on the thread that handles it
- * would leave all other cores idle, and take most of its time.
+ * Reads or copies large pieces of local files, and hashes what it has read, on threads: hashing a large file on the thread that handles
+ * it would leave all other cores idle, and take most of its time.
  *
- * H1. The bytes that are handed out are the very bytes that were hashed: the file is read once.
+ * H1. The bytes that are handed out, or written, are the very bytes that were hashed: the file is read once.
  * H2. The memory is lent, and used again: left to the garbage collector, a large file would cost as much memory as it has bytes.
  *     Who waits for memory gets it in the order of the calls. So nobody who gives back what was lent first, without waiting for
  *     more, can wait for ever.
@@ -27,10 +27,24 @@ export interface LentBytes {
   giveBack(): void;
 }
 
-interface Waiting extends Omit<Task, "memory"> {
-  readonly resolve: (lent: LentBytes) => void;
-  readonly reject: (error: unknown) => void;
+interface Range {
+  readonly fd: number;
+  readonly offset: number;
+  readonly length: number;
 }
+
+/** What was copied. */
+export type Copied = Pick<Answer & { ok: true }, "length" | "sha256">;
+
+type Waiting = Range & { readonly reject: (error: unknown) => void } & (
+    | { readonly kind: "read"; readonly resolve: (lent: LentBytes) => void }
+    | {
+        readonly kind: "copy";
+        readonly to: number;
+        readonly toOffset: number;
+        readonly resolve: (copied: Copied) => void;
+      }
+  );
 
 /** A thread and what it has to do. */
 interface Seat {
@@ -50,23 +64,43 @@ export class HashThreads {
   /** At most LENT_BYTES_MAX; fewer than `length` where the file ends. `fd` must stay open meanwhile. */
   read(fd: number, offset: number, length: number): Promise<LentBytes> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ fd, offset, length, resolve, reject });
+      this.#waiting.push({ kind: "read", fd, offset, length, resolve, reject });
+      this.#begin();
+    });
+  }
+
+  /**
+   * Writes the range to another file, from `toOffset` on; fewer bytes than `length` where the file ends. Needs no memory. What is written
+   * can be damaged: look at its hash. Both files must stay open meanwhile.
+   */
+  copy({ fd, offset, length }: Range, to: number, toOffset: number): Promise<Copied> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ kind: "copy", fd, offset, length, to, toOffset, resolve, reject });
       this.#begin();
     });
   }
 
   #begin(): void {
-    while (this.#waiting.length > 0) {
-      if (this.#free.length === 0 && this.#buffers === BUFFERS) return;
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      if (next.kind === "read" && this.#free.length === 0 && this.#buffers === BUFFERS) return;
       if (this.#idle.length === 0 && this.#threads === this.#threadsMax) return;
       const seat = this.#idle.pop() ?? this.#newSeat();
-      const waiting = this.#waiting.shift() as Waiting;
-      const { fd, offset, length } = waiting;
-      const memory = this.#free.pop() ?? this.#newMemory();
-      seat.task = waiting;
+      this.#waiting.shift();
+      seat.task = next;
       // Only a thread that has something to do keeps the process.
       seat.thread.ref();
-      seat.thread.postMessage({ fd, offset, length, memory } satisfies Task, [memory]);
+      this.#tell(seat.thread, next);
+    }
+  }
+
+  #tell(thread: Worker, waiting: Waiting): void {
+    const { fd, offset, length } = waiting;
+    if (waiting.kind === "read") {
+      const memory = this.#free.pop() ?? this.#newMemory();
+      thread.postMessage({ kind: "read", fd, offset, length, memory } satisfies Task, [memory]);
+    } else {
+      const { to, toOffset } = waiting;
+      thread.postMessage({ kind: "copy", fd, offset, length, to, toOffset } satisfies Task);
     }
   }
 
@@ -84,11 +118,11 @@ export class HashThreads {
     seat.task = undefined;
     seat.thread.unref();
     this.#idle.push(seat);
-    if (answer.ok) task.resolve(this.#lend(answer));
-    else {
-      this.#free.push(answer.memory);
+    if (!answer.ok) {
+      if (answer.memory !== undefined) this.#free.push(answer.memory);
       task.reject(Object.assign(new Error(answer.message), answer.code === undefined ? {} : { code: answer.code }));
-    }
+    } else if (task.kind === "copy") task.resolve({ length: answer.length, sha256: answer.sha256 });
+    else task.resolve(this.#lend(answer));
     this.#begin();
   }
 
@@ -97,13 +131,14 @@ export class HashThreads {
     this.#threads--;
     const at = this.#idle.indexOf(seat);
     if (at >= 0) this.#idle.splice(at, 1);
-    if (seat.task !== undefined) this.#buffers--;
+    if (seat.task?.kind === "read") this.#buffers--;
     seat.task?.reject(error);
     seat.task = undefined;
     this.#begin();
   }
 
-  #lend({ memory, length, sha256 }: Answer & { ok: true }): LentBytes {
+  #lend({ memory: given, length, sha256 }: Answer & { ok: true }): LentBytes {
+    const memory = given as ArrayBuffer; // of a read
     const giveBack = () => {
       this.#free.push(memory);
       this.#begin();

@@ -1,13 +1,26 @@
-// What a hash thread is told, and what it answers. The memory goes there and comes back; it is never shared.
+// What a hash thread is told, and what it answers. The memory of a read goes there and comes back; it is never shared.
 
-export interface Task {
+export type Task = {
   readonly fd: number;
   readonly offset: number;
   readonly length: number;
-  readonly memory: ArrayBuffer;
-}
+} & (
+  | { readonly kind: "read"; readonly memory: ArrayBuffer }
+  /** Written to `to`, from `toOffset` on, while it is hashed. */
+  | { readonly kind: "copy"; readonly to: number; readonly toOffset: number }
+);
 
 export type Answer =
-  /** `length`: fewer than were asked for where the file ends. */
-  | { readonly ok: true; readonly memory: ArrayBuffer; readonly length: number; readonly sha256: Uint8Array }
-  | { readonly ok: false; readonly memory: ArrayBuffer; readonly message: string; readonly code: string | undefined };
+  /** `length`: fewer than were asked for where the file ends. `memory`: of a read. */
+  | {
+      readonly ok: true;
+      readonly memory: ArrayBuffer | undefined;
+      readonly length: number;
+      readonly sha256: Uint8Array;
+    }
+  | {
+      readonly ok: false;
+      readonly memory: ArrayBuffer | undefined;
+      readonly message: string;
+      readonly code: string | undefined;
+    };

@@ -78,6 +78,45 @@ test("a file that is read by threads is stored as one that comes in pieces", asy
   }
 });
 
+/** What a copy of the segments holds. */
+async function copied(reader: SegmentReader, segments: readonly store.Segment[]): Promise<Buffer> {
+  const copy = join(folder, "copy");
+  const to = openSync(copy, "w");
+  try {
+    const bytes = await reader.copy(segments, to);
+    assert.equal(
+      bytes,
+      segments.reduce((sum, { length }) => sum + length, 0),
+    );
+    return readFileSync(copy);
+  } finally {
+    closeSync(to);
+  }
+}
+
+test("a copy is what was stored, with threads and without, of small segments and large", async () => {
+  const large = await added();
+  const mixed = await added(target, { segmentBytes: 3 * MIB });
+  const elsewhere = memoryStore();
+  for (const [reader, segments] of [
+    [segmentReader(target, { threads }), large],
+    [segmentReader(target), large],
+    [segmentReader(target, { threads }), mixed],
+    [segmentReader(elsewhere, { threads }), await added(elsewhere)],
+  ] as const)
+    assert.ok((await copied(reader, segments)).equals(content));
+  assert.equal((await copied(segmentReader(target, { threads }), [])).length, 0);
+});
+
+test("a copy that finds no room says so, wherever it was written", async () => {
+  const segments = await added();
+  const full = openSync("/dev/full", "w");
+  for (const reader of [segmentReader(target, { threads }), segmentReader(target)])
+    await assert.rejects(() => reader.copy(segments, full), { code: "ENOSPC" });
+  closeSync(full);
+  assert.ok((await copied(segmentReader(target, { threads }), segments)).equals(content));
+});
+
 test("a file that has become shorter is stored as it is", async () => {
   const short = join(folder, "short");
   writeFileSync(short, content.subarray(0, 40 * MIB));
@@ -128,10 +167,15 @@ test("damage and loss of a large segment are DATA_LOSS, with pack and offset, an
         { code: "DATA_LOSS", reason: "OBJECT_CORRUPT", message: new RegExp(`${key}.* at 0 `) },
       );
       assert.equal(pieces, 3);
+      await assert.rejects(() => copied(reader, segments), {
+        reason: "OBJECT_CORRUPT",
+        message: new RegExp(`${key}.* at 0 `),
+      });
     }
   }
   await target.delete(key);
   await assert.rejects(() => lent(reader, segments), { code: "DATA_LOSS", reason: "OBJECT_MISSING" });
+  await assert.rejects(() => copied(reader, segments), { code: "DATA_LOSS", reason: "OBJECT_MISSING" });
   await target.put(key, whole);
   assert.ok((await lent(reader, segments)).equals(content));
 });

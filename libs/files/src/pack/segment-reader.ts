@@ -1,6 +1,7 @@
 /**
  * Reads the bytes of files. Segments that lie side by side in a pack come in one read; each is checked against its hash
- * before a byte of it is handed out. While a piece is being used, what follows is read and checked on other threads.
+ * before a byte of it is handed out (of a copy, before its end is told). While a piece is being used, what follows is read and checked on
+ * other threads.
  *
  * Memory: twice READ_BYTES, or two segments (of at most 16 MiB) when they are longer; plus what the cache holds. What is lent is
  * bounded by HashThreads.
@@ -12,6 +13,7 @@ import { ahead } from "../ahead.ts";
 import { sameBytes } from "../bytes.ts";
 import type { HashThreads, LentBytes } from "../hashing/hash-threads.ts";
 import { checkHash, corrupt, packKey, verify, verifyElsewhere } from "../object.ts";
+import { writeAll } from "../write-all.ts";
 import { RangeCache } from "./range-cache.ts";
 
 const READ_BYTES = 4 * 1024 * 1024;
@@ -32,12 +34,17 @@ export interface SegmentReader {
   read(segments: readonly store.Segment[]): AsyncIterable<Uint8Array>;
   /** The same for who does not keep a piece: its memory is used again as soon as the next is asked for. For large files. */
   lend(segments: readonly store.Segment[]): AsyncIterable<Uint8Array>;
+  /**
+   * Writes the bytes of the segments in order to an empty file; how many. Throws as `read`, and what the file system says: then what the
+   * file holds is not to be used.
+   */
+  copy(segments: readonly store.Segment[], fd: number): Promise<number>;
 }
 
 export interface ReaderOptions {
   /** Default 32 MiB. */
   readonly cacheBytes?: number;
-  /** Read what is lent, where the store is a folder of this machine. */
+  /** Read or copy large files, where the store is a folder of this machine. */
   readonly threads?: HashThreads;
 }
 
@@ -50,10 +57,25 @@ export function segmentReader(source: Store, { cacheBytes = CACHE_BYTES, threads
   const get = (key: string, offset: number, length: number): Promise<Uint8Array> =>
     cache?.get(key, offset, length) ?? source.get(key, { offset, length });
   const read = (segments: readonly store.Segment[]) => readAll(AHEAD, segments, (group) => readGroup(get, group));
-  if (threads === undefined) return { read, lend: read };
+  const writeGroup = async (group: readonly store.Segment[], fd: number, at: number) => {
+    const { pieces } = await readGroup(get, group);
+    let end = at;
+    for (const piece of pieces) {
+      writeAll(fd, piece, end);
+      end += piece.length;
+    }
+  };
+  if (threads === undefined)
+    return { read, lend: read, copy: (segments, fd) => copyAll(AHEAD, segments, fd, writeGroup) };
   const lendGroup = async (group: readonly store.Segment[]) =>
     (await lendSegment(source, threads, group)) ?? readGroup(get, group);
-  return { read, lend: (segments) => readAll(LENT_AHEAD, segments, lendGroup) };
+  const copyGroup = async (group: readonly store.Segment[], fd: number, at: number) =>
+    (await copySegment(source, threads, group, fd, at)) || writeGroup(group, fd, at);
+  return {
+    read,
+    lend: (segments) => readAll(LENT_AHEAD, segments, lendGroup),
+    copy: (segments, fd) => copyAll(LENT_AHEAD, segments, fd, copyGroup),
+  };
 }
 
 /** One file's bytes, without a cache: see SegmentReader. */
@@ -85,6 +107,23 @@ async function* readAll(
   }
 }
 
+/** Each group goes to its own place in the file, so the order does not matter. */
+async function copyAll(
+  count: number,
+  segments: readonly store.Segment[],
+  fd: number,
+  copy: (group: readonly store.Segment[], fd: number, at: number) => Promise<unknown>,
+): Promise<number> {
+  let end = 0;
+  const tasks = adjacent(segments).map((group) => {
+    const at = end;
+    end += lengthOf(group);
+    return () => copy(group, fd, at);
+  });
+  for await (const _ of ahead(tasks, count, () => {}));
+  return end;
+}
+
 async function readGroup(get: Get, group: readonly store.Segment[]): Promise<Group> {
   const first = group[0] as store.Segment;
   const key = packKey(first.pack);
@@ -108,14 +147,12 @@ async function lendSegment(
   threads: HashThreads,
   group: readonly store.Segment[],
 ): Promise<Group | undefined> {
-  const { pack, offset, length, sha256 } = group[0] as store.Segment;
-  const key = packKey(pack);
-  const path = length > READ_BYTES ? source.localPath(key) : null;
-  if (path === null) return undefined;
-  const lent = await lendRange(threads, path, Number(offset), length);
+  const range = largeRange(source, group);
+  if (range === undefined) return undefined;
+  const lent = await onFile(range, (fd) => threads.read(fd, range.offset, range.length));
   if (lent === undefined) return undefined;
   try {
-    checkHash(lent.sha256, sha256, lent.bytes, key, offset);
+    checkHash(lent.sha256, range.sha256, lent.bytes, range.key, range.offset);
     return { pieces: [lent.bytes], lent };
   } catch (error) {
     lent.giveBack();
@@ -123,17 +160,39 @@ async function lendSegment(
   }
 }
 
-/** Undefined: it fails. The store knows how to tell of what. */
-async function lendRange(
+/** False: the same. */
+async function copySegment(
+  source: Store,
   threads: HashThreads,
-  path: string,
-  offset: number,
-  length: number,
-): Promise<LentBytes | undefined> {
+  group: readonly store.Segment[],
+  to: number,
+  at: number,
+): Promise<boolean> {
+  const range = largeRange(source, group);
+  if (range === undefined) return false;
+  const copied = await onFile(range, (fd) => threads.copy({ ...range, fd }, to, at));
+  if (copied === undefined) return false;
+  checkHash(copied.sha256, range.sha256, copied, range.key, range.offset);
+  return true;
+}
+
+/** Where the bytes of a group lie that is worth a thread, if they are in a file of this machine. */
+function largeRange(source: Store, group: readonly store.Segment[]) {
+  const { pack, offset, length, sha256 } = group[0] as store.Segment;
+  const key = packKey(pack);
+  const path = length > READ_BYTES ? source.localPath(key) : null;
+  return path === null ? undefined : { key, path, offset: Number(offset), length, sha256 };
+}
+
+/** Undefined: it fails. The store knows how to tell of what. */
+async function onFile<T>(
+  { path }: { readonly path: string },
+  work: (fd: number) => Promise<T>,
+): Promise<T | undefined> {
   let fd: number | undefined;
   try {
     fd = openSync(path, "r");
-    return await threads.read(fd, offset, length);
+    return await work(fd);
   } catch {
     return undefined;
   } finally {

@@ -10,7 +10,6 @@ import type { DatumFolder } from "../scratch/datum-folders.ts";
 import type { InputFile } from "./input-modes.ts";
 import { type FifoPool, LAZY_FILES_MAX } from "./lazy-files.ts";
 import { type Failure, fitMessage } from "./outcome.ts";
-import { writeBytes } from "./write-bytes.ts";
 
 export type Downloaded =
   | { readonly kind: "ready"; readonly bytes: number }
@@ -58,12 +57,7 @@ function modeOf({ executable }: store.FileEntry): number {
 async function writeFile(path: string, file: store.FileEntry, reader: SegmentReader): Promise<number> {
   const fd = openSync(path, "wx", modeOf(file));
   try {
-    let bytes = 0;
-    for await (const piece of reader.lend(file.segments)) {
-      writeBytes(fd, piece);
-      bytes += piece.length;
-    }
-    return bytes;
+    return await reader.copy(file.segments, fd);
   } finally {
     closeSync(fd);
   }

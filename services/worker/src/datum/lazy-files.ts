@@ -19,10 +19,9 @@ import { execFileSync } from "node:child_process";
 import { closeSync, constants, fstatSync, mkdirSync, openSync, readSync, renameSync, unlinkSync } from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
-import type { SegmentReader } from "@sheaf/files";
+import { type SegmentReader, writeAll } from "@sheaf/files";
 import type { store } from "@sheaf/proto";
 import { type Clock, Semaphore, type Timer } from "@sheaf/runtime";
-import { writeBytes } from "./write-bytes.ts";
 
 /** In a datum. */
 export const LAZY_FILES_MAX = 10_000;
@@ -180,7 +179,7 @@ export class LazyFiles {
       for await (const bytes of reader.lend([segment])) {
         if (bytes.length <= PIECE_BYTES) return bytes;
         fd = fifos.openNameless();
-        writeBytes(fd, bytes);
+        writeAll(fd, bytes);
       }
       return fd ?? new Uint8Array();
     });
