@@ -1,5 +1,6 @@
 import { claimSize } from "./claim-size.ts";
-import type { LedgerView, WorkerView } from "./view.ts";
+import type { Interval } from "./interval-set.ts";
+import { type LedgerView, oldestFirst, type WorkerView } from "./view.ts";
 
 /** What to hand out next. */
 export interface Assignment<L extends LedgerView> {
@@ -13,6 +14,9 @@ export interface Assignment<L extends LedgerView> {
 /**
  * The next claim to hand out, or null. The oldest job first; a younger one gets the workers that the older cannot use. Among
  * workers the one with the fewest claims goes first, so that all begin before any has a second claim in waiting.
+ *
+ * L9. A datum that two workers died with has nothing beside it: what the third one dies with is its own doing, and that of nobody who has
+ * just ended, or waits behind it. While all are busy it waits, if need be for the end of the job.
  */
 export function nextAssignment<L extends LedgerView>(
   ledgers: readonly L[],
@@ -20,24 +24,41 @@ export function nextAssignment<L extends LedgerView>(
   cutIntervalMs: number,
 ): Assignment<L> | null {
   const worker = workers
-    .filter((candidate) => candidate.wants > 0)
+    .filter(({ wants, isAlone }) => wants > 0 && !isAlone)
     .reduce<WorkerView | null>((best, one) => (best === null || one.holds < best.holds ? one : best), null);
   if (worker === null) return null;
-  const ledger = ledgers
-    .filter((candidate) => candidate.handsOut && candidate.free.length > 0)
-    .reduce<L | null>((best, one) => (best === null || one.order < best.order ? one : best), null);
-  const room = ledger?.free[0];
-  if (ledger === null || room === undefined) return null;
-  const size = claimSize({
-    free: ledger.freeCount,
-    room: room.end - room.start,
-    workers: workers.length,
-    slots: worker.slots,
-    msPerIndex: ledger.msPerIndex(worker.id),
-    cutIntervalMs,
-  });
-  const end = room.start + ledger.most(room.start, size);
-  return { kind: "assign", ledger, worker: worker.id, start: room.start, end };
+  // Where there is no room for it, there is none for those who hold more.
+  for (const ledger of oldestFirst(ledgers)) {
+    const room = roomFor(worker, ledger);
+    if (room === undefined) continue;
+    const { start } = room;
+    const size = claimSize({
+      free: ledger.freeCount,
+      room: room.end - start,
+      workers: workers.length,
+      slots: worker.slots,
+      msPerIndex: ledger.msPerIndex(worker.id),
+      cutIntervalMs,
+    });
+    return { kind: "assign", ledger, worker: worker.id, start, end: start + ledger.most(start, size) };
+  }
+  return null;
+}
+
+/** The first free interval of which the worker may have any part as its claim. */
+function roomFor({ holds }: WorkerView, { free, suspects }: LedgerView): Interval | undefined {
+  if (suspects.length === 0) return free[0];
+  for (const { start, end } of free) {
+    let from = start;
+    for (const suspect of suspects) {
+      if (suspect < from || suspect >= end) continue;
+      if (suspect > from) return { start: from, end: suspect };
+      if (holds === 0) return { start: from, end: from + 1 };
+      from++;
+    }
+    if (from < end) return { start: from, end };
+  }
+  return undefined;
 }
 
 /** Etcd shall see at most this many commits a second of a job. */

@@ -16,7 +16,9 @@ test("Attempts quarantines a datum that three distinct workers were lost with", 
   const attempts = new Attempts();
   for (const worker of ["w1", "w1", "w2"]) attempts.lost(3, worker);
   assert.equal(attempts.prior(3, 4)[0]?.quarantined, false);
+  assert.deepEqual(attempts.suspects, [3]);
   attempts.lost(3, "w3");
+  assert.deepEqual(attempts.suspects, []);
   assert.deepEqual(attempts.prior(3, 4), [{ index: 3, tries: 0, losses: 3, quarantined: true }]);
   attempts.forget([3]);
   assert.deepEqual(attempts.prior(0, 10), []);

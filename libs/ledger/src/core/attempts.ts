@@ -64,6 +64,13 @@ export class Attempts {
     return [...this.#open.keys()].filter((index) => from <= index && index < to).sort((a, b) => a - b);
   }
 
+  /** The datums that one more lost worker would quarantine, in order. */
+  get suspects(): readonly number[] {
+    if (this.#open.size === 0) return [];
+    const isSuspect = (index: number) => this.#open.get(index)?.lostWorkers.length === QUARANTINE_AFTER - 1;
+    return [...this.#open.keys()].filter(isSuspect).sort((a, b) => a - b);
+  }
+
   /** They are done: their rows say how. */
   forget(indexes: readonly number[]): void {
     for (const index of indexes) this.#open.delete(index);

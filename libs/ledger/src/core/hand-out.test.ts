@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nextStep } from "./hand-out.ts";
-import { aClaim, aLedger } from "./view.fixture.ts";
+import { aClaim, aLedger, aWorker } from "./view.fixture.ts";
 
 const view = { cutIntervalMs: 1_000, now: 10_000, asking: 0, isRaced: () => false };
-const idle = { id: "idle", slots: 1, wants: 1, holds: 0 };
+const idle = aWorker({ id: "idle" });
 const stealable = aLedger({ msPerIndex: () => 100, claims: [aClaim()] });
 const straggling = { n: 10, doneCount: 9, medianMs: 10 };
 
@@ -25,9 +25,12 @@ test("nextStep() asks for no more tails than there are idle workers", () => {
 });
 
 test("nextStep() steals for idle workers only: one that wants a second claim has work", () => {
-  assert.equal(nextStep({ ...view, ledgers: [stealable], workers: [{ id: "w", slots: 1, wants: 1, holds: 1 }] }), null);
+  assert.equal(nextStep({ ...view, ledgers: [stealable], workers: [aWorker({ holds: 1 })] }), null);
+  assert.equal(nextStep({ ...view, ledgers: [stealable], workers: [aWorker({ wants: 2, holds: 1 })] })?.kind, "steal");
+  const alone = aWorker({ wants: 2, holds: 1, isAlone: true });
   assert.equal(
-    nextStep({ ...view, ledgers: [stealable], workers: [{ id: "w", slots: 1, wants: 2, holds: 1 }] })?.kind,
-    "steal",
+    nextStep({ ...view, ledgers: [stealable], workers: [alone] }),
+    null,
+    "a suspect has nothing beside it (L9)",
   );
 });

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nextRace, stragglersToRace } from "./race.ts";
-import { aClaim, aLedger } from "./view.fixture.ts";
+import { aClaim, aLedger, aWorker } from "./view.fixture.ts";
 
-const idle = [{ id: "idle", slots: 1, wants: 1, holds: 0 }];
+const idle = [aWorker({ id: "idle" })];
 const never = () => false;
 const almost = { n: 100, doneCount: 98, medianMs: 500 };
 const straggler = aClaim({ start: 98, end: 99, next: 99, running: [{ index: 98, sinceMs: 0 }] });
@@ -29,7 +29,7 @@ test("nextRace() takes the longest, never the worker's own, and none twice", () 
   const ledger = aLedger({ ...almost, claims: [straggler, longer] });
   assert.equal(nextRace([ledger], idle, 2_000, never)?.claim, "c2");
   assert.equal(nextRace([ledger], idle, 2_000, (claim, index) => claim === "c2" && index === 99)?.claim, "c1");
-  assert.equal(nextRace([ledger], [{ id: "w2", slots: 1, wants: 2, holds: 1 }], 2_000, never)?.claim, "c1");
+  assert.equal(nextRace([ledger], [aWorker({ id: "w2", wants: 2, holds: 1 })], 2_000, never)?.claim, "c1");
 });
 
 test("nextRace() waits until nine of ten are done, and obeys speculation: false", () => {

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { nextSteal } from "./steal.ts";
-import { aClaim, aLedger } from "./view.fixture.ts";
+import { aClaim, aLedger, aWorker } from "./view.fixture.ts";
 
-const idle = [{ id: "idle", slots: 1, wants: 1, holds: 0 }];
+const idle = [aWorker({ id: "idle" })];
 const at = (ms: number) => () => ms;
 
 test("nextSteal() halves what two equal workers have left", () => {

@@ -5,7 +5,7 @@
  * All times are estimates, from beats up to a second old. A wrong one costs a claim more or less, never a result: the worker that is
  * asked says itself what it has not started.
  */
-import type { ClaimView, LedgerView, WorkerView } from "./view.ts";
+import { type ClaimView, type LedgerView, oldestFirst, type WorkerView } from "./view.ts";
 
 export interface Steal<L extends LedgerView> {
   readonly kind: "steal";
@@ -58,8 +58,7 @@ function worth(leftMs: number, victimMs: number, thiefMs: number): number {
 
 function loadsOfOthers<L extends LedgerView>(ledgers: readonly L[], thief: string, now: number): Load<L>[] {
   const loads = new Map<string, Load<L>>();
-  const oldestFirst = ledgers.filter(({ handsOut }) => handsOut).toSorted((a, b) => (a.order < b.order ? -1 : 1));
-  for (const ledger of oldestFirst) {
+  for (const ledger of oldestFirst(ledgers)) {
     for (const claim of ledger.claims) {
       if (claim.worker === thief) continue;
       const load = loads.get(claim.worker) ?? { last: null, leftMs: 0, asked: false };

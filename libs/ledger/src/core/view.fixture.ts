@@ -1,6 +1,6 @@
-import type { ClaimView, LedgerView } from "./view.ts";
+import type { ClaimView, LedgerView, WorkerView } from "./view.ts";
 
-/** What the tests of the hand-out share: a ledger with nothing in it, and a claim of 100 indexes that runs its first. */
+/** What the tests of the hand-out share: a ledger with nothing in it, a claim of 100 indexes that runs its first, a worker that wants one. */
 export const aLedger = (over: Partial<LedgerView> = {}): LedgerView => ({
   order: "a",
   n: 1_000,
@@ -12,6 +12,7 @@ export const aLedger = (over: Partial<LedgerView> = {}): LedgerView => ({
   medianMs: null,
   msPerIndex: () => null,
   most: (_start, size) => size,
+  suspects: [],
   claims: [],
   ...over,
 });
@@ -26,5 +27,14 @@ export const aClaim = (over: Partial<ClaimView> = {}): ClaimView => ({
   saidAt: 0,
   assignedAt: 0,
   asked: false,
+  ...over,
+});
+
+export const aWorker = (over: Partial<WorkerView> = {}): WorkerView => ({
+  id: "w",
+  slots: 1,
+  wants: 1,
+  holds: 0,
+  isAlone: false,
   ...over,
 });

@@ -37,6 +37,8 @@ export interface LedgerView {
   msPerIndex(worker: string): number | null;
   /** The most that a claim may have which begins at `start` and would have `size` indexes. */
   most(start: number, size: number): number;
+  /** Indexes that are handed out only to a worker that holds nothing, and nothing beside them (L9). In order. */
+  readonly suspects: readonly number[];
   /** Those that may be stolen from or raced, in the order in which they were assigned. */
   readonly claims: readonly ClaimView[];
 }
@@ -50,9 +52,16 @@ export interface WorkerView {
   readonly wants: number;
   /** Claims and races that it holds here. */
   readonly holds: number;
+  /** It holds a suspect. */
+  readonly isAlone: boolean;
 }
 
 /** A worker that holds nothing, or wants as much as if it held nothing: what it holds only waits to be committed. */
-export function isIdle({ wants, holds }: WorkerView): boolean {
-  return wants > 0 && (holds === 0 || wants > 1);
+export function isIdle({ wants, holds, isAlone }: WorkerView): boolean {
+  return wants > 0 && !isAlone && (holds === 0 || wants > 1);
+}
+
+/** Those that hand out work. */
+export function oldestFirst<L extends LedgerView>(ledgers: readonly L[]): L[] {
+  return ledgers.filter(({ handsOut }) => handsOut).toSorted((a, b) => (a.order < b.order ? -1 : 1));
 }

@@ -2,7 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
 import { dispatch } from "@sheaf/proto";
+import { systemClock } from "@sheaf/runtime";
 import { FakeWorker } from "./fake-worker.test-kit.ts";
 import { beatOf, etcd, process1, useEtcd, world } from "./world.test-kit.ts";
 
@@ -54,6 +56,55 @@ test("a datum that three distinct workers died with, alone in their claim, is qu
     await worker.over;
   }
 });
+
+test("a datum that two workers died with has a worker to itself until its commit is answered (L9)", async (t) => {
+  const { dispatcher, ledger } = await world(t).owned(3);
+  const until = async (isSo: () => boolean) => {
+    for (let look = 0; !isSo() && look < 1_000; look++) await systemClock.sleep(5);
+    assert.ok(isSo(), JSON.stringify([...ledger.progress().tries]));
+  };
+  const isCounted = (times: number) =>
+    [0, 1].every((index) => ledger.progress().tries.get(index)?.lostWorkers.length === times);
+  const workerFor = (id: string) => {
+    const worker = new FakeWorker(dispatcher, id);
+    worker.want(2);
+    return worker;
+  };
+  // One of the first two kills them; nobody knows which.
+  for (const [i, id] of ["w1", "w2"].entries()) {
+    const worker = workerFor(id);
+    const claims = [await worker.next("assign"), await worker.next("assign")];
+    assert.deepEqual(claims.map(spanOf), ["0-1", "1-2"]);
+    const beat = beatOf(null);
+    for (const claim of claims)
+      beat.claims.push(...beatOf(claim, { next: claim.to, running: [runningIndex(claim.from)] }).claims);
+    worker.beat(beat);
+    await until(() => ledger.progress().claims.every(({ running }) => running.length === 1));
+    dispatcher.workerExited("pipe", id, { isLoss: true });
+    await until(() => isCounted(i + 1) && ledger.progress().claimed === 0);
+  }
+  const third = workerFor("w3");
+  const first = await third.next("assign");
+  assert.deepEqual([spanOf(first), first.prior[0]?.losses], ["0-1", 2]);
+  const fourth = workerFor("w4");
+  const second = await fourth.next("assign");
+  assert.deepEqual([spanOf(second), second.prior[0]?.losses], ["1-2", 2]);
+  assert.equal(spanOf(await workerFor("w5").next("assign")), "2-3", "others go on with the rest");
+  dispatcher.workerExited("pipe", "w4", { isLoss: true });
+  await fourth.over;
+  third.commit(first, 0n, 1n);
+  assert.equal((await third.nextOf("assign", "committed")).case, "committed", "it has got nothing beside it");
+  const last = await third.next("assign");
+  assert.deepEqual([spanOf(last), last.prior[0]?.quarantined], ["1-2", true]);
+});
+
+function spanOf({ from, to }: dispatch.Assign): string {
+  return `${from}-${to}`;
+}
+
+function runningIndex(index: bigint): dispatch.RunningIndex {
+  return create(dispatch.RunningIndexSchema, { index, runningMs: 10n });
+}
 
 test("a broken stream is no loss, and a worker that stays away is one (L9)", async (t) => {
   const it = world(t);

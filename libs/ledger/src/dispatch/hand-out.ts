@@ -49,7 +49,8 @@ export class HandOut {
     const sessions = roster.open();
     if (!sessions.some(({ wants }) => wants > 0)) return;
     const views = ledgers().map((ledger) => new LedgerInPool(ledger, sessions));
-    const workers = sessions.map(viewOf);
+    const view = (session: WorkerSession) => viewOf(session, ledgers());
+    const workers = sessions.map(view);
     const cutIntervalMs = cutInterval(sessions.length);
     const isRaced = (claim: string, index: number) => races.isRaced(claim, index);
     let asking = sessions.reduce((sum, session) => sum + pendingOf(session), 0);
@@ -65,7 +66,7 @@ export class HandOut {
       session.wants--;
       if (step.kind === "race") this.#race(session, step.ledger.ledger, step.claim, step.index);
       else void this.#assign(session, step.ledger.ledger, step.start, step.end);
-      workers[workers.findIndex(({ id }) => id === step.worker)] = viewOf(session);
+      workers[workers.findIndex(({ id }) => id === step.worker)] = view(session);
     }
   }
 
@@ -149,8 +150,16 @@ export class HandOut {
   }
 }
 
-function viewOf({ worker, slots, wants, claims, races, assigning }: WorkerSession): WorkerView {
-  return { id: worker, slots, wants, holds: claims.size + races.size + assigning };
+function viewOf({ worker, slots, wants, claims, races, assigning }: WorkerSession, all: EtcdLedger[]): WorkerView {
+  const holds = claims.size + races.size + assigning;
+  return { id: worker, slots, wants, holds, isAlone: all.some((ledger) => holdsSuspect(worker, ledger)) };
+}
+
+function holdsSuspect(worker: string, { attempts, partition }: EtcdLedger): boolean {
+  const { suspects } = attempts;
+  if (suspects.length === 0) return false;
+  const held = [...partition.claims.values()].filter((claim) => claim.worker === worker);
+  return suspects.some((index) => held.some(({ start, end }) => start <= index && index < end));
 }
 
 function pendingOf({ claims }: WorkerSession): number {
@@ -198,6 +207,10 @@ class LedgerInPool implements LedgerView {
     const ms = this.ledger.rates.msPerIndex(worker);
     const slots = this.#sessions.find((session) => session.worker === worker)?.slots ?? 1;
     return ms === null ? null : ms / slots;
+  }
+
+  get suspects() {
+    return this.ledger.attempts.suspects;
   }
 
   most(start: number, size: number) {
