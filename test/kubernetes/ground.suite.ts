@@ -65,7 +65,8 @@ export function ground(site: Site): void {
     await kubectl(["expose", "pod", "web", "--port=80", "--target-port=8080"]);
     await wait("pod/web", "condition=Ready");
     const address = await kubectl(["get", "service", "web", "-o", "jsonpath={.spec.clusterIP}"]);
-    const ask = `until wget -qO- http://${address}/ 2>/dev/null; do sleep 0.1; done`;
+    // One that comes before the service's rules are there is not answered at all.
+    const ask = `until wget -T 1 -qO- http://${address}/ 2>/dev/null; do sleep 0.1; done`;
     const asker = restricted("asker", 65532, { image: NAMES.shell, command: ["sh", "-c", ask] });
     await create({ ...asker, spec: { ...asker.spec, nodeName: "node1" } });
     await ended("asker");

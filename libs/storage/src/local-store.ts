@@ -7,11 +7,11 @@
  * A put writes a file in .tmp, makes its bytes durable, links it to its name (which fails when the name exists, so that
  * one of several writers wins, and a reader sees the whole object or none), and makes the name durable.
  *
- * Small files are read and written synchronously: through the thread pool they cost twice as much. What waits for the
- * disk itself (fsync) never blocks the event loop.
+ * Small reads are synchronous: through the thread pool they cost twice as much. Whatever changes the disk is not: one that is busy
+ * keeps a write waiting for seconds, and a service has to answer meanwhile.
  */
-import { accessSync, constants, linkSync, mkdirSync, renameSync, rmSync, statSync, unlinkSync } from "node:fs";
-import { open } from "node:fs/promises";
+import { accessSync, constants, mkdirSync, statSync } from "node:fs";
+import { link, mkdir, open, rename, rm, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Clock, type Random, systemClock, systemRandom } from "@sheaf/runtime";
@@ -130,7 +130,7 @@ class LocalStore implements Store {
     this.#files.drop(path);
     if (!isThere(path)) return false;
     try {
-      unlinkSync(path);
+      await unlink(path);
       return true;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
@@ -158,15 +158,15 @@ class LocalStore implements Store {
     const temp = await writeTemp(join(this.#dir, ".tmp"), this.#random, source);
     try {
       await this.#makeFolder(dirname(path));
-      return giveName(temp, path);
+      return await giveName(temp, path);
     } finally {
-      rmSync(temp, { force: true });
+      await rm(temp, { force: true });
     }
   }
 
   /** A kind's folder, made with its first object; its own name has to be durable as well. */
   async #makeFolder(folder: string): Promise<void> {
-    if (this.#syncs.has(folder) || mkdirSync(folder, { recursive: true }) === undefined) return;
+    if (this.#syncs.has(folder) || (await mkdir(folder, { recursive: true })) === undefined) return;
     for (let made = folder; made !== this.#dir; made = dirname(made)) await this.#sync(dirname(made));
   }
 
@@ -201,16 +201,16 @@ function isThere(path: string): boolean {
 }
 
 /** Gives the finished file its name, unless the name is taken. */
-function giveName(temp: string, path: string): PutResult {
+async function giveName(temp: string, path: string): Promise<PutResult> {
   try {
-    linkSync(temp, path);
+    await link(temp, path);
     return "created";
   } catch (error) {
     const errno = (error as NodeJS.ErrnoException).code ?? "";
     if (errno === "EEXIST") return "exists";
     if (!NO_LINKS.has(errno)) throw error;
     // Replaces what a racing writer may just have named: the same bytes, since the name is their hash.
-    renameSync(temp, path);
+    await rename(temp, path);
     return "created";
   }
 }

@@ -2,15 +2,12 @@
  * Files on their way into a folder store. A file is written under a name that nobody else uses, so a writer that dies
  * leaves at most one file here and nothing under the object's name.
  */
-import { closeSync, fdatasync, openSync, readdirSync, rmSync, statSync, writeSync } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { readdirSync, rmSync, statSync } from "node:fs";
+import { type FileHandle, open, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import type { Random } from "@sheaf/runtime";
 import type { ObjectSource } from "./store.ts";
 
-/** Up to this size an object is written with synchronous calls. */
-const SMALL_BYTES = 1024 * 1024;
 /**
  * In one call to the kernel: for longer ones it takes larger pages, which on a virtual machine mostly have to be asked of the host
  * first. In calls of 16 MiB, writing took six times as much.
@@ -21,18 +18,15 @@ const LEFTOVER_AGE_MS = 3_600_000;
 /** Readers may link objects into places where a user's command sees them. */
 const OBJECT_MODE = 0o444;
 
-const sync = promisify(fdatasync);
-
 /** Writes the bytes to a new file of `folder` and makes them durable. Its path; the caller removes it. */
 export async function writeTemp(folder: string, random: Random, source: ObjectSource): Promise<string> {
   const path = join(folder, `${process.pid}-${Buffer.from(random.bytes(10)).toString("hex")}`);
   const pieces = source instanceof Uint8Array ? [source] : source;
   try {
-    if (isSmall(pieces)) await writeSmall(path, pieces);
-    else await writeLarge(path, pieces);
+    await write(path, pieces);
     return path;
   } catch (error) {
-    rmSync(path, { force: true });
+    await rm(path, { force: true });
     throw error;
   }
 }
@@ -46,26 +40,7 @@ export function removeLeftovers(folder: string, nowMs: number): void {
   }
 }
 
-function isSmall(pieces: readonly Uint8Array[] | AsyncIterable<Uint8Array>): pieces is readonly Uint8Array[] {
-  if (!Array.isArray(pieces)) return false;
-  let size = 0;
-  for (const piece of pieces as readonly Uint8Array[]) size += piece.length;
-  return size <= SMALL_BYTES;
-}
-
-async function writeSmall(path: string, pieces: readonly Uint8Array[]): Promise<void> {
-  const fd = openSync(path, "wx", OBJECT_MODE);
-  try {
-    for (const piece of pieces) {
-      for (let done = 0; done < piece.length; ) done += writeSync(fd, piece, done);
-    }
-    await sync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-async function writeLarge(path: string, pieces: readonly Uint8Array[] | AsyncIterable<Uint8Array>): Promise<void> {
+async function write(path: string, pieces: readonly Uint8Array[] | AsyncIterable<Uint8Array>): Promise<void> {
   const file = await open(path, "wx", OBJECT_MODE);
   try {
     for await (const piece of guarded(pieces)) await writeAll(file, piece);
