@@ -6,7 +6,7 @@ import { api } from "@sheaf/proto";
 import { eventually } from "../kit/cluster.ts";
 import { assertSucceeded, createPipeline, putFiles, readFiles, waitJob } from "../kit/pipelines.ts";
 import { type Pod, SERVICES, WORKERS } from "./installed/installation.ts";
-import { agentPid } from "./installed/pod-starts.ts";
+import { agentPid, firstProcess } from "./installed/pod-starts.ts";
 import { within } from "./installed/promised.ts";
 import { files, POD_MS, type Site } from "./site.ts";
 
@@ -41,6 +41,46 @@ export function deaths(site: Site): void {
     assert.ok(twice <= 8, `${twice} datums ran twice`);
     assert.equal((await readFiles(site.sheaf.connection, "dies")).size, 60);
     await site.remove("dies");
+  });
+
+  it("has another pod when an agent dies, and the agent that the kubelet starts in its place does nothing", async () => {
+    await putFiles(site.sheaf.connection, "killed-in", files(4));
+    await createPipeline(site.sheaf.connection, site.gated("killed", { workers: 1 }));
+    await eventually(() => site.gate.waiting.length > 0, "a datum runs", POD_MS);
+    const [victim] = (await site.sheaf.workers("killed")) as [Pod];
+    process.kill(Number(agentPid(victim.metadata.labels["sheaf.dev/worker"] ?? "")), "SIGKILL");
+    await eventually(
+      () => site.gate.begun.some(({ pod }) => pod !== victim.metadata.name),
+      "it runs elsewhere",
+      POD_MS,
+    );
+    site.gate.letGo();
+    assertSucceeded(await waitJob(site.sheaf.connection, "killed"));
+    const [first, ...others] = [...site.gate.counts().values()].sort((a, b) => b - a);
+    assert.deepEqual([first, others], [2, [1, 1, 1]]);
+    const pods = site.gate.begun.map(({ pod }) => pod);
+    assert.equal(pods.lastIndexOf(victim.metadata.name), 0, "nothing has begun in the old pod after that");
+    await eventually(
+      async () =>
+        (await site.sheaf.workerPods("killed")).every(({ metadata }) => metadata.name !== victim.metadata.name),
+      "the old pod is gone",
+      POD_MS,
+    );
+    await site.remove("killed");
+  });
+
+  it("goes on in the same pod when a command takes its container along", async () => {
+    await putFiles(site.sheaf.connection, "taken-in", files(2));
+    await createPipeline(site.sheaf.connection, site.gated("taken", { workers: 1 }));
+    await eventually(() => site.gate.waiting.length > 0, "a datum runs", POD_MS);
+    const [pod] = (await site.sheaf.workers("taken")) as [Pod];
+    process.kill(firstProcess(pod.metadata.uid), "SIGKILL");
+    await eventually(() => site.gate.begun.length > 1, "it runs again", POD_MS);
+    site.gate.letGo();
+    const job = await waitJob(site.sheaf.connection, "taken");
+    assertSucceeded(job);
+    assert.deepEqual(new Set(site.gate.begun.map((each) => each.pod)), new Set([pod.metadata.name]));
+    await site.remove("taken");
   });
 
   it("runs nothing again when a pod is told to go", async () => {

@@ -66,7 +66,7 @@ export function ground(site: Site): void {
     await wait("pod/web", "condition=Ready");
     const address = await kubectl(["get", "service", "web", "-o", "jsonpath={.spec.clusterIP}"]);
     // One that comes before the service's rules are there is not answered at all.
-    const ask = `until wget -T 1 -qO- http://${address}/ 2>/dev/null; do sleep 0.1; done`;
+    const ask = `exec 2>/dev/null; until timeout 1 wget -qO- http://${address}/; do sleep 0.1; done`;
     const asker = restricted("asker", 65532, { image: NAMES.shell, command: ["sh", "-c", ask] });
     await create({ ...asker, spec: { ...asker.spec, nodeName: "node1" } });
     await ended("asker");

@@ -31,6 +31,7 @@ export interface Access {
 export interface Pod {
   readonly metadata: {
     readonly name: string;
+    readonly uid: string;
     readonly creationTimestamp: string;
     readonly deletionTimestamp?: string;
     readonly labels: Readonly<Record<string, string>>;

@@ -48,6 +48,19 @@ export function agentPid(worker: string): string | undefined {
   return pids.find((pid) => readIfThere(`/proc/${pid}/cmdline`).includes(worker));
 }
 
+/** Process 1 of the user's container of a pod, as this machine sees it. */
+export function firstProcess(podUid: string): number {
+  const found = readdirSync("/proc").find(
+    (pid) =>
+      /^\d+$/.test(pid) &&
+      readIfThere(`/proc/${pid}/cmdline`).includes("/sheaf/bin/pid1.sh") &&
+      readIfThere(`/proc/${pid}/cgroup`).includes(podUid) &&
+      / 1$/m.test(/^NSpid:.*$/m.exec(readIfThere(`/proc/${pid}/status`).replaceAll("\t", " "))?.[0] ?? ""),
+  );
+  if (found === undefined) throw new Error(`no container of pod ${podUid} runs here`);
+  return Number(found);
+}
+
 /** When the container's process was made, to 10 ms; in milliseconds since 1970. */
 export function agentBeganMs(worker: string): number {
   const pid = agentPid(worker);

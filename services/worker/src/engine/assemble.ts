@@ -1,6 +1,6 @@
 // Puts the engine's parts together.
 
-import { lstatSync, mkdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { HashThreads } from "@sheaf/files";
 import type { store } from "@sheaf/proto";
@@ -59,7 +59,9 @@ export async function startEngine(
     handlers: join(scratch, "handlers"),
   };
   for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true });
-  const isOurs = keptFolder(folders.datums);
+  const datumFolders = new DatumFolders(folders.datums, (folder, error) =>
+    log.warn({ err: error }, `cannot remove the scratch folder ${folder}`),
+  );
   const broken = `a command has removed or replaced ${folders.datums}: the worker has to end, so that its pod is replaced`;
   const given = new GivenFolders(join(scratch, "given"), systemRandom);
   let isolations: readonly string[] = [];
@@ -67,9 +69,7 @@ export async function startEngine(
     store,
     book,
     worker: data.worker,
-    folders: new DatumFolders(folders.datums, (folder, error) =>
-      log.warn({ err: error }, `cannot remove the scratch folder ${folder}`),
-    ),
+    folders: datumFolders,
     given,
     fifos: new FifoPool(join(shared, "fifos"), join(scratch, "files")),
     threads: new HashThreads(),
@@ -85,7 +85,7 @@ export async function startEngine(
     onRaceFailed: (claim) => engine.raceFailed(claim),
     onCannotGoOn: (claim) => {
       engine.cannotGoOn(claim);
-      if (!isOurs()) send(failedWith(internal("VOLUME_BROKEN", broken)));
+      if (!datumFolders.isWhole) send(failedWith(internal("VOLUME_BROKEN", broken)));
     },
   });
   const solos = {
@@ -143,12 +143,6 @@ export async function startEngine(
     for (const station of stations) station.close();
     void store.close();
   }
-}
-
-/** Tells whether the folder is still the one that it is now. In a pod a command can take it away. */
-function keptFolder(folder: string): () => boolean {
-  const { ino } = lstatSync(folder);
-  return () => lstatSync(folder, { throwIfNoEntry: false })?.ino === ino;
 }
 
 function openCgroups(clock: Clock, log: Logger): CgroupPlace | undefined {

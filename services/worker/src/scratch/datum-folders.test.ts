@@ -52,6 +52,17 @@ describe("DatumFolders", () => {
     assert.deepEqual(tree(use(folders, [])), expected());
   });
 
+  it("makes nothing where something else stands in the place of its root", () => {
+    const dir = join(root, "ours");
+    const elsewhere = join(root, "elsewhere");
+    for (const folder of [dir, elsewhere]) mkdirSync(folder);
+    const folders = new DatumFolders(dir, () => assert.fail());
+    renameSync(dir, join(root, "old"));
+    symlinkSync(elsewhere, dir);
+    assert.throws(() => folders.take(), { syscall: "mkdir", message: `${dir} was removed or replaced` });
+    assert.deepEqual(readdirSync(elsewhere), []);
+  });
+
   for (const [what, mess] of [
     ["left a file beside pfs", (f: DatumFolder) => writeFileSync(join(f.path, "x"), "")],
     ["left a file among the inputs", (f: DatumFolder) => writeFileSync(join(f.pfs, "in/x"), "")],

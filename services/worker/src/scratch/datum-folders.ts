@@ -11,7 +11,7 @@
  *   G1. A folder that is used again holds exactly what a new one would: only folders that we made, with the modes that we
  *       gave, and nothing in them. Anything unexpected, and the whole folder is removed instead.
  *   G2. What a datum needs is decided before: folders of the one before that it does not need go.
- *   G3. Nothing is removed below a folder that was not looked at: the command may have put a link in its place.
+ *   G3. Nothing is made or removed below a folder that was not looked at: the command may have put a link in its place.
  */
 import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -139,6 +139,8 @@ function addFolders(folders: Set<string>, folder: string): void {
 
 export class DatumFolders {
   readonly #root: string;
+  /** That of the root. */
+  readonly #inode: number;
   readonly #onTrouble: (folder: string, error: unknown) => void;
   readonly #kept: DatumFolder[] = [];
   #count = 0;
@@ -146,12 +148,22 @@ export class DatumFolders {
   /** `onTrouble`: a folder could not be removed. */
   constructor(root: string, onTrouble: (folder: string, error: unknown) => void) {
     this.#root = root;
+    this.#inode = lstatSync(root).ino;
     this.#onTrouble = onTrouble;
   }
 
-  /** A folder as good as new. */
+  /** Whether the root is what it was: in a pod a command can take it away, or put something in its place. */
+  get isWhole(): boolean {
+    return lstatSync(this.#root, { throwIfNoEntry: false })?.ino === this.#inode;
+  }
+
+  /** A folder as good as new. Throws as the system does when there can be none. */
   take(): DatumFolder {
-    return this.#kept.pop() ?? new DatumFolder(this.reserve(), true);
+    const kept = this.#kept.pop();
+    if (kept !== undefined) return kept;
+    if (!this.isWhole)
+      throw Object.assign(new Error(`${this.#root} was removed or replaced`), { code: "ENOENT", syscall: "mkdir" });
+    return new DatumFolder(this.reserve(), true);
   }
 
   /** A path that no other datum has. */
