@@ -252,11 +252,14 @@ function read(path: string): string {
   }
 }
 
-/** Waits until it is so, by looking every 20 ms: for what gives no signal (other processes, files). At most 20 s. */
+/**
+ * Waits until it is so, by looking every 20 ms: for what gives no signal (other processes, files). At most a minute, which a disk that is
+ * busy with other things may take.
+ */
 export async function eventually(
   isSo: () => boolean | Promise<boolean>,
   what: string,
-  limitMs = 20_000,
+  limitMs = 60_000,
 ): Promise<void> {
   const end = performance.now() + limitMs;
   while (!(await isSo())) {
