@@ -145,7 +145,11 @@ test("failure_policy: one more than may fail fails the job, and nothing is publi
 test("SIGKILL of the worker in the middle of err_cmd: the next one runs the command once more, and then err_cmd", async () => {
   const [ran, go] = [join(cluster.folder, "ran"), join(cluster.folder, "go")];
   const linesOf = () => (existsSync(ran) ? readFileSync(ran, "utf8").split("\n").slice(0, -1) : []);
-  const errCmd = ["sh", "-c", `echo "err $SHEAF_FAILURE_REASON" >> ${ran}; while [ ! -e ${go} ]; do sleep 0.05; done`];
+  const errCmd = [
+    "sh",
+    "-c",
+    `echo saving >> $SHEAF_PROGRESS; echo "err $SHEAF_FAILURE_REASON" >> ${ran}; while [ ! -e ${go} ]; do sleep 0.05; done`,
+  ];
   await createPipeline(connection, {
     ...{ name: "killed", repo: "fates", glob: "/c", script: `echo cmd >> ${ran}; exit 6` },
     transform: { errCmd },
@@ -154,11 +158,10 @@ test("SIGKILL of the worker in the middle of err_cmd: the next one runs the comm
   const ended = waitJob(connection, "killed");
   await eventually(() => linesOf().length === 3, "err_cmd runs");
   assert.deepEqual(linesOf(), ["cmd", "cmd", "err EXIT_6"]);
-  // Between its runs it is nobody's fault: the master has to know of this one.
+  // Between its runs it is nobody's fault: the master has to know of this one, and not of the command's before it.
   const datums = connection.client(api.DatumService);
-  const isRunning = async () =>
-    (await datums.listDatums({ pipeline: "killed", states: [DatumState.STARTING] })).datums.length === 1;
-  await eventually(isRunning, "the master knows that it runs");
+  const inspect = async () => (await datums.inspectDatum({ pipeline: "killed", datum: "0" })).datum;
+  await eventually(async () => (await inspect())?.progress === "saving", "the master knows that it runs");
   for (const pid of cluster.workerPids()) process.kill(pid, "SIGKILL");
   await eventually(() => linesOf().length === 5, "err_cmd runs on the next worker");
   writeFileSync(go, "");
@@ -166,6 +169,6 @@ test("SIGKILL of the worker in the middle of err_cmd: the next one runs the comm
   assertSucceeded(job);
   assert.deepEqual(counts(job), [0n, 0n, 1n, 0n, 1n]);
   assert.deepEqual(linesOf(), ["cmd", "cmd", "err EXIT_6", "cmd", "err EXIT_6"]);
-  const { datum } = await datums.inspectDatum({ pipeline: "killed", datum: "0" });
+  const datum = await inspect();
   assert.deepEqual([datum?.state, datum?.tries, datum?.losses, datum?.reason], [DatumState.RECOVERED, 2, 1, "EXIT_6"]);
 });
