@@ -51,7 +51,8 @@ function roomFor({ holds }: WorkerView, { free, suspects }: LedgerView): Interva
   for (const { start, end } of free) {
     let from = start;
     for (const suspect of suspects) {
-      if (suspect < from || suspect >= end) continue;
+      if (suspect >= end) break;
+      if (suspect < from) continue;
       if (suspect > from) return { start: from, end: suspect };
       if (holds === 0) return { start: from, end: from + 1 };
       from++;

@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { dispatch } from "@sheaf/proto";
-import { systemClock } from "@sheaf/runtime";
 import { FakeWorker } from "./fake-worker.test-kit.ts";
 import { beatOf, etcd, process1, useEtcd, world } from "./world.test-kit.ts";
 
@@ -59,10 +58,12 @@ test("a datum that three distinct workers died with, alone in their claim, is qu
 
 test("a datum that two workers died with has a worker to itself until its commit is answered (L9)", async (t) => {
   const { dispatcher, ledger } = await world(t).owned(3);
-  const until = async (isSo: () => boolean) => {
-    for (let look = 0; !isSo() && look < 1_000; look++) await systemClock.sleep(5);
-    assert.ok(isSo(), JSON.stringify([...ledger.progress().tries]));
-  };
+  const until = (isSo: () => boolean) =>
+    new Promise<void>((resolve) => {
+      const look = () => isSo() && resolve();
+      ledger.onProgress(look);
+      look();
+    });
   const isCounted = (times: number) =>
     [0, 1].every((index) => ledger.progress().tries.get(index)?.lostWorkers.length === times);
   const workerFor = (id: string) => {

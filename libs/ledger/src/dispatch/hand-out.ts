@@ -1,6 +1,8 @@
 import type { Clock } from "@sheaf/runtime";
 import { cutInterval } from "../core/assign.ts";
 import { nextStep } from "../core/hand-out.ts";
+import type { Interval } from "../core/interval-set.ts";
+import type { Partition } from "../core/partition.ts";
 import { stragglersToRace } from "../core/race.ts";
 import type { ClaimView, LedgerView, WorkerView } from "../core/view.ts";
 import type { EtcdLedger } from "../owner/etcd-ledger.ts";
@@ -49,8 +51,7 @@ export class HandOut {
     const sessions = roster.open();
     if (!sessions.some(({ wants }) => wants > 0)) return;
     const views = ledgers().map((ledger) => new LedgerInPool(ledger, sessions));
-    const view = (session: WorkerSession) => viewOf(session, ledgers());
-    const workers = sessions.map(view);
+    const workers = sessions.map((session) => viewOf(session, views));
     const cutIntervalMs = cutInterval(sessions.length);
     const isRaced = (claim: string, index: number) => races.isRaced(claim, index);
     let asking = sessions.reduce((sum, session) => sum + pendingOf(session), 0);
@@ -65,8 +66,11 @@ export class HandOut {
       const session = roster.get(step.worker) as WorkerSession;
       session.wants--;
       if (step.kind === "race") this.#race(session, step.ledger.ledger, step.claim, step.index);
-      else void this.#assign(session, step.ledger.ledger, step.start, step.end);
-      workers[workers.findIndex(({ id }) => id === step.worker)] = view(session);
+      else {
+        step.ledger.assigned(step.worker, step.start);
+        void this.#assign(session, step.ledger.ledger, step.start, step.end);
+      }
+      workers[workers.findIndex(({ id }) => id === step.worker)] = viewOf(session, views);
     }
   }
 
@@ -150,16 +154,10 @@ export class HandOut {
   }
 }
 
-function viewOf({ worker, slots, wants, claims, races, assigning }: WorkerSession, all: EtcdLedger[]): WorkerView {
+function viewOf(session: WorkerSession, ledgers: readonly LedgerInPool[]): WorkerView {
+  const { worker, slots, wants, claims, races, assigning } = session;
   const holds = claims.size + races.size + assigning;
-  return { id: worker, slots, wants, holds, isAlone: all.some((ledger) => holdsSuspect(worker, ledger)) };
-}
-
-function holdsSuspect(worker: string, { attempts, partition }: EtcdLedger): boolean {
-  const { suspects } = attempts;
-  if (suspects.length === 0) return false;
-  const held = [...partition.claims.values()].filter((claim) => claim.worker === worker);
-  return suspects.some((index) => held.some(({ start, end }) => start <= index && index < end));
+  return { id: worker, slots, wants, holds, isAlone: ledgers.some((ledger) => ledger.holdsSuspect(worker)) };
 }
 
 function pendingOf({ claims }: WorkerSession): number {
@@ -171,11 +169,25 @@ function pendingOf({ claims }: WorkerSession): number {
 /** A ledger and the sessions that hold its claims, as the deciding functions see them. */
 class LedgerInPool implements LedgerView {
   readonly ledger: EtcdLedger;
+  /** Looked up once: a hand-out asks for each claim that it gives. */
+  readonly suspects: readonly number[];
+  readonly #suspectHolders: Set<string>;
   readonly #sessions: readonly WorkerSession[];
 
   constructor(ledger: EtcdLedger, sessions: readonly WorkerSession[]) {
     this.ledger = ledger;
+    this.suspects = ledger.attempts.suspects;
+    this.#suspectHolders = holdersOf(this.suspects, ledger.partition);
     this.#sessions = sessions;
+  }
+
+  holdsSuspect(worker: string): boolean {
+    return this.#suspectHolders.has(worker);
+  }
+
+  /** The worker gets a claim that begins there. */
+  assigned(worker: string, start: number): void {
+    if (this.suspects.includes(start)) this.#suspectHolders.add(worker);
   }
 
   get order() {
@@ -209,10 +221,6 @@ class LedgerInPool implements LedgerView {
     return ms === null ? null : ms / slots;
   }
 
-  get suspects() {
-    return this.ledger.attempts.suspects;
-  }
-
   most(start: number, size: number) {
     return this.ledger.lostPieces.most(start, size);
   }
@@ -228,4 +236,10 @@ class LedgerInPool implements LedgerView {
       }),
     );
   }
+}
+
+function holdersOf(suspects: readonly number[], { claims }: Partition): Set<string> {
+  if (suspects.length === 0) return new Set();
+  const holds = ({ start, end }: Interval) => suspects.some((index) => start <= index && index < end);
+  return new Set([...claims.values()].filter(holds).map(({ worker }) => worker));
 }
