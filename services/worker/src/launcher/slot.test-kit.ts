@@ -21,6 +21,9 @@ import type { Stream } from "./launcher.ts";
 import { LocalCarriers } from "./local-carrier.ts";
 import { type Ended, type Run, Slot } from "./slot.ts";
 
+/** How a command ended that exited. */
+export const exited = (status: number) => ({ kind: "exited", status, why: "" }) as const;
+
 export const root = mkdtempSync(join(tmpdir(), "sheaf-slot-test-"));
 after(() => rmSync(root, { recursive: true }));
 
