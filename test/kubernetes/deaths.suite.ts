@@ -44,10 +44,7 @@ export function deaths(site: Site): void {
   });
 
   it("has another pod when an agent dies, and the agent that the kubelet starts in its place does nothing", async () => {
-    await putFiles(site.sheaf.connection, "killed-in", files(4));
-    await createPipeline(site.sheaf.connection, site.gated("killed", { workers: 1 }));
-    await eventually(() => site.gate.waiting.length > 0, "a datum runs", POD_MS);
-    const [victim] = (await site.sheaf.workers("killed")) as [Pod];
+    const victim = await busyPod(site, "killed", 4);
     process.kill(Number(agentPid(victim.metadata.labels["sheaf.dev/worker"] ?? "")), "SIGKILL");
     await eventually(
       () => site.gate.begun.some(({ pod }) => pod !== victim.metadata.name),
@@ -70,15 +67,11 @@ export function deaths(site: Site): void {
   });
 
   it("goes on in the same pod when a command takes its container along", async () => {
-    await putFiles(site.sheaf.connection, "taken-in", files(2));
-    await createPipeline(site.sheaf.connection, site.gated("taken", { workers: 1 }));
-    await eventually(() => site.gate.waiting.length > 0, "a datum runs", POD_MS);
-    const [pod] = (await site.sheaf.workers("taken")) as [Pod];
+    const pod = await busyPod(site, "taken", 2);
     process.kill(firstProcess(pod.metadata.uid), "SIGKILL");
     await eventually(() => site.gate.begun.length > 1, "it runs again", POD_MS);
     site.gate.letGo();
-    const job = await waitJob(site.sheaf.connection, "taken");
-    assertSucceeded(job);
+    assertSucceeded(await waitJob(site.sheaf.connection, "taken"));
     assert.deepEqual(new Set(site.gate.begun.map((each) => each.pod)), new Set([pod.metadata.name]));
     await site.remove("taken");
   });
@@ -151,4 +144,13 @@ export function deaths(site: Site): void {
     within("badImage", tookMs);
     await site.remove("no-image");
   });
+}
+
+/** The one pod of a new pipeline, whose first datum waits at the gate. */
+async function busyPod(site: Site, pipeline: string, datums: number): Promise<Pod> {
+  await putFiles(site.sheaf.connection, `${pipeline}-in`, files(datums));
+  await createPipeline(site.sheaf.connection, site.gated(pipeline, { workers: 1 }));
+  await eventually(() => site.gate.waiting.length > 0, "a datum runs", POD_MS);
+  const [pod] = (await site.sheaf.workers(pipeline)) as [Pod];
+  return pod;
 }

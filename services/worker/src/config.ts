@@ -41,7 +41,7 @@ export const settings = defineSettings({
     env: "SHEAF_WORKER_DATA",
     type: "string",
     required: true,
-    help: "Folder for scratch files. The worker makes a folder of its own in it, and removes that when it ends.",
+    help: "Folder for scratch files. The worker makes a folder of its own in it, and removes that when it ends; with --user-volume it stays, as the mark that this pod has had its worker.",
   },
   slots: {
     flag: "slots",
