@@ -73,10 +73,10 @@ class LocalStore implements Store {
   async put(key: string, source: ObjectSource): Promise<PutResult> {
     const path = this.#path(key);
     try {
-      const result = isThere(path) ? "exists" : await this.#write(path, source);
-      // Also when it exists: whoever made it may not have come to this yet.
+      if (!isThere(path)) return await this.#write(path, source);
+      // Whoever made it may not have come to this yet.
       await this.#sync(dirname(path));
-      return result;
+      return "exists";
     } catch (error) {
       if (error instanceof SourceFailure) throw error.thrown;
       throw localFailure(error, this.#dir, `store ${key}`);
@@ -155,12 +155,17 @@ class LocalStore implements Store {
   }
 
   async #write(path: string, source: ObjectSource): Promise<PutResult> {
+    const folder = dirname(path);
     const temp = await writeTemp(join(this.#dir, ".tmp"), this.#random, source);
+    const remove = () => rm(temp, { force: true });
     try {
-      await this.#makeFolder(dirname(path));
-      return await giveName(temp, path);
-    } finally {
-      await rm(temp, { force: true });
+      await this.#makeFolder(folder);
+      const result = await giveName(temp, path);
+      await Promise.all([this.#sync(folder), remove()]);
+      return result;
+    } catch (error) {
+      await remove();
+      throw error;
     }
   }
 
