@@ -39,7 +39,7 @@ const COMMAND: Mode = { t: "command" };
 const RETRY = { baseMs: 100, capMs: 5_000 };
 
 export interface FloorOptions
-  extends Omit<PrefetchOptions, "onReady" | "onSkipped" | "onImpossible" | "onQuarantined" | "onUnfed">,
+  extends Omit<PrefetchOptions, "isBusy" | "onReady" | "onSkipped" | "onImpossible" | "onQuarantined" | "onUnfed">,
     UploadsOptions {
   readonly random: Random;
   /** A try failed and others follow. */
@@ -67,6 +67,7 @@ export class Floor implements Waiting {
     this.#live = new LiveLogs(options.clock, this.#running, ({ claim }, live) => options.onLiveLog(claim, live));
     this.#prefetch = new Prefetch({
       ...options,
+      isBusy: () => this.#running.size > 0 || this.uploads.isBusy,
       onReady: () => this.#poke(),
       onSkipped: (item, skipped) => this.uploads.skip(item, skipped),
       onImpossible: (item, failure) => void this.uploads.between(() => this.#onFailure(item, failure)),

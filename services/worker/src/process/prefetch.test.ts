@@ -79,6 +79,7 @@ async function open(n: number, bytes: number, prior: ReadonlyMap<number, Prior> 
     clock,
     log: testLogger(),
     openJob: async () => job,
+    isBusy: () => false,
     onReady: () => {},
     onSkipped: ({ index }) => assert.fail(`datum ${index} is skipped`),
     onImpossible: (_item, failure) => seen.damaged.push(failure),

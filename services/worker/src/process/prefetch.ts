@@ -6,6 +6,8 @@
  * P2. What is downloaded ahead, or under way, is bounded in number and in bytes; one datum may be larger than that.
  * P3. Of a datum that an earlier job has done it gets the result in the place of the inputs. Such a datum keeps its place in the line,
  *     because one that has ended cannot be given back, nor can those before it (C1).
+ * P4. What is downloaded ahead leaves as much of the disk free as it takes: what a command writes, it writes to the same disk, and it
+ *     must not fail for want of room that ours took.
  */
 import type { store } from "@sheaf/proto";
 import { messageOf, type Timer } from "@sheaf/runtime";
@@ -15,6 +17,7 @@ import type { Downloaded } from "../datum/download.ts";
 import { type InputFile, inputFiles } from "../datum/input-modes.ts";
 import type { Failure } from "../datum/outcome.ts";
 import { Bell } from "../engine/bell.ts";
+import { bytesFreeIn } from "../scratch/room.ts";
 import { type Item, isQuarantined, isWanted, newItem, removeFolder } from "./item.ts";
 import type { ProcessJob } from "./job.ts";
 import { Preparing, type PreparingOptions } from "./preparing.ts";
@@ -23,6 +26,8 @@ import type { Skipped } from "./skipped.ts";
 /** Datums that are downloaded ahead. */
 const AHEAD_COUNT = 64;
 const AHEAD_BYTES = 64 * 1024 * 1024;
+/** With less than that ahead, the disk is not asked. */
+const SMALL_BYTES = 1024 * 1024;
 const LOADS_MAX = 8;
 const AWAY_WAIT_MS = 500;
 /** Skipped datums need no real wait: others of this thread get their turn at least so often. */
@@ -31,6 +36,8 @@ const BREATH_MS = 10;
 export interface PrefetchOptions extends PreparingOptions {
   readonly book: ClaimBook;
   readonly openJob: (input: store.ObjectRef) => Promise<ProcessJob>;
+  /** Whether datums that were taken from here have something on the disk. */
+  readonly isBusy: () => boolean;
   /** There is something to `shift`. */
   readonly onReady: () => void;
   /** It is the turn of a datum that an earlier job has done. It counts as started. */
@@ -88,8 +95,9 @@ export class Prefetch {
       else if (isQuarantined(entry.item)) {
         this.#remove(entry);
         this.#options.onQuarantined(entry.item);
-      } else if (isWanted(entry.item)) void this.#load(entry);
-      else this.#remove(entry);
+      } else if (!isWanted(entry.item)) this.#remove(entry);
+      else if (this.#leavesRoom(entry)) void this.#load(entry);
+      else await change;
     }
   }
 
@@ -174,6 +182,16 @@ export class Prefetch {
   #hasRoom(): boolean {
     const count = this.#again.length + this.#line.length;
     return count === 0 || (count < AHEAD_COUNT && bytesOf(this.#again) + bytesOf(this.#line) < AHEAD_BYTES);
+  }
+
+  /** P4. Without others it is not ahead of anything. */
+  #leavesRoom(entry: Entry): boolean {
+    const { folders, isBusy } = this.#options;
+    const others = [...this.#again, ...this.#line].filter((other) => other !== entry && other.state !== "waiting");
+    if (others.length === 0 && !isBusy()) return true;
+    if (entry.bytes + bytesOf(others) < SMALL_BYTES) return true;
+    const underWay = bytesOf(others.filter(({ state }) => state === "loading"));
+    return bytesFreeIn(folders.root) >= 2 * entry.bytes + underWay;
   }
 
   async #nextEntry(): Promise<Entry | undefined> {

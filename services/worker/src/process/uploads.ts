@@ -79,6 +79,10 @@ export class Uploads {
     return this.#line.length < WAITING_MAX;
   }
 
+  get isBusy(): boolean {
+    return this.#line.length > 0;
+  }
+
   /** Runs between two uploads (F3). */
   between<T>(task: () => T | Promise<T>): Promise<T> {
     return this.#line.run(task);

@@ -11,3 +11,13 @@ export function roomIn(folder: string): "room" | "room for files" | undefined {
   // Some file systems have no limit on files, and say 0.
   return files > 0 && ffree < FILES_MIN ? "room for files" : undefined;
 }
+
+/** Of the folder's disk; all there are, when there is no such folder: whoever writes to it hears that from the system. */
+export function bytesFreeIn(folder: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize;
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
+}
