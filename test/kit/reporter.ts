@@ -26,6 +26,7 @@ type Counts = EventData.TestSummary["counts"] & { failed: number };
 export default async function* report(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   const path: string[] = []; // The names from the outermost suite to the test at hand.
   const open = new OpenTests();
+  let skippedSuites = 0; // Node counts their tests nowhere.
   for await (const { type, data } of events) {
     switch (type) {
       case "test:enqueue":
@@ -33,6 +34,9 @@ export default async function* report(events: AsyncIterable<TestEvent>): AsyncGe
         break;
       case "test:complete":
         open.ended(data);
+        break;
+      case "test:pass":
+        if (data.skip !== undefined && data.details.type === "suite") skippedSuites++;
         break;
       case "test:start":
         path.splice(data.nesting, path.length, data.name);
@@ -46,7 +50,7 @@ export default async function* report(events: AsyncIterable<TestEvent>): AsyncGe
         break;
       case "test:summary":
         open.close();
-        if (data.file === undefined || !isParent()) yield closing(totalsOf(data.counts as Counts));
+        if (data.file === undefined || !isParent()) yield closing(totalsOf(data.counts as Counts, skippedSuites));
         break;
     }
   }
@@ -93,9 +97,9 @@ function closing(totals: Totals): string {
   return "";
 }
 
-function totalsOf({ passed, failed, cancelled, skipped, todo }: Counts): Totals {
+function totalsOf({ passed, failed, cancelled, skipped, todo }: Counts, skippedSuites: number): Totals {
   // A test that was cut off (its suite timed out) did not pass either.
-  return { passed, failed: failed + cancelled, skipped: skipped + todo };
+  return { passed, failed: failed + cancelled, skipped: skipped + todo + skippedSuites };
 }
 
 /** Whether this is the process that `node --test` is, which starts others and sums up. */
