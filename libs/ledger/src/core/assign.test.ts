@@ -90,6 +90,12 @@ test("nextAssignment() gives a suspect to who holds nothing, and nothing beside 
   assert.equal(next?.ledger, young, "others do not wait for it");
 });
 
+test("nextAssignment() gives what was lost first, wherever it lies in what is free", () => {
+  const lost = [{ start: 40, end: 44 }];
+  const next = nextAssignment([ledger("a", 100, { lost, suspects: [60] })], [aWorker()], 1_000);
+  assert.deepEqual([next?.start, next?.end], [40, 44]);
+});
+
 test("cutInterval() keeps etcd at 50 commits a second of a job", () => {
   assert.equal(cutInterval(2), 1_000);
   assert.equal(cutInterval(1_000), 20_000);

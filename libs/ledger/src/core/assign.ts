@@ -15,6 +15,8 @@ export interface Assignment<L extends LedgerView> {
  * The next claim to hand out, or null. The oldest job first; a younger one gets the workers that the older cannot use. Among
  * workers the one with the fewest claims goes first, so that all begin before any has a second claim in waiting.
  *
+ * What was lost with a worker goes first: it was begun before, and has waited since.
+ *
  * L9. A datum that two workers died with has nothing beside it: what the third one dies with is its own doing, and that of nobody who has
  * just ended, or waits behind it. While all are busy it waits, if need be for the end of the job.
  */
@@ -46,9 +48,9 @@ export function nextAssignment<L extends LedgerView>(
 }
 
 /** The first free interval of which the worker may have any part as its claim. */
-function roomFor({ holds }: WorkerView, { free, suspects }: LedgerView): Interval | undefined {
-  if (suspects.length === 0) return free[0];
-  for (const { start, end } of free) {
+function roomFor({ holds }: WorkerView, { free, lost, suspects }: LedgerView): Interval | undefined {
+  if (suspects.length === 0) return lost[0] ?? free[0];
+  for (const { start, end } of [...lost, ...free]) {
     let from = start;
     for (const suspect of suspects) {
       if (suspect >= end) break;

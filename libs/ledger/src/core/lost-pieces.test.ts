@@ -18,6 +18,22 @@ test("LostPieces hands a lost interval out in eighths, and those in eighths agai
   assert.equal(pieces.most(157, 10), 1);
 });
 
+test("LostPieces finds what was lost among what is free", () => {
+  const pieces = new LostPieces();
+  pieces.lost({ start: 10, end: 20 });
+  pieces.lost({ start: 40, end: 41 });
+  const free = [
+    { start: 0, end: 12 },
+    { start: 15, end: 30 },
+    { start: 35, end: 100 },
+  ];
+  assert.deepEqual(pieces.among(free), [
+    { start: 10, end: 12 },
+    { start: 15, end: 20 },
+    { start: 40, end: 41 },
+  ]);
+});
+
 test("LostPieces forgets what is done", () => {
   const pieces = new LostPieces();
   pieces.lost({ start: 0, end: 80 });

@@ -29,6 +29,15 @@ export class LostPieces {
     });
   }
 
+  /** The parts of `free`, sorted and disjoint, that were lost. In order. */
+  among(free: readonly Interval[]): Interval[] {
+    return this.#parts.flatMap(({ start, end }) =>
+      free
+        .map((part) => ({ start: Math.max(part.start, start), end: Math.min(part.end, end) }))
+        .filter((part) => part.start < part.end),
+    );
+  }
+
   /** The most that a claim may have that begins at `start` and would have `size` indexes. */
   most(start: number, size: number): number {
     const part = this.#parts.find(({ end }) => end > start);

@@ -7,6 +7,7 @@ export const aLedger = (over: Partial<LedgerView> = {}): LedgerView => ({
   doneCount: 0,
   free: [],
   freeCount: 0,
+  lost: [],
   handsOut: true,
   speculation: true,
   medianMs: null,

@@ -27,6 +27,8 @@ export interface LedgerView {
   readonly doneCount: number;
   readonly free: readonly Interval[];
   readonly freeCount: number;
+  /** The parts of `free` that were lost with a worker: they go first. In order. */
+  readonly lost: readonly Interval[];
   /** False when its failures say that more work is in vain (L10), or when it is being closed. */
   readonly handsOut: boolean;
   /** Whether stragglers get a backup. */

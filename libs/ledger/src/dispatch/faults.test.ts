@@ -99,6 +99,41 @@ test("a datum that two workers died with has a worker to itself until its commit
   assert.deepEqual([spanOf(last), last.prior[0]?.quarantined], ["1-2", true]);
 });
 
+test("what was lost does not wait behind what another holds and has not started", async (t) => {
+  const { dispatcher, ledger } = await world(t).owned(40);
+  const [stays, dies] = [new FakeWorker(dispatcher, "w1"), new FakeWorker(dispatcher, "w2")];
+  await Promise.all([stays.next("welcome"), dies.next("welcome")]);
+  const claims: dispatch.Assign[] = [];
+  for (const worker of [stays, dies, stays]) {
+    worker.want(1);
+    claims.push(await worker.next("assign"));
+  }
+  const [first, lost, second] = claims as [dispatch.Assign, dispatch.Assign, dispatch.Assign];
+  const beat = beatOf(first, { next: 1n, running: [runningIndex(0n)] });
+  beat.claims.push(...beatOf(second, { next: second.from }).claims);
+  stays.beat(beat);
+  dies.beat(beatOf(lost, { next: lost.from + 1n, running: [runningIndex(lost.from)] }));
+  const hears = Promise.withResolvers<void>();
+  const look = () =>
+    ledger.progress().claims.filter(({ running }) => running.length > 0).length === 2 && hears.resolve();
+  ledger.onProgress(look);
+  look();
+  await hears.promise;
+  dispatcher.workerExited("pipe", "w2", { isLoss: true });
+  const asks = [await stays.next("release"), await stays.next("release")];
+  assert.deepEqual(
+    asks.map(({ claim, from }) => [claim, from]),
+    [
+      [first.claim, 1n],
+      [second.claim, second.from],
+    ],
+  );
+  for (const { claim, from } of asks)
+    stays.say({ case: "released", value: { $typeName: "sheaf.dispatch.v1.Released", claim, from } });
+  stays.want(1);
+  assert.equal((await stays.next("assign")).from, lost.from);
+});
+
 function spanOf({ from, to }: dispatch.Assign): string {
   return `${from}-${to}`;
 }

@@ -49,8 +49,8 @@ export class HandOut {
   #run(): void {
     const { clock, roster, races, ledgers } = this.#deps;
     const sessions = roster.open();
-    if (!sessions.some(({ wants }) => wants > 0)) return;
     const views = ledgers().map((ledger) => new LedgerInPool(ledger, sessions));
+    if (!sessions.some(({ wants }) => wants > 0) && views.every(({ lost }) => lost.length === 0)) return;
     const workers = sessions.map((session) => viewOf(session, views));
     const cutIntervalMs = cutInterval(sessions.length);
     const isRaced = (claim: string, index: number) => races.isRaced(claim, index);
@@ -58,9 +58,10 @@ export class HandOut {
     for (;;) {
       const step = nextStep({ ledgers: views, workers, cutIntervalMs, now: clock.now(), asking, isRaced });
       if (step === null) return;
-      if (step.kind === "steal") {
-        this.#steal(roster.get(step.victim) as WorkerSession, step.claim, step.from);
-        asking++;
+      if (step.kind === "steal" || step.kind === "make-way") {
+        const tails = step.kind === "steal" ? [step] : step.tails;
+        for (const { victim, claim, from } of tails) this.#steal(roster.get(victim) as WorkerSession, claim, from);
+        asking += tails.length;
         continue;
       }
       const session = roster.get(step.worker) as WorkerSession;
@@ -204,6 +205,9 @@ class LedgerInPool implements LedgerView {
   }
   get freeCount() {
     return this.ledger.partition.freeCount;
+  }
+  get lost() {
+    return this.ledger.lostPieces.among(this.ledger.partition.free);
   }
   get handsOut() {
     return this.ledger.handsOut;
