@@ -1,6 +1,6 @@
 /** The store of a cluster, as its services open it. */
 import type { Etcd, Keys } from "@sheaf/etcd";
-import { openStore, type Store } from "@sheaf/storage";
+import { openStore, type Store, withRecentPuts } from "@sheaf/storage";
 
 /**
  * Opens the store at `url`. A folder is made into a store only while the cluster has no repo: later an empty one is a disk that is not
@@ -8,5 +8,5 @@ import { openStore, type Store } from "@sheaf/storage";
  */
 export async function openClusterStore(url: string, etcd: Etcd, keys: Keys): Promise<Store> {
   const { kvs } = await etcd.list(keys.repos(), { limit: 1 });
-  return openStore(url, { mustExist: kvs.length > 0 });
+  return withRecentPuts(await openStore(url, { mustExist: kvs.length > 0 }));
 }

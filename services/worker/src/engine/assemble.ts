@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { HashThreads } from "@sheaf/files";
 import type { store } from "@sheaf/proto";
 import { type Clock, internal, type Logger, systemRandom, toSheafError } from "@sheaf/runtime";
-import type { Store } from "@sheaf/storage";
+import { type Store, withRecentPuts } from "@sheaf/storage";
 import { ClaimBook } from "../claims/book.ts";
 import { launcherEnvironment } from "../datum/environment.ts";
 import { FifoPool } from "../datum/lazy-files.ts";
@@ -46,7 +46,7 @@ export async function startEngine(
   },
 ): Promise<RunningEngine> {
   const { clock, log, send } = parts;
-  const store = patientStore(source, clock, log);
+  const store = patientStore(withRecentPuts(source), clock, log);
   const env = launcherEnvironment(parts.env);
   const newAttempt = () => Buffer.from(systemRandom.bytes(16)).toString("hex");
   const book = new ClaimBook(newAttempt);
