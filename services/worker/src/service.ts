@@ -15,7 +15,7 @@ function connector(tls: KeptTls | undefined): Connect {
   const secure = tls && { tls: { kind: "service", own: tls, servers: ["master", "merge"] } as const };
   return (address) => {
     const { rpc, connected, close } = grpcClient(address, dispatch.DispatchService, secure ?? {});
-    return { stream: rpc.session(), connected: connected(), close };
+    return { open: () => rpc.session(), connected: connected(), close };
   };
 }
 

@@ -80,9 +80,10 @@ export class Worker implements Component {
     const { id, store, slots, graceMs, userVolume } = this.#options;
     const folders = await this.#openFolders();
     const engine = this.#startEngine({ worker: id, store, folders, userVolume, slots, graceMs });
+    for (const owner of ["master", "merge"] as const) this.#openSession(owner);
     if (userVolume !== undefined) return this.#startLater(engine);
     // The greetings need not wait for it: nothing is wanted before it speaks.
-    this.#startSessions();
+    for (const session of this.#sessions.values()) session.start();
     try {
       this.#tellStarted(await engine);
     } catch (error) {
@@ -92,15 +93,16 @@ export class Worker implements Component {
   }
 
   /**
-   * Containers may take any time to start. Until they have, nobody is greeted: who is greeted counts as a worker that is ready, and
-   * goes when it has had nothing to do for a while. Meanwhile this worker can be told to stop like any other.
+   * Containers may take any time to start. Until they have, owners are connected to, and not greeted: who is greeted counts as a worker
+   * that is ready, and goes when it has had nothing to do for a while. Meanwhile this worker can be told to stop like any other.
    */
   #startLater(engine: Promise<string>): void {
+    for (const session of this.#sessions.values()) session.connect();
     engine.then(
       (isolation) => {
         if (this.#stopping || this.#draining !== undefined) return;
         this.#tellStarted(isolation);
-        this.#startSessions();
+        for (const session of this.#sessions.values()) session.start();
       },
       (error: unknown) => this.#options.onFailed(error),
     );
@@ -222,11 +224,7 @@ export class Worker implements Component {
 
   // ---- sessions
 
-  #startSessions(): void {
-    for (const owner of ["master", "merge"] as const) this.#startSession(owner);
-  }
-
-  #startSession(owner: Owner): void {
+  #openSession(owner: Owner): void {
     const { addresses, connect, clock, random, log, id, pool, slots } = this.#options;
     if (addresses[owner].length === 0) return;
     const session = new Session({
@@ -243,7 +241,6 @@ export class Worker implements Component {
       onMessage: (message) => this.#onMessage(owner, message),
     });
     this.#sessions.set(owner, session);
-    session.start();
   }
 
   #onStands(owner: Owner, welcome: dispatch.Welcome): void {

@@ -32,6 +32,8 @@ export interface S3Options {
   readonly connectMs?: number;
   /** So is a request or an answer of which nothing moves for this long. Default 30,000. */
   readonly idleMs?: number;
+  /** Given: opening does not wait for the server. What is wrong with the store is told here, once. */
+  readonly onWrong?: (error: unknown) => void;
 }
 
 const CONNECT_MS = 5_000;

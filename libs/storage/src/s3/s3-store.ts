@@ -28,6 +28,10 @@ const ALL: ByteRange = { offset: 0, length: Number.MAX_SAFE_INTEGER };
  */
 export async function s3Store(address: S3Address, options: S3Options = {}): Promise<Store> {
   const store = new S3Store(address, options);
+  if (options.onWrong !== undefined) {
+    store.probe().catch(options.onWrong);
+    return store;
+  }
   try {
     await store.probe();
     return store;

@@ -25,7 +25,8 @@ async function open(port: MessagePort, data: EngineData): Promise<RunningEngine 
   const log = createLogger({ component: "worker", env: process.env }).child({ worker: data.worker });
   const send = (message: FromEngine) => port.postMessage(message);
   try {
-    const source = await openStore(data.store, { mustExist: true });
+    // Whether the store answers is found out while sessions begin.
+    const source = await openStore(data.store, { mustExist: true, onWrong: (error) => send(failedWith(error)) });
     const running = await startEngine(data, source, { clock: systemClock, log, env: process.env, send });
     send({ t: "started", isolation: running.isolation });
     keepCompiled();

@@ -18,8 +18,8 @@ export type SessionStream = CallStream<
   MessageInitShape<typeof dispatch.SessionRequestSchema>
 >;
 
-/** Opens a stream; `connected` resolves when the peer has answered at all; `close` frees the connection. */
-export type Connect = (address: string) => Line;
+/** Connects; `connected` resolves when the peer has answered at all; `close` frees the connection. */
+export type Connect = (address: string) => Connection;
 
 export interface SessionOptions {
   readonly owner: Owner;
@@ -39,16 +39,22 @@ export interface SessionOptions {
   readonly onMessage: (message: dispatch.SessionResponse["message"]) => void;
 }
 
-interface Line {
-  readonly stream: SessionStream;
+interface Connection {
   readonly connected: Promise<void>;
+  open(): SessionStream;
   close(): void;
+}
+
+interface Line extends Connection {
+  readonly stream: SessionStream;
 }
 
 export class Session {
   readonly #options: SessionOptions;
   #state: SessionState = { t: "waiting", until: 0 };
   #line: Line | undefined;
+  /** For the first address. */
+  #ahead: Connection | undefined;
   #welcome: dispatch.Welcome | undefined;
   #heard = 0;
   #address = 0;
@@ -62,6 +68,11 @@ export class Session {
 
   get isStanding(): boolean {
     return this.#state.t === "standing";
+  }
+
+  /** Connects already, and says nothing before it is started. */
+  connect(): void {
+    this.#ahead = this.#options.connect(this.#options.addresses[0] as string);
   }
 
   start(): void {
@@ -80,6 +91,7 @@ export class Session {
     const line = this.#line;
     this.#on({ t: "leave" });
     this.#timer?.cancel();
+    this.#ahead?.close();
     if (line === undefined) return;
     const over = new AbortController();
     await Promise.race([line.stream.closed, this.#options.clock.sleep(LAST_WORDS_MS, over.signal).catch(() => {})]);
@@ -130,7 +142,9 @@ export class Session {
   }
 
   #connect(address: string): void {
-    const line = this.#options.connect(address);
+    const connection = this.#ahead ?? this.#options.connect(address);
+    this.#ahead = undefined;
+    const line = { ...connection, stream: connection.open() };
     this.#line = line;
     this.#heard = 0;
     this.#write(line, { case: "hello", value: this.#options.hello() });

@@ -73,7 +73,7 @@ export async function openBench(
     thread: newEngineThread(),
     connect: (address) => {
       const { rpc, connected, close } = grpcClient(address, dispatch.DispatchService);
-      return { stream: rpc.session(), connected: connected(), close };
+      return { open: () => rpc.session(), connected: connected(), close };
     },
     clock: systemClock,
     random: systemRandom,
