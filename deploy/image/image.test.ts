@@ -128,6 +128,7 @@ describe("the bundled programs", () => {
     const missing = programs.flatMap((program) => {
       const content = bytesOf(program).toString();
       assert.doesNotMatch(content, /\b__dirname\b|import\.meta\.(dirname|resolve|main)\b/, program.path);
+      assert.doesNotMatch(content, /(from|import) ?"node:(test|http)"/, `${program.path}: B3, and nothing of tests`);
       assert.ok(!content.includes(PROJECT), `${program.path} names this machine's folder`);
       // Modules, threads and scripts alike.
       const imported = [...content.matchAll(/(?:\bfrom |\bimport\(|^import )"(\.[^"]+)"/gm)].map(([, named = ""]) =>

@@ -77,7 +77,7 @@ class KubernetesProvisioner implements Provisioner {
 
   constructor(options: KubernetesProvisionerOptions) {
     this.#options = options;
-    this.#api = options.api ?? kubeApi(loadConfig);
+    this.#api = options.api ?? kubeApi(async () => (await import("./load-config.ts")).loadConfig());
     this.#pace = new Pace(options.clock);
     this.#pods = new Pods(options.clock, this.#nodes, {
       onExit: (exit) => {
@@ -318,12 +318,4 @@ class KubernetesProvisioner implements Provisioner {
     const base = `/api/v1/namespaces/${this.#options.namespace}/pods`;
     return name === undefined ? base : `${base}/${name}`;
   }
-}
-
-/** Loaded when it is needed: it takes 90 MB, which a master of local workers need not have. */
-async function loadConfig() {
-  const { KubeConfig } = await import("@kubernetes/client-node");
-  const config = new KubeConfig();
-  config.loadFromDefault();
-  return config;
 }

@@ -36,7 +36,7 @@ const ABORTED_GRACE_MS = 300;
 
 export const startOwnCluster: StartCluster = async (host, options) => {
   const { signal, onRestart, port, store, masterFlags } = options;
-  const { LocalCluster } = await import("@sheaf/provision");
+  const { LocalCluster } = await import("./local-cluster.ts");
   signal.throwIfAborted();
   const ephemeral = options.dataDir === undefined;
   const dataDir = options.dataDir ?? (await mkdtemp(join(temporary(host), "sheaf-")));
