@@ -7,12 +7,14 @@
  * B2. The same sources give the same bytes: nothing of this machine goes in, its paths neither.
  * B3. Whoever imports Node's `http` as a module has Node load all of `fetch` with it, for one of the names in it: 20 ms of a start.
  *     Taken by its name it comes without.
+ * B4. Each program and each thread is bundled by itself. What it shares with another would hold all that either of them uses, and both
+ *     would load it.
  */
 import { globSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
-import { build, type Plugin } from "esbuild";
+import { type BuildOptions, build, type Plugin } from "esbuild";
 import { type Entry, text } from "./entry.ts";
 
 /** How a source names a thread or a program that is started, never imported. */
@@ -31,33 +33,40 @@ export interface Bundle {
 
 /** Bundles the programs (paths of their sources), and whatever threads and programs sources start, to be run in the folder `home`. */
 export async function bundle(project: string, programs: readonly string[], home: string): Promise<Bundle> {
-  const { outputFiles, metafile } = await build({
-    absWorkingDir: project,
-    entryPoints: [...new Set([...programs, ...started(project)])],
-    outbase: project,
-    outdir: home,
-    outExtension: { ".js": ".mjs" },
-    chunkNames: "chunks/[hash]",
-    bundle: true,
-    splitting: true,
-    write: false,
-    metafile: true,
-    format: "esm",
-    platform: "node",
-    target: "node24",
-    // The form of which only what is used has to go in: of the SDK for S3 a quarter.
-    mainFields: ["module", "main"],
-    banner: { js: REQUIRE },
-    // They stand in the packages' licence files.
-    legalComments: "none",
-    logLevel: "error",
-    plugins: [places(project, home), httpByName, unusedLeftOut],
-  });
-  const names = Object.keys(metafile.inputs).map((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0]);
+  const entryPoints = [...new Set([...programs, ...started(project)])];
+  const built = await Promise.all(
+    entryPoints.map((path) => build({ ...OPTIONS, ...placed(project, home), entryPoints: [path] })),
+  );
+  const files = new Map(built.flatMap(({ outputFiles }) => outputFiles.map(({ path, text }) => [path, text])));
+  const inputs = built.flatMap(({ metafile }) => Object.keys(metafile.inputs));
+  const names = inputs.map((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0]);
   return {
-    entries: outputFiles.map((file) => text(relative("/", file.path), file.text)),
+    entries: [...files].map(([path, content]) => text(relative("/", path), content)),
     packages: [...new Set(names.filter((name) => name !== undefined))].sort(),
   };
+}
+
+const OPTIONS = {
+  outExtension: { ".js": ".mjs" },
+  chunkNames: "chunks/[hash]",
+  bundle: true,
+  splitting: true,
+  write: false,
+  metafile: true,
+  format: "esm",
+  platform: "node",
+  target: "node24",
+  // The form of which only what is used has to go in: of the SDK for S3 a quarter.
+  mainFields: ["module", "main"],
+  banner: { js: REQUIRE },
+  // They stand in the packages' licence files.
+  legalComments: "none",
+  logLevel: "error",
+} as const satisfies BuildOptions;
+
+function placed(project: string, home: string) {
+  const plugins = [places(project, home), httpByName, unusedLeftOut];
+  return { absWorkingDir: project, outbase: project, outdir: home, plugins };
 }
 
 function started(project: string): string[] {
