@@ -11,13 +11,12 @@
 import { dispatch } from "@sheaf/proto";
 import type { Timer } from "@sheaf/runtime";
 import { cutInterval } from "../core/assign.ts";
-import { inWork } from "../core/in-work.ts";
-import type { Claim } from "../core/partition.ts";
 import type { ConnectedWorker, Follower, LedgerName, SessionStream } from "../door.ts";
 import { encodeWorker, ledgerKindOf } from "../ledger-records.ts";
 import type { EtcdLedger, LedgerDeps } from "../owner/etcd-ledger.ts";
 import type { OwnerKey } from "../owner/ownership.ts";
 import { Followers } from "./followers.ts";
+import { Freeing } from "./freeing.ts";
 import { HandOut } from "./hand-out.ts";
 import { Hearing } from "./hearing.ts";
 import { keepClaim } from "./keep-claim.ts";
@@ -53,8 +52,7 @@ export class Pool {
   readonly #handOut: HandOut;
   readonly #hearing: Hearing;
   readonly #followers = new Followers();
-  /** Claims without a session that are being freed. */
-  readonly #freeing = new Set<string>();
+  readonly #freeing: Freeing;
   #tick: Timer | null = null;
   #servingSince: number | null = null;
   #closed = false;
@@ -72,20 +70,25 @@ export class Pool {
       ledgers: () => [...this.#ledgers.values()],
       serves: () => this.serves,
       onLeaseGone: (session) => void this.#drop(session, { why: "its lease is gone", isLoss: false }),
-      onUnsent: (ledger, claim) => void this.#freeUnheld(ledger, claim),
+      onUnsent: (ledger, claim) => void this.#freeing.unheld(ledger, claim),
     });
-    const onDropped = (session: WorkerSession, claim: string, ledger: EtcdLedger) => this.#free(session, claim, ledger);
+    const losses = new Losses(timing.lossMs, (worker) => roster.get(worker) !== undefined);
+    this.#freeing = new Freeing({
+      ...{ clock, roster, races, losses },
+      ledgers: () => [...this.#ledgers.values(), ...this.#closing],
+      onFreed: () => handOut.wake(),
+    });
     const onLiar = (session: WorkerSession) => void this.#drop(session, { why: "it lies", isLoss: false });
     this.#hearing = new Hearing({
       ...{ clock, log, verify, races, handOut },
-      onDropped,
+      onDropped: (session, claim, ledger) => this.#freeing.dropped(session, claim, ledger),
       onLiar,
       followers: this.#followers,
     });
     this.#roster = roster;
     this.#races = races;
     this.#handOut = handOut;
-    this.#losses = new Losses(timing.lossMs, (worker) => roster.get(worker) !== undefined);
+    this.#losses = losses;
     void owner.lost.then(() => this.close());
   }
 
@@ -257,7 +260,8 @@ export class Pool {
     const stand = kept.filter((held) => held !== null);
     // What was held here and does not stand is not held any more.
     const standing = new Set(stand.map(({ claim }) => claim));
-    for (const [id, held] of [...session.claims]) if (!standing.has(id)) this.#free(session, id, held.ledger);
+    for (const [id, held] of [...session.claims])
+      if (!standing.has(id)) this.#freeing.dropped(session, id, held.ledger);
     return stand;
   }
 
@@ -273,17 +277,6 @@ export class Pool {
     return stands;
   }
 
-  #free(session: WorkerSession, claim: string, ledger: EtcdLedger): void {
-    session.claims.delete(claim);
-    void ledger.freeClaim(claim).then(() => this.#freed(ledger, claim));
-  }
-
-  async #freed(ledger: EtcdLedger, claim: string): Promise<void> {
-    this.#races.claimGone(claim, dispatch.CancelReason.LOST);
-    await ledger.settle();
-    this.#handOut.wake();
-  }
-
   /** The worker is gone: its claims are freed by our own transactions, then its lease is revoked (L3). */
   async #drop(session: WorkerSession, { why, isLoss }: Departure): Promise<void> {
     if (session.state === "gone") return;
@@ -291,48 +284,15 @@ export class Pool {
     session.detach();
     this.#roster.delete(session);
     this.#races.racerGone(session);
-    const { log, clock, onWorkers } = this.#deps;
+    const { log, onWorkers } = this.#deps;
     const { worker, claims } = session;
     log.info({ worker, pipeline: this.pipeline, why, claims: claims.size }, "worker is gone");
     onWorkers();
     await session.standing;
-    const suspects = isLoss ? inWork(this.#claimsOf(session)) : new Set();
-    await Promise.all(
-      this.#under(session).map(async ({ claim, ledger }) => {
-        const part = await ledger.freeClaim(claim);
-        if (part !== null && suspects.has(claim)) this.#losses.freed(ledger, part, worker, clock.now());
-        await this.#freed(ledger, claim);
-      }),
-    );
+    await this.#freeing.gone(session, isLoss);
     // What could not be freed, because we are not the owner any more, is the next owner's, with its lease.
     if (this.#closed || this.#owner.isLost) session.lease.stop();
     else await this.#revoke(session);
-  }
-
-  /** What its worker was told that it holds, in that order. */
-  #claimsOf({ claims }: WorkerSession): Claim[] {
-    return [...claims].flatMap(([id, { ledger }]) => ledger.partition.claims.get(id) ?? []);
-  }
-
-  /** All claims under a session's lease: also those that are being written or freed, of which the worker knows nothing. */
-  #under({ lease }: WorkerSession): { claim: string; ledger: EtcdLedger }[] {
-    return [...this.#ledgers.values(), ...this.#closing].flatMap((ledger) =>
-      [...ledger.partition.claims.values()]
-        .filter((claim) => claim.lease === lease.id)
-        .map(({ id }) => ({ claim: id, ledger })),
-    );
-  }
-
-  /** Frees a claim that no session holds: nobody was told of it, or its worker has not come since a takeover. */
-  async #freeUnheld(ledger: EtcdLedger, claim: string): Promise<void> {
-    if (this.#freeing.has(claim)) return;
-    this.#freeing.add(claim);
-    try {
-      await ledger.freeClaim(claim);
-    } finally {
-      this.#freeing.delete(claim);
-    }
-    await this.#freed(ledger, claim);
   }
 
   #scheduleTick(): void {
@@ -348,7 +308,8 @@ export class Pool {
     this.#roster.tick(interval);
     this.#losses.tick(now);
     this.#beat();
-    this.#freeOrphans(now);
+    if (this.#servingSince !== null && now - this.#servingSince >= this.#deps.timing.orphanMs)
+      this.#freeing.orphans(this.#ledgers.values());
     for (const ledger of this.#ledgers.values()) void ledger.settle();
     this.#handOut.wake(); // time alone makes stragglers
   }
@@ -356,18 +317,6 @@ export class Pool {
   #beat(): void {
     const beat = ownerBeat(cutInterval(this.#roster.size), this.#followers.number);
     for (const session of this.#roster.open()) session.say(beat);
-  }
-
-  /** Claims that no session holds: those from before a takeover that nobody has shown in time. */
-  #freeOrphans(now: number): void {
-    if (this.#servingSince === null || now - this.#servingSince < this.#deps.timing.orphanMs) return;
-    for (const ledger of this.#ledgers.values()) {
-      for (const claim of ledger.partition.claims.values()) {
-        const isHeld = this.#roster.get(claim.worker)?.claims.has(claim.id) === true;
-        if (claim.fence === null || isHeld) continue;
-        void this.#freeUnheld(ledger, claim.id); // what of it ran, nobody can tell: no loss is counted (L9)
-      }
-    }
   }
 
   async #revoke({ lease }: WorkerSession): Promise<void> {
