@@ -39,7 +39,10 @@ const COMMAND: Mode = { t: "command" };
 const RETRY = { baseMs: 100, capMs: 5_000 };
 
 export interface FloorOptions
-  extends Omit<PrefetchOptions, "isBusy" | "onReady" | "onSkipped" | "onImpossible" | "onQuarantined" | "onUnfed">,
+  extends Omit<
+      PrefetchOptions,
+      "isBusy" | "bytesFree" | "onReady" | "onSkipped" | "onImpossible" | "onQuarantined" | "onUnfed"
+    >,
     UploadsOptions {
   readonly random: Random;
   /** A try failed and others follow. */
@@ -68,6 +71,7 @@ export class Floor implements Waiting {
     this.#prefetch = new Prefetch({
       ...options,
       isBusy: () => this.#running.size > 0 || this.uploads.isBusy,
+      bytesFree: () => options.folders.bytesFree,
       onReady: () => this.#poke(),
       onSkipped: (item, skipped) => this.uploads.skip(item, skipped),
       onImpossible: (item, failure) => void this.uploads.between(() => this.#onFailure(item, failure)),

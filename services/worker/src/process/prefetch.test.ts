@@ -29,6 +29,7 @@ async function open(n: number, bytes: number, prior: ReadonlyMap<number, Prior> 
   const files = Array.from({ length: n }, (_, i) => fileEntry(`/f${i}`, packs.add(Buffer.alloc(bytes, i))));
   await packs.close();
   let away = 0;
+  const disk = { isBusy: false, free: Number.POSITIVE_INFINITY };
   const slow = { isSlow: false, waiting: [] as (() => void)[], most: 0 };
   const wait = () =>
     new Promise<void>((resolve) => {
@@ -79,7 +80,8 @@ async function open(n: number, bytes: number, prior: ReadonlyMap<number, Prior> 
     clock,
     log: testLogger(),
     openJob: async () => job,
-    isBusy: () => false,
+    isBusy: () => disk.isBusy,
+    bytesFree: () => disk.free,
     onReady: () => {},
     onSkipped: ({ index }) => assert.fail(`datum ${index} is skipped`),
     onImpossible: (_item, failure) => seen.damaged.push(failure),
@@ -89,7 +91,7 @@ async function open(n: number, bytes: number, prior: ReadonlyMap<number, Prior> 
   const setAway = (times: number) => {
     away = times;
   };
-  return { prefetch, book, clock, dir, seen, setAway, slow, target, claim: book.claim("a") as Claim };
+  return { prefetch, book, clock, dir, seen, setAway, slow, disk, target, claim: book.claim("a") as Claim };
 }
 
 /** Until nothing happens any more without a change from outside. */
@@ -206,6 +208,44 @@ describe("Prefetch", () => {
     assert.equal(readdirSync(dir).length, 3);
     prefetch.close();
     for (const answer of slow.waiting) answer();
+    await done;
+  });
+
+  it("leaves as much of the disk free as it takes, but waits for nothing with the next one to run", async () => {
+    const bytes = 2 * 1024 * 1024;
+    const { prefetch, dir, disk } = await open(3, bytes);
+    disk.free = 2 * bytes - 1;
+    const done = prefetch.run();
+    await settle();
+    assert.equal(readdirSync(dir).length, 1, "the next one to run");
+    disk.isBusy = true;
+    assert.equal(prefetch.shift()?.index, 0);
+    await settle();
+    assert.equal(prefetch.shift(), undefined, "one runs");
+    disk.isBusy = false;
+    prefetch.wake();
+    await settle();
+    assert.equal(prefetch.shift()?.index, 1);
+    disk.isBusy = true;
+    disk.free = 2 * bytes;
+    prefetch.wake();
+    await settle();
+    assert.equal(prefetch.shift()?.index, 2, "there is room");
+    prefetch.close();
+    await done;
+  });
+
+  it("goes on with the next one when the disk is full of those behind it", async () => {
+    const { prefetch, clock, setAway, disk } = await open(3, 2 * 1024 * 1024);
+    setAway(1);
+    const done = prefetch.run();
+    await settle();
+    assert.equal(prefetch.shift(), undefined, "the first could not be had");
+    disk.free = 0;
+    await clock.advance(500);
+    await settle();
+    assert.equal(prefetch.shift()?.index, 0);
+    prefetch.close();
     await done;
   });
 

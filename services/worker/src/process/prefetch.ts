@@ -17,7 +17,6 @@ import type { Downloaded } from "../datum/download.ts";
 import { type InputFile, inputFiles } from "../datum/input-modes.ts";
 import type { Failure } from "../datum/outcome.ts";
 import { Bell } from "../engine/bell.ts";
-import { bytesFreeIn } from "../scratch/room.ts";
 import { type Item, isQuarantined, isWanted, newItem, removeFolder } from "./item.ts";
 import type { ProcessJob } from "./job.ts";
 import { Preparing, type PreparingOptions } from "./preparing.ts";
@@ -38,6 +37,8 @@ export interface PrefetchOptions extends PreparingOptions {
   readonly openJob: (input: store.ObjectRef) => Promise<ProcessJob>;
   /** Whether datums that were taken from here have something on the disk. */
   readonly isBusy: () => boolean;
+  /** Of the disk that datums lie on. */
+  readonly bytesFree: () => number;
   /** There is something to `shift`. */
   readonly onReady: () => void;
   /** It is the turn of a datum that an earlier job has done. It counts as started. */
@@ -184,14 +185,14 @@ export class Prefetch {
     return count === 0 || (count < AHEAD_COUNT && bytesOf(this.#again) + bytesOf(this.#line) < AHEAD_BYTES);
   }
 
-  /** P4. Without others it is not ahead of anything. */
+  /** P4. The next one to run is not ahead, and waits for nothing: what is ready behind it goes if it needs the room (#makeRoom). */
   #leavesRoom(entry: Entry): boolean {
-    const { folders, isBusy } = this.#options;
-    const others = [...this.#again, ...this.#line].filter((other) => other !== entry && other.state !== "waiting");
-    if (others.length === 0 && !isBusy()) return true;
-    if (entry.bytes + bytesOf(others) < SMALL_BYTES) return true;
-    const underWay = bytesOf(others.filter(({ state }) => state === "loading"));
-    return bytesFreeIn(folders.root) >= 2 * entry.bytes + underWay;
+    const { isBusy, bytesFree } = this.#options;
+    if (bytesOf(this.#again) + bytesOf(this.#line) < SMALL_BYTES) return true;
+    const all = [...this.#again, ...this.#line];
+    if (all[0] === entry && !isBusy()) return true;
+    const underWay = bytesOf(all.filter(({ state }) => state === "loading"));
+    return bytesFree() >= 2 * entry.bytes + underWay;
   }
 
   async #nextEntry(): Promise<Entry | undefined> {

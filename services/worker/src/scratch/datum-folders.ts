@@ -16,6 +16,7 @@
 import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { removeFolderLater } from "./remove.ts";
+import { bytesFreeIn } from "./room.ts";
 
 /** Folders that wait to be used again; and files in out/ that are removed one by one for it. */
 const KEPT_MAX = 128;
@@ -138,7 +139,7 @@ function addFolders(folders: Set<string>, folder: string): void {
 }
 
 export class DatumFolders {
-  readonly root: string;
+  readonly #root: string;
   /** That of the root. */
   readonly #inode: number;
   readonly #onTrouble: (folder: string, error: unknown) => void;
@@ -147,14 +148,19 @@ export class DatumFolders {
 
   /** `onTrouble`: a folder could not be removed. */
   constructor(root: string, onTrouble: (folder: string, error: unknown) => void) {
-    this.root = root;
+    this.#root = root;
     this.#inode = lstatSync(root).ino;
     this.#onTrouble = onTrouble;
   }
 
   /** Whether the root is what it was: in a pod a command can take it away, or put something in its place. */
   get isWhole(): boolean {
-    return lstatSync(this.root, { throwIfNoEntry: false })?.ino === this.#inode;
+    return lstatSync(this.#root, { throwIfNoEntry: false })?.ino === this.#inode;
+  }
+
+  /** Of the disk that they are on. */
+  get bytesFree(): number {
+    return bytesFreeIn(this.#root);
   }
 
   /** A folder as good as new. Throws as the system does when there can be none. */
@@ -162,13 +168,13 @@ export class DatumFolders {
     const kept = this.#kept.pop();
     if (kept !== undefined) return kept;
     if (!this.isWhole)
-      throw Object.assign(new Error(`${this.root} was removed or replaced`), { code: "ENOENT", syscall: "mkdir" });
+      throw Object.assign(new Error(`${this.#root} was removed or replaced`), { code: "ENOENT", syscall: "mkdir" });
     return new DatumFolder(this.reserve(), true);
   }
 
   /** A path that no other datum has. */
   reserve(): string {
-    return join(this.root, String(this.#count++));
+    return join(this.#root, String(this.#count++));
   }
 
   /** A folder at a reserved path, that whoever runs the datum makes if need be. */
