@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -16,11 +18,14 @@ import { processesOf } from "./testing/worker-kit.ts";
 
 const MAIN = join(import.meta.dirname, "main.ts");
 
-function start(args: readonly string[]): { child: ChildProcess; stderr: () => string; exit: Promise<number | null> } {
+function start(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): { child: ChildProcess; stderr: () => string; exit: Promise<number | null> } {
   let stderr = "";
   const child = spawn(process.execPath, [MAIN, ...args], {
     stdio: ["ignore", "ignore", "pipe"],
-    env: { ...process.env, SHEAF_LOG_LEVEL: "warn" },
+    env: { ...process.env, SHEAF_LOG_LEVEL: "warn", ...env },
   });
   child.stderr?.on("data", (text) => {
     stderr += text;
@@ -128,6 +133,24 @@ describe("the worker process", () => {
     cell.owner.say({ case: "drain", value: { $typeName: "sheaf.dispatch.v1.Drain" } });
     assert.equal(await worker.exit, 0);
     assert.equal(cell.owner.taken.length, 1, "what ran is committed");
+  });
+
+  it("ends, and says why, when the store refuses it", async () => {
+    await using cell = await openCell();
+    const refusing = createServer((_request, response) => {
+      response.writeHead(403, { "content-type": "application/xml" });
+      response.end("<Error><Code>InvalidAccessKeyId</Code><Message>no such key</Message></Error>");
+    });
+    refusing.listen(0, "127.0.0.1");
+    await once(refusing, "listening");
+    const { port } = refusing.address() as AddressInfo;
+    const url = `s3://bucket/here?endpoint=http://127.0.0.1:${port}`;
+    const args = cell.args.with(cell.args.indexOf("--store") + 1, url);
+    const { stderr, exit } = start(args, { AWS_ACCESS_KEY_ID: "AKIDX", AWS_SECRET_ACCESS_KEY: "secret" });
+    assert.equal(await exit, 1, stderr());
+    assert.match(stderr(), /refuses the access key AKIDX from the environment .*see to the key and its rights/);
+    refusing.close();
+    refusing.closeAllConnections();
   });
 
   it("says what is wrong with its settings", async () => {
