@@ -228,7 +228,7 @@ describe("Slot, where there are no namespaces", () => {
     await systemClock.sleep(800); // The order is repeated meanwhile.
     // A killer that was held up between the two would say the one, and the launcher the other.
     appendFileSync(join(box, "events"), "did 0 hit\nexit 0 143 \n");
-    await systemClock.sleep(100);
+    await systemClock.sleep(100); // Nothing may begin, of which there is no signal.
     assert.equal(isNextStarted, false);
     process.kill(killer, "SIGCONT");
     assert.deepEqual((await first).ended, { kind: "killed" });
