@@ -4,6 +4,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
+import { compileCache } from "@sheaf/provision";
 import type { Journal } from "./journal.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
@@ -51,8 +52,9 @@ export class Service {
     const program = join(ROOT, "services", kind, "src", "main.ts");
     // Whatever ends this process, nothing goes on.
     const own = { SHEAF_PARENT_PID: String(process.pid), SHEAF_LOG_LEVEL: "debug" };
+    const { PATH = "", HOME = "" } = process.env;
     const child = spawn(process.execPath, [program, ...flags], {
-      env: { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "", ...own, ...env },
+      env: { PATH, HOME, NODE_COMPILE_CACHE: compileCache(process.env), ...own, ...env },
       stdio: ["ignore", log, log],
     });
     closeSync(log);

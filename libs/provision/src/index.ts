@@ -6,6 +6,6 @@ export { type ClusterInfo, LocalCluster, type LocalClusterOptions } from "./loca
 export { type LocalProvisionerOptions, localProvisioner } from "./local-provisioner.ts";
 export { NO_NEEDS, NO_RESOURCES, type Resources, type SecretNeed, type Toleration, type WorkerNeeds } from "./needs.ts";
 export { freePorts } from "./ports.ts";
-export { serviceArgv } from "./programs.ts";
+export { compileCache, serviceArgv } from "./programs.ts";
 export { type Place, provisionerSuite } from "./provision.suite.ts";
 export type { Provisioner, WorkerExit, WorkerForm, WorkerHandle, WorkerSpec } from "./provisioner.ts";

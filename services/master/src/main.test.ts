@@ -12,7 +12,7 @@ import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { connectEtcd, type Etcd, keysOf } from "@sheaf/etcd";
 import { api } from "@sheaf/proto";
-import { startEtcd } from "@sheaf/provision";
+import { compileCache, startEtcd } from "@sheaf/provision";
 import { publicConnection } from "@sheaf/rpc";
 import { systemClock, testLogger } from "@sheaf/runtime";
 
@@ -53,7 +53,7 @@ interface Ended {
 
 function start(...args: string[]): { child: ChildProcess; ended: Promise<Ended> } {
   const child = spawn(process.execPath, [MAIN, ...args], {
-    env: { PATH: process.env["PATH"], SHEAF_LOG_LEVEL: "error" },
+    env: { PATH: process.env["PATH"], NODE_COMPILE_CACHE: compileCache(process.env), SHEAF_LOG_LEVEL: "error" },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let [stdout, stderr] = ["", ""];
