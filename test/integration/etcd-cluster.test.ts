@@ -5,6 +5,7 @@ import { connectEtcd, type Etcd, type Revision } from "@sheaf/etcd";
 import { Signal, systemClock } from "@sheaf/runtime";
 import { type ClusterMember, startEtcdCluster } from "../kit/etcd-cluster.ts";
 import { bytes } from "../kit/etcd-server.ts";
+import { freeze } from "../kit/freeze.ts";
 import { says, signalLog } from "../kit/log-signal.ts";
 
 const ends: (() => Promise<void>)[] = [];
@@ -64,8 +65,7 @@ test("without a quorum a watch is ended by its member (hasleader), and comes bac
   const watch = follow(client, "/c2/", revisions);
   await watch.ready;
   await lines.wait(says("watch: following"));
-  b.signal("SIGSTOP");
-  c.signal("SIGSTOP");
+  await Promise.all([freeze(b.pid), freeze(c.pid)]);
   const cut = await lines.wait(says("watch: cut"));
   assert.match(String(cut.cause), /no leader/);
   const outcome = await client.txn({ compare: [], then: [{ put: "/c2/a", value: bytes("1") }] }, { deadlineMs: 1_000 });
@@ -81,8 +81,7 @@ test("without a quorum a watch is ended by its member (hasleader), and comes bac
 
 test("connecting to a cluster without a quorum says that it cannot be reached", async () => {
   const [a, b, c] = await cluster();
-  b.signal("SIGSTOP");
-  c.signal("SIGSTOP");
+  await Promise.all([freeze(b.pid), freeze(c.pid)]);
   const begun = systemClock.now();
   await assert.rejects(connectEtcd({ addresses: [a.address], connectTimeoutMs: 1_500 }), {
     code: "UNAVAILABLE",
