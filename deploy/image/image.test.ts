@@ -104,11 +104,8 @@ describe("the bundled programs", () => {
         verbatimSymlinks: true,
         filter: isForPrograms,
       });
-    const hashes = async (project: string) => {
-      const made = await installed(project, "/opt/sheaf");
-      return made.map((entry) => [entry.path, sha256(bytesOf(entry))]);
-    };
-    assert.deepEqual(await hashes(elsewhere), await hashes(PROJECT));
+    const hashes = (made: readonly Entry[]) => made.map((entry) => [entry.path, sha256(bytesOf(entry))]);
+    assert.deepEqual(hashes(await installed(elsewhere, home)), hashes(entries));
   });
 
   test("have all that they name, and nothing of this machine or of tests", () => {
