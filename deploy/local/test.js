@@ -2,7 +2,8 @@
 //
 // Each file has a process of its own, few at a time: files start servers and have hooks, which one process would share among all of
 // them. What a file prints is shown when it fails.
-import { globSync } from "node:fs";
+import { globSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join, relative, resolve, sep } from "node:path";
 import { cacheRoot } from "./cache.js";
 import { killGroup, run, stopChildren, survivorsOf } from "./child.js";
@@ -11,9 +12,9 @@ import { project } from "./project.js";
 /** Default: all but those of the clients in other languages, which set it. */
 const FILES = process.env.SHEAF_TEST_FILES ?? "{libs,services,deploy,examples,test}/**/*.test.{ts,js}";
 const REPORTER = join(project, "test", "kit", "reporter.ts");
-/** One more than the smallest machine that we care for has cores: tests with real processes wait a lot. */
-const AT_A_TIME = 3;
-const PORTS = { first: 16_000, ofLane: 5_000 };
+/** Twice what the smallest machine that we care for has of cores: tests with real processes wait a lot. */
+const AT_A_TIME = 4;
+const PORTS = { first: 16_000, ofLane: 4_000 };
 const TEST_MS = 120_000;
 const FILE_MS = 15 * 60_000;
 /** They need root, ten minutes of building and the machine to themselves: only when they are named, as `npm run test:kubernetes` does. */
@@ -95,8 +96,20 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
     process.exit(1);
   });
 
+/** What the services of whole clusters are (test/kit/service-program.ts), in a folder that goes in the end. */
+async function bundleServices() {
+  const folder = mkdtempSync(join(tmpdir(), "sheaf-test-services-"));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const program = join(project, "deploy", "image", "install.ts");
+  const { code, output } = await run(process.execPath, [program, folder], { cwd: project });
+  if (code !== 0) throw new Error(`the services cannot be bundled:\n${output}`);
+  process.env.SHEAF_TEST_SERVICES = folder;
+}
+
 const options = process.argv.slice(2).filter((word) => word.startsWith("-"));
-const files = testFiles(process.argv.slice(2).filter((word) => !word.startsWith("-")));
+const paths = process.argv.slice(2).filter((word) => !word.startsWith("-"));
+const files = testFiles(paths);
+if (paths.length === 0) await bundleServices();
 const sum = { passed: 0, failed: 0, skipped: 0 };
 const lane = async (waiting, number) => {
   for (let file = waiting.shift(); file; file = waiting.shift()) {

@@ -5,9 +5,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { compileCache } from "@sheaf/provision";
+import { serviceProgram } from "../kit/service-program.ts";
 import type { Journal } from "./journal.ts";
 
-const ROOT = join(import.meta.dirname, "..", "..");
 /** Pause before a service that ended by itself is started again. */
 const RESTART_MS = 500;
 
@@ -49,7 +49,7 @@ export class Service {
     if (this.runs) return;
     const { kind, name, flags, folder, env, nemesis } = this.#options;
     const log = openSync(join(folder, "logs", `${name}.log`), "a");
-    const program = join(ROOT, "services", kind, "src", "main.ts");
+    const program = serviceProgram(kind);
     // Whatever ends this process, nothing goes on.
     const own = { SHEAF_PARENT_PID: String(process.pid), SHEAF_LOG_LEVEL: "debug" };
     const { PATH = "", HOME = "" } = process.env;

@@ -103,12 +103,12 @@ export class World {
 
   /** Workers of this cluster that live, by what /proc says. */
   workers(): WorkerProcess[] {
-    const program = join("services", "worker", "src", "main.ts");
+    const program = /services\/worker\/src\/main\.m?[tj]s$/;
     return readdirSync("/proc")
       .filter((name) => /^\d+$/.test(name))
       .flatMap((pid) => {
         const argv = commandLine(pid);
-        if (!argv.some((arg) => arg.endsWith(program)) || !argv.some((arg) => arg.startsWith(this.folder))) return [];
+        if (!argv.some((arg) => program.test(arg)) || !argv.some((arg) => arg.startsWith(this.folder))) return [];
         const after = (flag: string) => argv[argv.indexOf(flag) + 1] ?? "";
         return [{ pid: Number(pid), id: after("--id"), pool: after("--pool") }];
       });

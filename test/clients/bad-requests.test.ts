@@ -9,7 +9,7 @@ import { connectEtcd, type Etcd, keysOf } from "@sheaf/etcd";
 import { api, googleRpc } from "@sheaf/proto";
 import type { Connection } from "@sheaf/rpc";
 import { SheafError, testLogger } from "@sheaf/runtime";
-import { TestCluster } from "../kit/cluster.ts";
+import { eventually, TestCluster } from "../kit/cluster.ts";
 import { createPipeline, jobOf, putFiles } from "../kit/pipelines.ts";
 import { BAD_JSON, BAD_REQUESTS, type BadRequest } from "./bad-requests.ts";
 import { callGrpc } from "./call-grpc.ts";
@@ -32,6 +32,8 @@ before(async () => {
   await connection.client(api.PipelineService).stopPipeline({ name: "more" });
   await connection.client(api.RepoService).createRepo({ name: "once", requestId: "used" });
   etcd = await connectEtcd({ addresses: [cluster.etcdAddress], log: testLogger() });
+  // What a job leaves is put away after its end, and its record says where.
+  await eventually(async () => (await etcd.list(keys.allLedgers())).kvs.length === 0, "the job is archived");
   inventory = await created();
 });
 after(async () => {

@@ -2,16 +2,15 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { join } from "node:path";
 import { test } from "node:test";
 import { freePorts } from "@sheaf/provision";
+import { serviceProgram } from "../kit/service-program.ts";
 
-function service(name: string, args: readonly string[]) {
-  const program = join(import.meta.dirname, "..", "..", "services", name, "src", "main.ts");
-  return spawnSync(process.execPath, [program, ...args], { encoding: "utf8", timeout: 60_000 });
+function service(name: "master" | "merge" | "worker", args: readonly string[]) {
+  return spawnSync(process.execPath, [serviceProgram(name), ...args], { encoding: "utf8", timeout: 60_000 });
 }
 
-for (const name of ["master", "merge", "worker"]) {
+for (const name of ["master", "merge", "worker"] as const) {
   test(`${name} --help names its flags`, () => {
     const { status, stdout } = service(name, ["--help"]);
     assert.equal(status, 0);
@@ -26,7 +25,7 @@ for (const name of ["master", "merge", "worker"]) {
   });
 }
 
-for (const name of ["master", "merge"]) {
+for (const name of ["master", "merge"] as const) {
   test(`${name} without an etcd says which address it tried, and how long`, async () => {
     const [port] = await freePorts(1);
     const flags = [

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { compileCache, freePorts } from "@sheaf/provision";
 import { publicConnection } from "@sheaf/rpc";
 import { ClusterSecurity } from "./cluster-security.ts";
+import { serviceProgram } from "./service-program.ts";
 
 /** The second replica of a kind is "master-2", "merge-2", and so on. */
 export type ServiceName = "etcd" | ReplicaName;
@@ -26,8 +27,6 @@ export interface ClusterOptions {
   /** Everything speaks TLS, etcd too, and the API wants tokens: `tokenOf` has them. */
   readonly secure?: boolean;
 }
-
-const ROOT = join(import.meta.dirname, "..", "..");
 
 /** What a service says when it serves, or null when that is to be asked over HTTP (etcd). */
 const READY_LINE = '"ready":true';
@@ -178,7 +177,7 @@ export class TestCluster {
         ],
       ];
     const service = name.startsWith("merge") ? "merge" : "master";
-    const program = join(ROOT, "services", service, "src", "main.ts");
+    const program = serviceProgram(service);
     const dispatch = ["--dispatch-listen", this.dispatchOf(name)];
     if (service === "merge") return [process.execPath, [program, ...shared, ...dispatch]];
     const merges = [...replicas.keys()].filter((each) => each.startsWith("merge"));

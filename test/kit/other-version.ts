@@ -7,12 +7,19 @@ export function ofVersion(version: string): Record<string, string> {
   return { NODE_OPTIONS: `--import=${import.meta.filename}`, TEST_VERSION: version };
 }
 
+const OURS = /(^export const VERSION = |\/\/ libs\/runtime\/src\/version\.ts\nvar VERSION = )"[^"]*"/m;
 const version = process.env["TEST_VERSION"];
 if (version !== undefined)
   registerHooks({
     load: (url, context, next) => {
-      if (!url.endsWith("/libs/runtime/src/version.ts")) return next(url, context);
-      const source = `export const VERSION = ${JSON.stringify(version)};`;
-      return { format: "module", source, shortCircuit: true };
+      const loaded = next(url, context);
+      if (!/\.mjs$|\/libs\/runtime\/src\/version\.ts$/.test(url)) return loaded;
+      // A bundle says of each part from which source it is.
+      return {
+        ...loaded,
+        source: Buffer.from(loaded.source as Uint8Array)
+          .toString()
+          .replace(OURS, `$1${JSON.stringify(version)}`),
+      };
     },
   });
