@@ -151,7 +151,7 @@ class LocalStore implements Store {
 
   #path(key: string): string {
     checkKey(key);
-    return join(this.#dir, key);
+    return `${this.#dir}/${key}`;
   }
 
   async #write(path: string, source: ObjectSource): Promise<PutResult> {

@@ -107,7 +107,7 @@ async function* readAll(
   }
 }
 
-/** Each group goes to its own place in the file, so the order does not matter. */
+/** Each group goes to its own place in the file, so the order does not matter. A small file is one group, and there are very many. */
 async function copyAll(
   count: number,
   segments: readonly store.Segment[],
@@ -115,7 +115,12 @@ async function copyAll(
   copy: (group: readonly store.Segment[], fd: number, at: number) => Promise<unknown>,
 ): Promise<number> {
   let end = 0;
-  const tasks = adjacent(segments).map((group) => {
+  const groups = [...adjacent(segments)];
+  if (groups.length === 1) {
+    await copy(segments, fd, 0);
+    return lengthOf(segments);
+  }
+  const tasks = groups.map((group) => {
     const at = end;
     end += lengthOf(group);
     return () => copy(group, fd, at);

@@ -94,7 +94,7 @@ export class Channel {
       this.#options.onLine(line);
     }
     const isTooLong = rest.length > LINE_BYTES_MAX;
-    this.#partial = isTooLong ? Buffer.alloc(0) : rest;
+    this.#partial = isTooLong ? Buffer.alloc(0) : Buffer.from(rest);
     if (isTooLong) this.#options.onLine(rest.toString());
   }
 }

@@ -2,7 +2,6 @@
 // twice as much (reference figures in the README), and this thread has nothing else to answer for.
 
 import { closeSync, openSync } from "node:fs";
-import { join } from "node:path";
 import type { SegmentReader } from "@sheaf/files";
 import type { store } from "@sheaf/proto";
 import { messageOf, SheafError } from "@sheaf/runtime";
@@ -39,7 +38,7 @@ export async function download(
     folder.prepare(files.map(({ path }) => path));
     let bytes = 0;
     for (const { path, entry, mode } of files) {
-      const at = join(folder.pfs, path);
+      const at = `${folder.pfs}/${path}`;
       if (mode === "content") bytes += await writeFile(at, entry, reader);
       else if (mode === "lazy") fifos.place(at);
       else closeSync(openSync(at, "wx", modeOf(entry)));

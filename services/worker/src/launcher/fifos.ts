@@ -19,16 +19,25 @@ export function makeFifos(box: string, names: readonly string[] = NAMES): void {
   execFileSync("mkfifo", ["-m", "600", ...names.map((name) => join(box, name))]);
 }
 
+/**
+ * What all readers of a thread read into: one is done with it before the next begins. Memory of its own for every line that comes would be 64
+ * KiB each time.
+ */
+const READ = Buffer.allocUnsafeSlow(64 * 1024);
+
 /** Calls back with all that arrives. Reading never waits, and never stops: a full pipe would block the command. */
 export class FifoReader {
   readonly #socket: Socket;
 
-  /** `onEnd`: called once, when there was a writer and the last one is gone. Without it the reader ends with no writer. */
+  /** `onBytes`: they are good until it returns. `onEnd`: called once, when there was a writer and the last one is gone. Without it the reader ends with no writer. */
   constructor(box: string, name: string, onBytes: (bytes: Buffer) => void, onEnd?: () => void) {
     // Opened for both directions it neither waits for a writer nor ends with one.
     const fd = openFifo(join(box, name), onEnd === undefined ? constants.O_RDWR : constants.O_RDONLY);
-    this.#socket = new Socket({ fd, readable: true, writable: false });
-    this.#socket.on("data", onBytes);
+    const callback = (count: number) => {
+      onBytes(READ.subarray(0, count));
+      return true;
+    };
+    this.#socket = new Socket({ fd, readable: true, writable: false, onread: { buffer: READ, callback } });
     if (onEnd !== undefined) this.#socket.on("end", onEnd);
     this.#socket.on("error", () => {});
   }

@@ -194,7 +194,7 @@ export class Launcher {
   #openReaders(): readonly FifoReader[] {
     const { box, carrier } = this.#options;
     const output = (pair: number, stream: Stream) => (bytes: Buffer) =>
-      this.#tell({ kind: "output", pair, stream, bytes });
+      this.#tell({ kind: "output", pair, stream, bytes: Buffer.from(bytes) });
     return [
       new FifoReader(
         box,

@@ -14,7 +14,7 @@
  *   G3. Nothing is made or removed below a folder that was not looked at: the command may have put a link in its place.
  */
 import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { removeFolderLater } from "./remove.ts";
 import { bytesFreeIn } from "./room.ts";
 
@@ -58,22 +58,22 @@ export class DatumFolder {
     for (const file of files) addFolders(needed, dirname(file));
     for (const folder of [...this.#made].reverse()) {
       if (needed.has(folder)) continue;
-      rmdirSync(join(this.pfs, folder));
+      rmdirSync(`${this.pfs}/${folder}`);
       this.#made.delete(folder);
     }
     for (const folder of needed) {
       if (this.#made.has(folder)) continue;
-      mkdirSync(join(this.pfs, folder));
+      mkdirSync(`${this.pfs}/${folder}`);
       this.#made.add(folder);
     }
-    this.#files = files.map((file) => join(this.pfs, file));
+    this.#files = files.map((file) => `${this.pfs}/${file}`);
   }
 
   /** With its inputs in it: it becomes the user's own, and the output folder; the inputs become the user's to read. Not used again. */
   giveTo({ uid, gid }: { readonly uid: number; readonly gid: number }): void {
     this.#isGiven = true;
     // The worker's umask may have closed what it made.
-    for (const folder of ["", ...this.#made]) chmodSync(join(this.pfs, folder), 0o755);
+    for (const folder of ["", ...this.#made]) chmodSync(`${this.pfs}/${folder}`, 0o755);
     for (const file of this.#files) chmodSync(file, (lstatSync(file).mode & 0o100) === 0 ? 0o444 : 0o555);
     chmodSync(this.path, 0o700);
     for (const folder of [this.path, this.out]) chownSync(folder, uid, gid);
@@ -109,14 +109,14 @@ export class DatumFolder {
     }
     // What was in out/ has just been removed.
     if (!this.#holds(this.path, 1) || !this.#holds(this.pfs, children.get("") ?? 0)) return false;
-    for (const folder of this.#made) if (!this.#holds(join(this.pfs, folder), children.get(folder) ?? 0)) return false;
+    for (const folder of this.#made) if (!this.#holds(`${this.pfs}/${folder}`, children.get(folder) ?? 0)) return false;
     return true;
   }
 
   /** All that we made, parents first. */
   #foldersAreOurs(): boolean {
     if (!this.#isOurs(this.path) || !this.#isOurs(this.pfs) || !this.#isOurs(this.out)) return false;
-    for (const folder of this.#made) if (!this.#isOurs(join(this.pfs, folder))) return false;
+    for (const folder of this.#made) if (!this.#isOurs(`${this.pfs}/${folder}`)) return false;
     return true;
   }
 
@@ -174,7 +174,7 @@ export class DatumFolders {
 
   /** A path that no other datum has. */
   reserve(): string {
-    return join(this.#root, String(this.#count++));
+    return `${this.#root}/${this.#count++}`;
   }
 
   /** A folder at a reserved path, that whoever runs the datum makes if need be. */
