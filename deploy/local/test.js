@@ -12,9 +12,9 @@ import { project } from "./project.js";
 /** Default: all but those of the clients in other languages, which set it. */
 const FILES = process.env.SHEAF_TEST_FILES ?? "{libs,services,deploy,examples,test}/**/*.test.{ts,js}";
 const REPORTER = join(project, "test", "kit", "reporter.ts");
-/** Twice what the smallest machine that we care for has of cores: tests with real processes wait a lot. */
-const AT_A_TIME = 4;
-const PORTS = { first: 16_000, ofLane: 4_000 };
+/** One more than the smallest machine that we care for has cores: tests with real processes wait a lot. */
+const AT_A_TIME = 3;
+const PORTS = { first: 16_000, ofLane: 5_000 };
 const TEST_MS = 120_000;
 const FILE_MS = 15 * 60_000;
 /** They need root, ten minutes of building and the machine to themselves: only when they are named, as `npm run test:kubernetes` does. */
