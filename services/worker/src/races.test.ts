@@ -248,7 +248,8 @@ describe("a worker that is raced", () => {
     const script = `echo x >>${seen}; [ $(wc -l <${seen}) -gt 1 ] || sleep 500; ${COUNT}`;
     const ledger = await ledgerOf(bench, specOf(sh(script), { datumTries: 1, ...SUM }), 2);
     bench.owner.race("other", 1, ledger);
-    await until(() => existsSync(seen));
+    // A command that is killed between making the file and writing to it would sleep once more.
+    await until(() => existsSync(seen) && readFileSync(seen, "utf8") === "x\n");
     bench.owner.cancel("other", RESTARTED, 1);
     await bench.owner.until(() => bench.owner.taken.some(({ claim }) => claim === "other"));
     const [outcome] = await outcomesOf(

@@ -67,7 +67,10 @@ export class Roster {
     session.state = "broken";
     session.brokenAt = clock.now();
     session.detach();
-    session.grace = clock.timer(timing.brokenGraceMs, () => this.look());
+    session.grace = clock.timer(timing.brokenGraceMs, () => {
+      // What came while this owner was late is heard first: it may be that worker.
+      session.grace = clock.timer(0, () => this.look());
+    });
   }
 
   /** To be called every `intervalMs`: what comes late of it is the owner's own silence, not the workers'. */
@@ -75,7 +78,10 @@ export class Roster {
     const now = this.#deps.clock.now();
     const delay = ownDelay(now - this.#tickedAt, intervalMs);
     this.#tickedAt = now;
-    for (const session of this.#sessions.values()) session.heardAt += delay;
+    for (const session of this.#sessions.values()) {
+      session.heardAt += delay;
+      if (session.brokenAt !== null) session.brokenAt = Math.min(now, session.brokenAt + delay);
+    }
     this.look();
   }
 
