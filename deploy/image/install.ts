@@ -4,5 +4,8 @@ import { writeFolder } from "./entry.ts";
 import { installed } from "./programs.ts";
 
 const [, , folder] = process.argv;
-if (folder === undefined) throw new Error("which folder?");
+if (folder === undefined) {
+  console.error("no folder is named: node deploy/image/install.ts FOLDER");
+  process.exit(2);
+}
 writeFolder(await installed(join(import.meta.dirname, "..", ".."), resolve(folder)), "/");

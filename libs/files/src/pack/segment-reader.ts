@@ -114,12 +114,12 @@ async function copyAll(
   fd: number,
   copy: (group: readonly store.Segment[], fd: number, at: number) => Promise<unknown>,
 ): Promise<number> {
-  let end = 0;
   const groups = [...adjacent(segments)];
   if (groups.length === 1) {
     await copy(segments, fd, 0);
     return lengthOf(segments);
   }
+  let end = 0;
   const tasks = groups.map((group) => {
     const at = end;
     end += lengthOf(group);

@@ -6,9 +6,9 @@
 /** A session, as far as its life is concerned. Times are of the owner's clock, in milliseconds. */
 export interface Pulse {
   readonly id: string;
-  /** When its stream broke, null: it is open; less the time that the owner itself was away since. */
+  /** When its stream broke, put later by the time that the owner itself was away since; null: it is open. */
   readonly brokenAt: number | null;
-  /** When it last said anything, less the same. */
+  /** When it last said anything, put later likewise. */
   readonly heardAt: number;
 }
 

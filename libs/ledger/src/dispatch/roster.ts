@@ -73,7 +73,7 @@ export class Roster {
     });
   }
 
-  /** To be called every `intervalMs`: what comes late of it is the owner's own silence, not the workers'. */
+  /** To be called every `intervalMs`: by what it comes late the owner itself was away, which counts for no worker. */
   tick(intervalMs: number): void {
     const now = this.#deps.clock.now();
     const delay = ownDelay(now - this.#tickedAt, intervalMs);

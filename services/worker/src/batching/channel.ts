@@ -94,6 +94,7 @@ export class Channel {
       this.#options.onLine(line);
     }
     const isTooLong = rest.length > LINE_BYTES_MAX;
+    // A copy: what was read is the reader's own.
     this.#partial = isTooLong ? Buffer.alloc(0) : Buffer.from(rest);
     if (isTooLong) this.#options.onLine(rest.toString());
   }

@@ -19,10 +19,7 @@ export function makeFifos(box: string, names: readonly string[] = NAMES): void {
   execFileSync("mkfifo", ["-m", "600", ...names.map((name) => join(box, name))]);
 }
 
-/**
- * What all readers of a thread read into: one is done with it before the next begins. Memory of its own for every line that comes would be 64
- * KiB each time.
- */
+/** What all readers of a thread read into: one is done with it before the next begins. Else Node takes 64 KiB anew for every line. */
 const READ = Buffer.allocUnsafeSlow(64 * 1024);
 
 /** Calls back with all that arrives. Reading never waits, and never stops: a full pipe would block the command. */

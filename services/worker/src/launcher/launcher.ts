@@ -193,6 +193,7 @@ export class Launcher {
 
   #openReaders(): readonly FifoReader[] {
     const { box, carrier } = this.#options;
+    // A copy, which may be kept: what was read is the reader's own.
     const output = (pair: number, stream: Stream) => (bytes: Buffer) =>
       this.#tell({ kind: "output", pair, stream, bytes: Buffer.from(bytes) });
     return [
