@@ -72,7 +72,7 @@ export function openFile({ source }: LocalFile): OpenFile {
   const stats = fstatSync(fd);
   if (stats.isFile()) return { fd, size: stats.size, executable: (stats.mode & 0o111) !== 0 };
   closeSync(fd);
-  throw unreadable(source, "it is no regular file any more");
+  throw unreadable(source, "it is not a regular file");
 }
 
 /** Bytes from where the last read ended; fewer than `length` only at the end of the file. */
@@ -135,7 +135,7 @@ function cannotRead(thrown: unknown, path: string): SheafError {
       cause: thrown,
     });
   if (code === "EACCES" || code === "EPERM") return unreadable(path, "permission denied", thrown);
-  if (code === "ELOOP") return unreadable(path, "it became a link meanwhile", thrown);
+  if (code === "ELOOP") return unreadable(path, "it is a link", thrown);
   const error = toSheafError(thrown);
   return error.code === "INTERNAL"
     ? failedPrecondition("FILE_UNREADABLE", `cannot read ${shown(path)}: ${error.message}`, {

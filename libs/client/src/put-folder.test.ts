@@ -81,7 +81,7 @@ describe("putFolder", () => {
     symlinkSync("a", join(dir, "link"));
     await assert.rejects(client.putFiles("logs", "master", [{ path: "link", source: join(dir, "link") }]), {
       code: "PERMISSION_DENIED",
-      message: /link": it became a link meanwhile; nothing was committed/,
+      message: /link": it is a link; nothing was committed/,
     });
     assert.equal(cluster.world.commits.size, 0);
   });
@@ -119,7 +119,7 @@ describe("putFolder", () => {
     const { commit } = await client.putFiles("logs", "dev", files);
     assert.deepEqual([...stored(commit.id).keys()], ["/renamed"]);
     await assert.rejects(client.putFiles("logs", "dev", [{ path: "d", source: dir }]), {
-      message: /it is no regular file any more/,
+      message: /it is not a regular file/,
     });
   });
 });

@@ -231,7 +231,7 @@ func openLocal(source string) (content []byte, big io.ReadCloser, executable boo
 	}
 	found, err := file.Stat()
 	if err == nil && !found.Mode().IsRegular() {
-		err = unreadable(source, "it is no regular file any more")
+		err = unreadable(source, "it is not a regular file")
 	}
 	if err == nil && found.Size() > smallBytesMax {
 		return nil, file, found.Mode()&0o111 != 0, nil
@@ -289,7 +289,7 @@ func cannotRead(err error, path string) error {
 	case errors.Is(err, fs.ErrPermission):
 		return unreadable(path, "permission denied")
 	case errors.Is(err, syscall.ELOOP):
-		return unreadable(path, "it became a link meanwhile")
+		return unreadable(path, "it is a link")
 	}
 	return newError(codes.FailedPrecondition, "FILE_UNREADABLE", "cannot read %s: %v", shown(path), err)
 }

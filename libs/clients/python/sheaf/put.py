@@ -162,7 +162,7 @@ def _parts(source: str) -> tuple[Iterator[bytes], int, bool]:
     try:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
-            raise _unreadable(source, "it is no regular file any more")
+            raise _unreadable(source, "it is not a regular file")
         executable = found.st_mode & 0o111 != 0
         if found.st_size <= _SMALL_BYTES_MAX:
             content = _look(lambda _: _read(fd, found.st_size), source)
@@ -225,7 +225,7 @@ def _look(read: Callable[[str], Any], path: str) -> Any:
         if error.errno in (errno.EACCES, errno.EPERM):
             raise _unreadable(path, "permission denied") from None
         if error.errno == errno.ELOOP:
-            raise _unreadable(path, "it became a link meanwhile") from None
+            raise _unreadable(path, "it is a link") from None
         text = f"cannot read {_shown(path)}: {error.strerror}"
         raise SheafError("FAILED_PRECONDITION", "FILE_UNREADABLE", text) from None
 

@@ -1,5 +1,5 @@
 /** `sheaf file`. */
-import { statSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { PutFolderResult } from "@sheaf/client";
@@ -43,7 +43,7 @@ interface PutFlags {
 function defineWrites(file: Command, session: Session): void {
   leaf(file, {
     usage: "put <repo@branch[:/path]> [files...]",
-    summary: "Puts files, or a folder with all in it, as one commit on a branch. Links are not followed.",
+    summary: "Puts files, or a folder with all in it, as one commit on a branch. Links in a folder are not followed.",
     examples: ["sheaf file put logs@master -r ./logs", "sheaf file put logs@master:/2026 july.log august.log"],
   })
     .option("-r, --recursive <dir>", "all files under this folder")
@@ -128,8 +128,19 @@ async function put(call: Call, flags: PutFlags, name: string, files: readonly st
 }
 
 /** Each under its own name. */
+/** Files keep the names that they are called by. Who names a link means what it leads to. */
 function named(files: readonly string[], cwd: string) {
-  return files.map((file) => ({ path: basename(resolve(cwd, file)), source: resolve(cwd, file) }));
+  return files.map((file) => {
+    const path = resolve(cwd, file);
+    const kind = statSync(path, { throwIfNoEntry: false });
+    if (kind?.isDirectory()) {
+      throw invalidArgument(
+        "NOT_A_FILE",
+        `${JSON.stringify(file)} is a folder: give -r ${file} to put all that is in it`,
+      );
+    }
+    return { path: basename(path), source: kind === undefined ? path : realpathSync(path) };
+  });
 }
 
 function tellPut(call: Call, target: string, { commit, files, bytes: size, skipped }: PutFolderResult): void {

@@ -1,6 +1,6 @@
 /** Nouns and their verbs, against a cluster that is in memory. */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { Stage } from "../testing/stage.ts";
@@ -50,6 +50,22 @@ describe("nouns", () => {
     assert.match((await stage.call("file", "delete", "r@master", "/sub", "/a")).stdout, /^deleted: r@master/);
     assert.match((await stage.call("file", "list", "r")).stdout, /\/b\n$/);
     assert.equal((await stage.call("file", "put", "r@master", "missing")).code, 1);
+    const unasked = await stage.call("file", "put", "r@master", "in");
+    assert.deepEqual(
+      [unasked.code, unasked.stderr],
+      [2, 'sheaf: "in" is a folder: give -r in to put all that is in it\n'],
+    );
+  });
+
+  it("put what a link leads to under the link's name, and nothing but files", async () => {
+    await stage.startCluster();
+    await stage.call("repo", "create", "r");
+    stage.input({ a: "1" });
+    symlinkSync("in/a", join(stage.dir, "link"));
+    assert.equal((await stage.call("file", "put", "r@master", "link")).code, 0);
+    assert.equal((await stage.call("file", "get", "r@master:/link", "-o", "-")).stdout, "1");
+    const device = await stage.call("file", "put", "r@master", "/dev/null");
+    assert.match(device.stderr, /^sheaf: cannot read "\/dev\/null": it is not a regular file; nothing was committed/);
   });
 
   it("create a pipeline from a file and wait for its job", async () => {

@@ -135,7 +135,7 @@ final class Putting {
     private void add(LocalFile file) {
       var path = prefix + file.path();
       var found = LocalFiles.attributes(file.source());
-      if (!found.isRegularFile()) throw LocalFiles.unreadable(file.source(), "it is no regular file any more");
+      if (!found.isRegularFile()) throw LocalFiles.unreadable(file.source(), "it is not a regular file");
       var executable =
           found.permissions().stream()
               .anyMatch(
