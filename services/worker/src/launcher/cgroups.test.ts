@@ -42,13 +42,16 @@ describe("a slot's limits", { skip: place === undefined ? "no cgroups can be mad
   });
 
   it("are those of the command, and of a number of processes in every case", async (t) => {
-    const parent = place?.version === 1 ? place.parents.get("pids") : undefined;
-    if (parent === undefined) return t.skip("needs cgroups of version 1 with pids");
+    const [pids, cpu] = [place?.parents.get("pids"), place?.parents.get("cpu")];
+    if (pids === undefined || cpu === undefined) return t.skip("needs cgroups with pids and cpu");
     using slot = await openSlot();
-    const max = { argv: ["sh", "-c", `cat ${parent}$(sed -n 's/.*:pids://p' /proc/self/cgroup)/pids.max`] };
-    assert.equal((await slot.run(max)).stdout, "4098\n");
-    assert.equal((await slot.run({ ...max, limits: { pids: 20 } })).stdout, "22\n");
-    assert.equal((await slot.run(max)).stdout, "4098\n");
+    const quota = place?.version === 1 ? "cpu.cfs_quota_us" : "cpu.max";
+    const own = "own=$(sed -n 's/.*\\(sheaf-test-[-0-9]*\\).*/\\1/p' /proc/self/cgroup | head -n 1)";
+    const max = { argv: ["sh", "-c", `${own}; cat ${pids}/$own/pids.max; cut -d ' ' -f 1 ${cpu}/$own/${quota}`] };
+    const none = place?.version === 1 ? "-1" : "max";
+    assert.equal((await slot.run(max)).stdout, `4098\n${none}\n`);
+    assert.equal((await slot.run({ ...max, limits: { pids: 20, cpu: 0.5 } })).stdout, "22\n50000\n");
+    assert.equal((await slot.run(max)).stdout, `4098\n${none}\n`);
   });
 
   it("go with the slot", async () => {
