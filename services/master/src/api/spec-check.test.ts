@@ -304,6 +304,13 @@ describe("checkSpec()", () => {
     });
   }
 
+  it("says of no number of workers what is true of a coefficient of 0 as well", () => {
+    for (const parallelismSpec of [{}, { constant: "0" }, { coefficient: 0 }]) {
+      const { message } = refusal(() => checkSpec(spec({ parallelismSpec }), LOCAL));
+      assert.match(message, /constant: is 0 or not given: use 1 to 10000, or a coefficient above 0$/);
+    }
+  });
+
   it("takes what a pod can be asked for", () => {
     const rich = spec({
       transform: {

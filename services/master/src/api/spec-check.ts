@@ -148,7 +148,10 @@ function checkParallelism(violations: Violations, spec: api.ParallelismSpec | un
   if (spec === undefined) return;
   const { constant, coefficient } = spec;
   if (coefficient === 0) {
-    const ok = constant >= 1n && constant <= limits.WORKERS_MAX;
+    // What is 0 and what is not there are the same to protobuf: the message is true of both, and of a coefficient of 0.
+    const none = `is 0 or not given: use 1 to ${limits.WORKERS_MAX}, or a coefficient above 0`;
+    if (constant === 0n) return violations.add("parallelism_spec.constant", none);
+    const ok = constant <= limits.WORKERS_MAX;
     return violations.require(ok, "parallelism_spec.constant", `is ${constant}: use 1 to ${limits.WORKERS_MAX}`);
   }
   const ok = coefficient > 0 && coefficient <= Number(limits.WORKERS_MAX); // NaN is neither
