@@ -14,6 +14,7 @@ import { describeFailedJob } from "../run/failed-job.ts";
 import { jobLine, jobProgress, successNotes } from "../run/job-text.ts";
 import { jobOfNewestCommit } from "../run/newest-job.ts";
 import type { Session } from "../session.ts";
+import { checkPipeline } from "./known-pipeline.ts";
 
 const STATES = enumWords(api.JobStateSchema);
 
@@ -76,6 +77,7 @@ export function defineJob(program: Command, session: Session): void {
       action<{ state?: string[] }, [string | undefined]>(session, async (call, { state = [] }, pipeline = "") => {
         const client = await call.connect();
         const states = state.flatMap((word) => STATES.get(word) ?? []);
+        await checkPipeline(call, pipeline);
         await showRows(call, api.JobSchema, client.jobs({ pipeline, states }), COLUMNS);
       }),
     );
