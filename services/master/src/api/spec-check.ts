@@ -179,6 +179,13 @@ function checkInput(violations: Violations, spec: api.PipelineSpec): void {
     "stands beside empty_files: either the content comes when it is opened, or never",
   );
   checkGlob(violations, "input.pfs.glob", pfs.glob);
+  // The worker sets these for each datum, over whatever the spec says.
+  const name = pfs.name || pfs.repo;
+  for (const variable of [name, `${name}_COMMIT`]) {
+    const isFree = spec.transform?.env[variable] === undefined;
+    const use = `is the input's own variable, which the worker sets: give this one, or the input (input.pfs.name), another name`;
+    violations.require(isFree, `transform.env[${shown(variable)}]`, use);
+  }
   const self = pfs.repo !== "" && pfs.repo === spec.pipeline?.name;
   violations.require(!self, "input.pfs.repo", `is the pipeline's own output: ${pfs.repo} -> ${pfs.repo} is a cycle`);
 }
