@@ -40,6 +40,24 @@ function assertEnd(end: CliEnd, code: number, ...patterns: RegExp[]): void {
   for (const pattern of patterns) assert.match(end.all, pattern);
 }
 
+test("a pipeline whose glob matches nothing says so, in job wait and job inspect", async () => {
+  const spec = join(folder, "empty.yaml");
+  writeFileSync(
+    spec,
+    'pipeline: { name: matches-none }\ninput: { pfs: { repo: lone, glob: "/none*" } }\ntransform: { cmd: ["true"] }\n',
+  );
+  await sheaf(["repo", "create", "lone"], { env });
+  await sheaf(["file", "put", "lone@master", spec], { env });
+  await sheaf(["pipeline", "create", "-f", spec], { env });
+  assertEnd(
+    await sheaf(["job", "wait", "matches-none"], { env }),
+    0,
+    /0 datums/,
+    /the glob matched nothing of the input/,
+  );
+  assertEnd(await sheaf(["job", "inspect", "matches-none"], { env }), 0, /datums: +none: the glob matched nothing/);
+});
+
 test("an input folder that is missing is named", async () => {
   assertEnd(await run(["-i", "missing"]), 2, /missing/);
 });

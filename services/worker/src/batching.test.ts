@@ -191,7 +191,11 @@ for (const { where, pod } of PLACES) {
         outcomes.slice(0, 3).map(({ row }) => row.reason),
         ["", "BAD_ANSWER", "BAD_ANSWER"],
       );
-      assert.match(outcomes[1]?.row.message ?? "", /^the command answered "ok 999"; an answer is "ok NUMBER" or/);
+      assert.match(
+        outcomes[1]?.row.message ?? "",
+        /^the command answered "ok 999" while it had the datum with NUMBER 2: answer each datum once/,
+      );
+      assert.match(outcomes[2]?.row.message ?? "", /^the command answered "done"; an answer is "ok NUMBER" or/);
       // The second answer to f3 is seen with the first, while f4 is out, or between: in no case is f4 done without being run.
       for (const { row } of outcomes.slice(3, 5)) assert.ok(["", "BAD_ANSWER"].includes(row.reason), row.reason);
       assert.deepEqual(

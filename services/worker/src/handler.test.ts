@@ -138,6 +138,58 @@ describe("a handler", () => {
     }
   });
 
+  it("a module that cannot be loaded has the line that is wrong in the log", async () => {
+    await using bench = await openBench();
+    const [outcome] = await bench.run(
+      specOf({ handler: "const a = 1;\nexport default ( => {};" }, { datumTries: 1 }),
+      many(1),
+    );
+    assert.match(
+      logOf(outcome as DatumOutcome).join("\n"),
+      /^file:.*handler-.*\.mts:2\n(?:.*\n)*export default \( => \{\};\n/,
+    );
+  });
+
+  it("whatever is thrown is shown", async () => {
+    await using bench = await openBench();
+    const body = `
+      if (name === "f0") throw { code: 7 };
+      if (name === "f1") throw Symbol("odd");
+      if (name === "f2") throw Object.create(null);
+      if (name === "f3") throw undefined;`;
+    const outcomes = await bench.run(specOf(handler(body), { datumTries: 1 }), many(4));
+    assert.deepEqual(told(outcomes), Array(4).fill([FAILED, 1, "HANDLER_THREW"]));
+    assert.deepEqual(
+      outcomes.map(({ row }) => row.message),
+      ["it threw { code: 7 }", "it threw Symbol(odd)", "it threw [Object: null prototype] {}", "it threw undefined"],
+    );
+  });
+
+  it("may write text and bytes, and nothing that would become an empty file", async () => {
+    await using bench = await openBench();
+    const body = `
+      if (name === "f0") datum.write("n", Buffer.from("x"));
+      if (name === "f1") datum.write("n", 17);
+      if (name === "f2") datum.write("n", { a: 1 });
+      if (name === "f3") datum.write("n");`;
+    const outcomes = await bench.run(specOf(handler(body), { datumTries: 1 }), many(4));
+    const use = "use text, a Buffer, or another view of bytes";
+    assert.deepEqual(
+      outcomes.map(({ row }) => row.message),
+      ["", ...["17", "{ a: 1 }", "undefined"].map((it) => `TypeError: write("n", data): the data is ${it}: ${use}`)],
+    );
+  });
+
+  it("may put out folders as deep as a command may, and no deeper", async () => {
+    await using bench = await openBench();
+    const body = 'datum.write("d/".repeat(name === "f0" ? 99 : 150) + "f", "x");';
+    const outcomes = await bench.run(specOf(handler(body), { datumTries: 1 }), many(2));
+    assert.deepEqual(told(outcomes), [
+      [SUCCESS, 1, ""],
+      [FAILED, 1, "OUTPUT_TOO_DEEP"],
+    ]);
+  });
+
   it("leaves what it cannot do to err_cmd", async () => {
     await using bench = await openBench();
     const body = 'if (name === "f1") throw new Error("cannot"); datum.write("n", name);';

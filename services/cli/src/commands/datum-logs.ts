@@ -34,8 +34,8 @@ export function defineLogs(datum: Command, session: Session): void {
   leaf(datum, {
     usage: "logs <pipeline>",
     summary:
-      "Prints what the commands of a job wrote, by datum, as far as results are committed. Each line: time, worker, datum.try,\n" +
-      "stream, text. Control characters are shown, like \\x1b. With --follow also what running datums write, as they write it.",
+      "Prints what the commands of a job wrote, by datum, as far as results are committed. Each line: time, worker, datum.try\n" +
+      "(of err_cmd: one more than the last), stream, text. Control characters are shown, like \\x1b. With --follow also what running datums write, as they write it.",
     examples: [
       "sheaf datum logs status-codes --follow",
       "sheaf datum logs status-codes --datum /2026/access.log --stream stderr",

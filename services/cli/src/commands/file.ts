@@ -127,7 +127,6 @@ async function put(call: Call, flags: PutFlags, name: string, files: readonly st
   }
 }
 
-/** Each under its own name. */
 /** Files keep the names that they are called by. Who names a link means what it leads to. */
 function named(files: readonly string[], cwd: string) {
   return files.map((file) => {

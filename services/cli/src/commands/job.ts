@@ -14,6 +14,7 @@ import { describeFailedJob } from "../run/failed-job.ts";
 import { jobLine, jobProgress, successNotes } from "../run/job-text.ts";
 import { jobOfNewestCommit } from "../run/newest-job.ts";
 import type { Session } from "../session.ts";
+import { checkPipeline } from "./known-pipeline.ts";
 
 const STATES = enumWords(api.JobStateSchema);
 
@@ -33,7 +34,7 @@ const FIELDS: Columns<api.Job> = {
   state: ({ state }) => enumWord(api.JobStateSchema, state),
   "waits for": ({ waitingFor }) => waitingFor,
   why: ({ message, reason }) => message || reason,
-  datums: (job) => (job.dataTotal === 0n ? "" : datums(job)),
+  datums,
   backups: ({ backups }) => (backups === 0n ? "" : `${counted(backups, "straggler")} overtaken by a backup`),
   shards: (job) => (job.shardsTotal === 0 ? "" : `${job.shardsDone}/${job.shardsTotal} merged`),
   "bytes in": ({ stats }) => bytes(stats?.downloadBytes ?? 0n),
@@ -49,6 +50,7 @@ const FIELDS: Columns<api.Job> = {
 
 /** Each count by itself; those that are none in most jobs only when they are something. */
 function datums(job: api.Job): string {
+  if (job.dataTotal === 0n) return job.state === api.JobState.SUCCEEDED ? "none: the glob matched nothing" : "";
   const counts = [
     `${count(job.dataProcessed)} processed`,
     `${count(job.dataSkipped)} skipped`,
@@ -76,6 +78,7 @@ export function defineJob(program: Command, session: Session): void {
       action<{ state?: string[] }, [string | undefined]>(session, async (call, { state = [] }, pipeline = "") => {
         const client = await call.connect();
         const states = state.flatMap((word) => STATES.get(word) ?? []);
+        await checkPipeline(call, pipeline);
         await showRows(call, api.JobSchema, client.jobs({ pipeline, states }), COLUMNS);
       }),
     );
@@ -183,6 +186,8 @@ async function tellEnd(call: Call, client: SheafClient, job: api.Job): Promise<n
       `job ${job.id} has succeeded: ${counted(job.dataTotal, "datum")}${inTime}; the result is ${job.outputBranch}`,
     );
     for (const note of successNotes(job)) say(call, note);
+    // Right for a folder that is empty for now; more often the glob, or the folder, is not the one that was meant.
+    if (job.dataTotal === 0n) say(call, "the glob matched nothing of the input, so the result is empty");
     return EXIT.done;
   }
   const { stderr } = call.host;

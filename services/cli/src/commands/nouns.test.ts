@@ -30,6 +30,18 @@ describe("nouns", () => {
     assert.deepEqual([missing.code, missing.stderr], [1, 'sheaf: there is no repo "logs"\n']);
   });
 
+  it("do not show nothing of a pipeline that is not there", async () => {
+    await stage.startCluster();
+    for (const args of [
+      ["job", "list", "nope"],
+      ["worker", "list", "nope"],
+      ["datum", "list", "nope"],
+    ]) {
+      const { code, stdout, stderr } = await stage.call(...args);
+      assert.deepEqual([code, stdout, stderr], [1, "", 'sheaf: there is no pipeline "nope"\n'], args.join(" "));
+    }
+  });
+
   it("put and get files: a folder, single files, standard output", async () => {
     await stage.startCluster();
     await stage.call("repo", "create", "r");

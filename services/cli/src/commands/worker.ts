@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { action, leaf, noun } from "../action.ts";
 import { type Columns, showRows, time } from "../output/show.ts";
 import type { Session } from "../session.ts";
+import { checkPipeline } from "./known-pipeline.ts";
 
 const COLUMNS: Columns<api.Worker> = {
   WORKER: ({ id }) => id,
@@ -23,6 +24,7 @@ export function defineWorker(program: Command, session: Session): void {
   }).action(
     action<object, [string | undefined]>(session, async (call, _, pipeline) => {
       const client = await call.connect();
+      await checkPipeline(call, pipeline);
       await showRows(call, api.WorkerSchema, client.workers(pipeline), COLUMNS);
     }),
   );

@@ -127,6 +127,17 @@ describe("ListDatums", () => {
     );
   });
 
+  it("says of what a job left undone that it ended before", async () => {
+    await using cluster = await etcd.cluster();
+    const { master, id } = await halfDone(cluster);
+    const why = async () => (await list(master)).datums.map((datum) => datum.message);
+    assert.deepEqual((await why()).slice(0, 4), ["", "", "", "exit code 1"]);
+    await master.jobs.stopJob(message(api.StopJobRequestSchema, { pipeline: "words", job: id }));
+    const undone = "it was not done: the job ended before";
+    assert.deepEqual((await why()).slice(0, 4), [undone, undone, "", "exit code 1"]);
+    assert.equal((await inspect(master, "9")).message, undone);
+  });
+
   it("shows nothing of a job that is not planned", async () => {
     await using cluster = await etcd.cluster();
     const master = await cluster.master();

@@ -190,7 +190,8 @@ export class DatumService implements Handlers<typeof api.DatumService> {
       record.plan === undefined ? undefined : await getMessage(world.store, store.PlanManifestSchema, record.plan);
     const runs = await this.#runs(request.pipeline, id, kept);
     const running = this.#running(request.pipeline, id);
-    return { pipeline: request.pipeline, job: id, count: Number(record.datums), plan, runs, held, tried, running };
+    const job = { pipeline: request.pipeline, job: id, count: Number(record.datums), isOver: isTerminal(record.state) };
+    return { ...job, plan, runs, held, tried, running };
   }
 
   /** By the last beats of their workers: at most one a slot. */

@@ -92,6 +92,8 @@ const invalid: readonly [string, api.PipelineSpec | undefined, string][] = [
   ["10 LD_PRELOAD", transform({ env: { LD_PRELOAD: "x" } }), 'transform.env["LD_PRELOAD"]'],
   ["10 NODE_OPTIONS", transform({ env: { NODE_OPTIONS: "x" } }), 'transform.env["NODE_OPTIONS"]'],
   ["10 a credential", transform({ env: { AWS_SECRET_ACCESS_KEY: "x" } }), 'transform.env["AWS_SECRET_ACCESS_KEY"]'],
+  ["10 an input's variable", transform({ env: { texts: "x" } }), 'transform.env["texts"]'],
+  ["10 an input's other variable", transform({ env: { texts_COMMIT: "x" } }), 'transform.env["texts_COMMIT"]'],
   ["an exit code of 0", transform({ acceptReturnCode: [0] }), "transform.accept_return_code[0]"],
   ["an exit code of 256", transform({ acceptReturnCode: [1, 256] }), "transform.accept_return_code[1]"],
   ["a handler and a command", spec({ transform: { cmd: ["wc"], handler: "x" } }), "transform.cmd"],
@@ -303,6 +305,13 @@ describe("checkSpec()", () => {
       }
     });
   }
+
+  it("says of no number of workers what is true of a coefficient of 0 as well", () => {
+    for (const parallelismSpec of [{}, { constant: "0" }, { coefficient: 0 }]) {
+      const { message } = refusal(() => checkSpec(spec({ parallelismSpec }), LOCAL));
+      assert.match(message, /constant: is 0 or not given: use 1 to 10000, or a coefficient above 0$/);
+    }
+  });
 
   it("takes what a pod can be asked for", () => {
     const rich = spec({

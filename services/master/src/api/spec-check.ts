@@ -148,7 +148,10 @@ function checkParallelism(violations: Violations, spec: api.ParallelismSpec | un
   if (spec === undefined) return;
   const { constant, coefficient } = spec;
   if (coefficient === 0) {
-    const ok = constant >= 1n && constant <= limits.WORKERS_MAX;
+    // What is 0 and what is not there are the same to protobuf: the message is true of both, and of a coefficient of 0.
+    const none = `is 0 or not given: use 1 to ${limits.WORKERS_MAX}, or a coefficient above 0`;
+    if (constant === 0n) return violations.add("parallelism_spec.constant", none);
+    const ok = constant <= limits.WORKERS_MAX;
     return violations.require(ok, "parallelism_spec.constant", `is ${constant}: use 1 to ${limits.WORKERS_MAX}`);
   }
   const ok = coefficient > 0 && coefficient <= Number(limits.WORKERS_MAX); // NaN is neither
@@ -176,6 +179,13 @@ function checkInput(violations: Violations, spec: api.PipelineSpec): void {
     "stands beside empty_files: either the content comes when it is opened, or never",
   );
   checkGlob(violations, "input.pfs.glob", pfs.glob);
+  // The worker sets these for each datum, over whatever the spec says.
+  const name = pfs.name || pfs.repo;
+  for (const variable of [name, `${name}_COMMIT`]) {
+    const isFree = spec.transform?.env[variable] === undefined;
+    const use = `is the input's own variable, which the worker sets: give this one, or the input (input.pfs.name), another name`;
+    violations.require(isFree, `transform.env[${shown(variable)}]`, use);
+  }
   const self = pfs.repo !== "" && pfs.repo === spec.pipeline?.name;
   violations.require(!self, "input.pfs.repo", `is the pipeline's own output: ${pfs.repo} -> ${pfs.repo} is a cycle`);
 }

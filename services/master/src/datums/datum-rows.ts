@@ -20,6 +20,8 @@ export interface JobDatums {
   readonly pipeline: string;
   readonly job: string;
   readonly count: number;
+  /** The job has ended: what is open stays so. */
+  readonly isOver: boolean;
   readonly plan: store.PlanManifest | undefined;
   readonly runs: readonly DoneRun[];
   readonly held: readonly HeldInterval[];
@@ -101,6 +103,7 @@ async function* openDatums(
     const inputs = planned.inputs.map((input) => input.path);
     const view = { job, pipeline, index: BigInt(index), id: planned.id, state, worker: claim?.worker ?? "", inputs };
     const datum = create(api.DatumSchema, { ...view, ...tried.get(index) });
+    if (datums.isOver) datum.message = "it was not done: the job ended before";
     const runs = claim && running.get(index);
     if (runs !== undefined) {
       datum.started = timestampFromMs(runs.startedMs);

@@ -25,7 +25,7 @@ import type { DatumRun, TryEnded, Waiting } from "../process/datum-run.ts";
 import type { ProcessJob } from "../process/job.ts";
 import type { GivenFolders } from "../scratch/given-folders.ts";
 import { Channel } from "./channel.ts";
-import { type Answer, parseAnswer } from "./line.ts";
+import { type Answer, badAnswer, parseAnswer } from "./line.ts";
 
 /** A command that has had nothing to do for so long gets the end of its input. */
 const IDLE_MS = 5_000;
@@ -220,9 +220,10 @@ export class Batch {
 
   /** A command that answers what it was not asked may answer for the wrong datum next. */
   #onBadAnswer(life: Life, line: string): void {
-    const shown = JSON.stringify(line.slice(0, 200));
-    const message = fitMessage(`the command answered ${shown}; an answer is "ok NUMBER" or "fail NUMBER CODE MESSAGE"`);
-    if (life.out !== undefined) return this.#stop(life, life.out, failed("BAD_ANSWER", message));
+    const { out } = life;
+    const known = out && { number: out.number, isAnswered: out.answer !== undefined };
+    const message = fitMessage(badAnswer(line, known));
+    if (out !== undefined) return this.#stop(life, out, failed("BAD_ANSWER", message));
     life.stray = message;
     this.#kill(life);
   }

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { parseAnswer, variablesFile } from "./line.ts";
+import { badAnswer, parseAnswer, variablesFile } from "./line.ts";
 
 describe("parseAnswer()", () => {
   it("takes the two answers, and nothing else", () => {
@@ -26,6 +26,24 @@ describe("parseAnswer()", () => {
       "fail 1 x",
     ])
       assert.deepEqual(parseAnswer(line), { kind: "nonsense" }, line);
+  });
+});
+
+describe("badAnswer()", () => {
+  it("says whether the form, the number or the moment is wrong", () => {
+    const out = { number: 5, isAnswered: false };
+    assert.match(badAnswer("done", out), /^the command answered "done"; an answer is "ok NUMBER" or "fail NUMBER CODE/);
+    assert.match(badAnswer("fail 5 999 x", out), /CODE of 1 to 255$/);
+    assert.match(
+      badAnswer("ok 4", out),
+      /^the command answered "ok 4" while it had the datum with NUMBER 5: answer each/,
+    );
+    assert.match(badAnswer("ok 4", undefined), /^the command answered "ok 4" while it had no datum: answer each/);
+    assert.match(
+      badAnswer("ok 5", { ...out, isAnswered: true }),
+      /^the command answered "ok 5", and had answered that/,
+    );
+    assert.ok(badAnswer("x".repeat(100_000), out).length < 500);
   });
 });
 

@@ -16,6 +16,8 @@ export type Answer =
   /** It is none. */
   | { readonly kind: "nonsense" };
 
+/** Of a bad answer in a message. */
+const SHOWN_CHARS_MAX = 200;
 const OK = /^ok (\d{1,15})$/;
 const FAIL = /^fail (\d{1,15}) (\d{1,3})(?: (.*))?$/;
 
@@ -30,6 +32,21 @@ export function parseAnswer(line: string): Answer {
   const [, number, code, message = ""] = FAIL.exec(line) ?? [];
   if (number === undefined || Number(code) < 1 || Number(code) > 255) return { kind: "nonsense" };
   return { kind: "fail", number: Number(number), code: Number(code), message };
+}
+
+/**
+ * What is wrong with an answer, for whoever wrote the command. `out`: the number of the datum that is out, and whether it is
+ * answered already. A form that is right is not shown again: the number, or the moment, is wrong.
+ */
+export function badAnswer(line: string, out: { readonly number: number; readonly isAnswered: boolean } | undefined) {
+  const answer = parseAnswer(line);
+  const said = `the command answered ${JSON.stringify(line.slice(0, SHOWN_CHARS_MAX))}`;
+  if (answer.kind === "nonsense") {
+    return `${said}; an answer is "ok NUMBER" or "fail NUMBER CODE MESSAGE", with a CODE of 1 to 255`;
+  }
+  if (out?.number === answer.number && out.isAnswered) return `${said}, and had answered that datum already`;
+  const now = out === undefined ? "while it had no datum" : `while it had the datum with NUMBER ${out.number}`;
+  return `${said} ${now}: answer each datum once, with the NUMBER that came with it`;
 }
 
 /** The text of the file: `KEY='value'` lines, where a value may hold newlines, and a quote in it is `'\''`. */

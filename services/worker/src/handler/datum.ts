@@ -6,10 +6,17 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve, sep } from "node:path";
+import { inspect } from "node:util";
 import type { HeldFile, ToHandler, WrittenFile } from "./messages.ts";
 
 /** More output than this goes into files. */
 const WRITTEN_BYTES_MAX = 1024 * 1024;
+/** More files than this, or deeper ones, do so as well. */
+const WRITTEN_FILES_MAX = 10_000;
+const DEPTH_MAX = 64;
+
+/** Data of a wrong kind, in a message. */
+const SHOWN = { depth: 0, maxArrayLength: 3, maxStringLength: 40, breakLength: Infinity };
 
 /** An input of a datum. */
 export interface HandlerInput {
@@ -82,7 +89,7 @@ export class HandlerDatum {
     const out = join(this.#message.folder, "pfs", "out");
     const file = resolve(out, name);
     if (!file.startsWith(out + sep)) throw new RangeError(`${JSON.stringify(name)} is not in the output's folder`);
-    const bytes = bytesOf(data);
+    const bytes = bytesOf(name, data);
     const path = file.slice(out.length);
     this.#writtenBytes += bytes.length;
     if (this.#held !== undefined && (this.#writtenBytes > WRITTEN_BYTES_MAX || !this.#canHold(path))) this.#pfs();
@@ -95,9 +102,13 @@ export class HandlerDatum {
     return this.#held && [...this.#written].map(([path, bytes]) => ({ path, bytes }));
   }
 
-  /** A file and a folder of one name: the file system shall say what is wrong with that. */
+  /**
+   * A file and a folder of one name: the file system shall say what is wrong with that. Of very many files, and very deep
+   * ones, the worker says it as of every output when it finds them there.
+   */
   #canHold(path: string): boolean {
-    if (this.#folders.has(path)) return false;
+    if (this.#folders.has(path) || this.#written.size >= WRITTEN_FILES_MAX) return false;
+    if (path.split("/").length > DEPTH_MAX) return false;
     for (let folder = dirname(path); folder !== "/"; folder = dirname(folder)) {
       if (this.#written.has(folder)) return false;
       this.#folders.add(folder);
@@ -123,8 +134,12 @@ function writeInto(file: string, bytes: Uint8Array, mode = 0o666): void {
   writeFileSync(file, bytes, { mode });
 }
 
-/** A copy, in a buffer of its own. */
-function bytesOf(data: string | NodeJS.ArrayBufferView): Uint8Array {
+/** A copy, in a buffer of its own. Types are erased: a number, or an object, would be made into an empty file. */
+function bytesOf(name: string, data: string | NodeJS.ArrayBufferView): Uint8Array {
   if (typeof data === "string") return new TextEncoder().encode(data);
+  if (!ArrayBuffer.isView(data)) {
+    const use = "use text, a Buffer, or another view of bytes";
+    throw new TypeError(`write(${JSON.stringify(name)}, data): the data is ${inspect(data, SHOWN)}: ${use}`);
+  }
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
 }

@@ -1,6 +1,7 @@
 // The thread of a handler: loads the user's module, and calls it with one datum after another.
 
 import { pathToFileURL } from "node:url";
+import { inspect } from "node:util";
 import { workerData } from "node:worker_threads";
 import type { Stream } from "../launcher/launcher.ts";
 import { HandlerDatum } from "./datum.ts";
@@ -31,13 +32,20 @@ function serve({ module, port }: HandlerData): void {
       output.flush();
       send({ t: "done", number, files: datum.written() });
     } catch (error) {
-      if (reason === "HANDLER_THREW" && error instanceof Error && error.stack !== undefined) {
+      // Of a module that cannot be loaded it shows the line.
+      if (error instanceof Error && typeof error.stack === "string") {
         output.add("stderr", Buffer.from(`${error.stack}\n`));
       }
       output.flush();
-      send({ t: "failed", number, reason, message: error instanceof Error ? `${error}` : `it threw ${error}` });
+      send({ t: "failed", number, reason, message: said(error) });
     }
   });
+}
+
+/** Whatever it is: a symbol, or an object without a prototype, is not made into text by a template. */
+function said(error: unknown): string {
+  if (error instanceof Error) return `${error}`;
+  return `it threw ${typeof error === "string" ? error : inspect(error)}`;
 }
 
 async function load(module: string): Promise<Handler> {

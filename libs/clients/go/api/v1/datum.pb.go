@@ -172,7 +172,7 @@ type Datum struct {
 	Stats *DatumStats `protobuf:"bytes,11,opt,name=stats,proto3" json:"stats,omitempty"`
 	// Why it failed, also when it was saved: a code for programs ("EXIT_1", "OOM", "TIMEOUT", ...).
 	Reason string `protobuf:"bytes,12,opt,name=reason,proto3" json:"reason,omitempty"`
-	// The same for people.
+	// The same for people; of a datum that waits, that its job has ended without it.
 	Message string `protobuf:"bytes,13,opt,name=message,proto3" json:"message,omitempty"`
 	// How far its command says that it is, while it runs: the last line of the file that $SHEAF_PROGRESS names. A fraction ("0.4") or a
 	// percentage is shown as "40 %", other text as it is, at most 200 bytes.

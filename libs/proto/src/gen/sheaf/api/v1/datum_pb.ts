@@ -105,7 +105,7 @@ export type Datum = Message<"sheaf.api.v1.Datum"> & {
   reason: string;
 
   /**
-   * The same for people.
+   * The same for people; of a datum that waits, that its job has ended without it.
    *
    * @generated from field: string message = 13;
    */
