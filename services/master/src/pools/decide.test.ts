@@ -226,6 +226,12 @@ const scaling: readonly [string, PoolView, Partial<Room>, Partial<PoolStep>][] =
     { wanted: 2, drain: [], why: "1 datums to do, on 2 workers that are still at it" },
   ],
   [
+    "one alone neither",
+    scaled(4, 0, [busy("a")]),
+    {},
+    { wanted: 1, drain: [], why: "nothing new to do, on a worker that is still at it" },
+  ],
+  [
     "of those that are idle the one goes that has been so for longest",
     scaled(4, 2, [idle("a", IDLE_MS), idle("b", 2 * IDLE_MS), idle("c", IDLE_MS + 1)]),
     {},

@@ -284,6 +284,7 @@ function whyOf(
   if (demand.useful === 0 && need === 0) return `nothing to do${idle}`;
   if (demand.useful > limit) return `${demand.what} to do, for which parallelism_spec allows ${limit}`;
   const what = demand.useful === 0 ? "nothing new" : demand.what;
-  const held = need > demand.useful ? `, on ${need} workers that are still at it` : "";
+  const at = need === 1 ? "a worker that is" : `${need} workers that are`;
+  const held = need > demand.useful ? `, on ${at} still at it` : "";
   return `${what} to do${held}${idle}`;
 }
