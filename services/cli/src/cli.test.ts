@@ -1,8 +1,10 @@
 /** How the program is called, what it says when it is called wrongly, and its exit codes. */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
 import { catalogue } from "./catalogue.ts";
 import { Stage } from "./testing/stage.ts";
 
@@ -27,6 +29,28 @@ describe("as a process", () => {
       assert.match(code === 0 ? stdout : stderr, text);
     });
   }
+});
+
+describe("output that nobody can take", () => {
+  const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
+  /** The exit code and what it says, of the program with its output as the shell directs it. */
+  const inShell = (directed: string) => {
+    const script = `"$NODE" "$MAIN" ${directed}`;
+    const env = { ...process.env, NODE: process.execPath, MAIN };
+    const { status, stderr } = spawnSync("bash", ["-c", script], { env, encoding: "utf8", cwd: stage.dir });
+    return [status, stderr];
+  };
+  const full = [1, "sheaf: cannot write to standard output: the disk is full\n"];
+
+  it("exit code 1 and why, on a disk that is full; 0 when there was nothing to write", () => {
+    assert.deepEqual(inShell("--help >/dev/full"), full);
+    assert.deepEqual(inShell("token create --name ci --role viewer >/dev/full"), full);
+    assert.deepEqual(inShell("certificates c >/dev/full 2>/dev/null"), [0, ""]);
+  });
+
+  it("the exit code of a program that SIGPIPE ended, without a word, when nobody reads", () => {
+    assert.deepEqual(inShell("--help | true; exit $PIPESTATUS"), [141, ""]);
+  });
 });
 
 describe("help and usage", () => {

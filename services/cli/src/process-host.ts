@@ -1,16 +1,25 @@
 /** This process as a host. */
 import type { WriteStream } from "node:tty";
-import { systemClock, systemRandom } from "@sheaf/runtime";
+import { messageOf, systemClock, systemRandom } from "@sheaf/runtime";
+import { EXIT } from "./exit-codes.ts";
 import type { Host, Interrupt, Sink } from "./host.ts";
 
 const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 /** What a shell shows for a program that wrote to a pipe nobody reads. */
 const BROKEN_PIPE = { name: "SIGPIPE", exitCode: 141 };
+/** A full disk, for one: the command cannot be done. */
+const NOT_WRITTEN = { name: "a failed write", exitCode: EXIT.failed };
 /** Ctrl-C comes from the terminal, and once more from npm: that is one. */
 const SAME_MS = 500;
 
+/** Why standard output took no more. Node itself forgets it: `process.stdout.errored` stays null. */
+let notWritten: NodeJS.ErrnoException | undefined;
+
 export function processHost(): Host {
   const { env, argv, stdout, stderr } = process;
+  stdout.on("error", (error) => {
+    notWritten ??= error;
+  });
   return {
     argv: argv.slice(2),
     env,
@@ -24,10 +33,29 @@ export function processHost(): Host {
   };
 }
 
-/** Resolves when all output has left this process, or cannot: an exit would throw away what a slow reader has not taken. */
-export async function written(): Promise<void> {
-  const outputs = [process.stdout, process.stderr];
-  await Promise.all(outputs.map((stream) => new Promise<void>((resolve) => stream.write("", () => resolve()))));
+/**
+ * The exit code to end with, once all output has left this process, or cannot: an exit would throw away what a slow reader has
+ * not taken. A result that got nowhere is no success: whoever reads the file would take a part of a list for all of it.
+ */
+export async function whenWritten(exitCode: number): Promise<number> {
+  await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
+  if (notWritten === undefined) return exitCode;
+  if (notWritten.code !== "EPIPE") {
+    const why = notWritten.code === "ENOSPC" ? "the disk is full" : messageOf(notWritten);
+    process.stderr.write(`sheaf: cannot write to standard output: ${why}\n`);
+    await flushed(process.stderr);
+  }
+  return exitCode === EXIT.done ? endOf(notWritten).exitCode : exitCode;
+}
+
+/** An error is told a turn after its write. */
+async function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  if (stream.writableLength > 0) await new Promise<void>((resolve) => stream.write("", () => resolve()));
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+function endOf({ code }: NodeJS.ErrnoException): Interrupt {
+  return code === "EPIPE" ? BROKEN_PIPE : NOT_WRITTEN;
 }
 
 function onInterrupt(fn: (interrupt: Interrupt) => void): void {
@@ -40,7 +68,8 @@ function onInterrupt(fn: (interrupt: Interrupt) => void): void {
     });
   }
   for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", () => fn(BROKEN_PIPE));
+    stream.once("error", (error) => fn(endOf(error)));
+    stream.on("error", () => {}); // what is still written then is not a second wish to end
   }
 }
 
