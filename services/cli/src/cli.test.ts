@@ -102,6 +102,15 @@ describe("help and usage", () => {
       /bad\.yaml:2:1: unknown field "trasform" \(did you mean "transform"\?\)\n {2}bad\.yaml:3:14: datum_tries/,
     ],
     [["job", "wait", "p", "--timeout", "soon"], /It is not a duration/],
+    [["file", "put", "logs@master", "-r", ""], /^sheaf: --recursive is empty: give it a value, or leave it out/],
+    [["file", "put", "logs@master", ""], /^sheaf: the name of one of the files is empty/],
+    [["file", "get", "logs@master:/", "-o", ""], /--output is empty/],
+    [["run", "-i", "", "-o", "out", "--", "true"], /--input is empty/],
+    [["run", "-i", ".", "-o", "", "--", "true"], /--output is empty/],
+    [["--address", "", "repo", "list"], /--address is empty/],
+    [["pipeline", "update", "-f", "bad.yaml", "--etag", ""], /--etag is empty/],
+    [["job", "wait", "p", ""], /<job> is empty/],
+    [["certificates", ""], /<dir> is empty/],
     [["job", "list", "--state", "fail"], /Allowed choices are/],
   ];
   for (const [args, message] of usage) {
