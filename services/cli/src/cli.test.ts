@@ -1,12 +1,15 @@
 /** How the program is called, what it says when it is called wrongly, and its exit codes. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { catalogue } from "./catalogue.ts";
 import { Stage } from "./testing/stage.ts";
+
+const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
 
 let stage: Stage;
 beforeEach(() => {
@@ -32,7 +35,6 @@ describe("as a process", () => {
 });
 
 describe("output that nobody can take", () => {
-  const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
   /** The exit code and what it says, of the program with its output as the shell directs it. */
   const inShell = (directed: string) => {
     const script = `"$NODE" "$MAIN" ${directed}`;
@@ -50,6 +52,29 @@ describe("output that nobody can take", () => {
 
   it("the exit code of a program that SIGPIPE ended, without a word, when nobody reads", () => {
     assert.deepEqual(inShell("--help | true; exit $PIPESTATUS"), [141, ""]);
+  });
+});
+
+describe("a pipeline file on standard input", () => {
+  const start = () => spawn(process.execPath, [MAIN, "pipeline", "create", "-f", "-", "--address", "127.0.0.1:1"]);
+
+  it("may come late, as from a terminal", async () => {
+    const child = start();
+    setTimeout(() => child.stdin.end("pipeline: {name: p}\ntrasform: {}\n"), 1_500);
+    let said = "";
+    child.stderr.on("data", (text) => {
+      said += text;
+    });
+    const [code] = await once(child, "close");
+    assert.deepEqual([code, /standard input:2:1: unknown field "trasform"/.test(said)], [2, true], said);
+  });
+
+  it("may never come: Ctrl-C is heard", async () => {
+    const child = start();
+    setTimeout(() => child.kill("SIGINT"), 2_000);
+    const kill = setTimeout(() => child.kill("SIGKILL"), 10_000);
+    assert.deepEqual(await once(child, "close"), [130, null]);
+    clearTimeout(kill);
   });
 });
 

@@ -1,4 +1,5 @@
 /** This process as a host. */
+import { addAbortSignal } from "node:stream";
 import type { WriteStream } from "node:tty";
 import { messageOf, systemClock, systemRandom } from "@sheaf/runtime";
 import { EXIT } from "./exit-codes.ts";
@@ -24,6 +25,7 @@ export function processHost(): Host {
     argv: argv.slice(2),
     env,
     cwd: (env["npm_lifecycle_event"] === "sheaf" && env["INIT_CWD"]) || process.cwd(),
+    readStdin,
     stdout: sinkOf(stdout),
     stderr: sinkOf(stderr),
     onInterrupt,
@@ -56,6 +58,18 @@ async function flushed(stream: NodeJS.WriteStream): Promise<void> {
 
 function endOf({ code }: NodeJS.ErrnoException): Interrupt {
   return code === "EPIPE" ? BROKEN_PIPE : NOT_WRITTEN;
+}
+
+/** Not in one go, as from a file: a terminal has nothing yet, and Ctrl-C is heard only between the pieces. */
+async function readStdin(bytesMax: number, signal: AbortSignal): Promise<string> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of addAbortSignal(signal, process.stdin)) {
+    pieces.push(piece as Buffer);
+    bytes += (piece as Buffer).length;
+    if (bytes > bytesMax) break;
+  }
+  return Buffer.concat(pieces).toString();
 }
 
 function onInterrupt(fn: (interrupt: Interrupt) => void): void {
