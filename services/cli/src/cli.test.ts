@@ -127,6 +127,7 @@ describe("help and usage", () => {
       /bad\.yaml:2:1: unknown field "trasform" \(did you mean "transform"\?\)\n {2}bad\.yaml:3:14: datum_tries/,
     ],
     [["job", "wait", "p", "--timeout", "soon"], /It is not a duration/],
+    [["job", "wait", "p", "--timeout", "0s"], /It must be more than 0/],
     [["file", "put", "logs@master", "-r", ""], /^sheaf: --recursive is empty: give it a value, or leave it out/],
     [["file", "put", "logs@master", ""], /^sheaf: the name of one of the files is empty/],
     [["file", "get", "logs@master:/", "-o", ""], /--output is empty/],
