@@ -5,7 +5,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
-import { connect, type SheafClient } from "@sheaf/client";
+import { connect, readSpec, type SheafClient } from "@sheaf/client";
 import { api } from "@sheaf/proto";
 import { LocalCluster } from "@sheaf/provision";
 import { createLogger, exitCodeOf, messageOf, systemClock, systemRandom, toSheafError } from "@sheaf/runtime";
@@ -17,17 +17,9 @@ const RESULT = join(PROJECT, ".sheaf", "demo");
 const TOP = 10;
 const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
-/** As far as it is needed here; the whole form is PipelineSpec in proto/sheaf/api/v1/pipeline.proto. */
-interface PipelineFile {
-  readonly pipeline: { readonly name: string };
-  readonly input: { readonly pfs: { readonly repo: string; readonly glob: string } };
-  readonly transform: { readonly cmd: string[]; readonly env: Record<string, string> };
-  readonly parallelism_spec: { readonly constant: string };
-}
-
-const file = JSON.parse(readFileSync(join(import.meta.dirname, "pipeline.json"), "utf8")) as PipelineFile;
-const pipeline = file.pipeline.name;
-const { repo } = file.input.pfs;
+const spec = readSpec(join(import.meta.dirname, "pipeline.json"));
+const pipeline = spec.pipeline?.name ?? "";
+const repo = spec.input?.pfs?.repo ?? "";
 
 const line = new ProgressLine(process.stdout);
 const dataDir = mkdtempSync(join(tmpdir(), "sheaf-demo-"));
@@ -78,13 +70,7 @@ async function demo(): Promise<number> {
 async function count(client: SheafClient, began: number): Promise<number> {
   await client.rpc.repo.createRepo({ name: repo });
   // The pipeline first: its workers start while the files are on their way.
-  await client.submit({
-    pipeline: file.pipeline,
-    input: { pfs: file.input.pfs },
-    transform: file.transform,
-    parallelismSpec: { constant: BigInt(file.parallelism_spec.constant) },
-    merge: { strategy: api.MergeStrategy.SUM },
-  });
+  await client.submit(spec);
   const input = await client.putFolder(repo, "master", INPUT, {
     filter: (path) => /\.(md|ts|js)$/.test(path),
     onProgress: ({ files, bytes }) => line.show(`reading ${files} files, ${mib(bytes)}`),

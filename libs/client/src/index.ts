@@ -15,7 +15,7 @@ export type { PutFolderOptions, PutFolderResult, PutOptions } from "./put-folder
 export type { CommitName, SheafRpc } from "./services.ts";
 export { parseSpec } from "./spec/parse-spec.ts";
 export { isModulePath, readHandler } from "./spec/read-handler.ts";
-export { readSpec } from "./spec/read-spec.ts";
+export { readSpec, readSpecText } from "./spec/read-spec.ts";
 export { specYaml } from "./spec/spec-yaml.ts";
 export type { WatchCommitsOptions, WatchedCommit } from "./watch-commits.ts";
 export { isTerminal, type WaitJobOptions, type WatchJobOptions } from "./watch-job.ts";

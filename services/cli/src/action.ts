@@ -1,5 +1,6 @@
 /** What every command shares: its flags, its help with an example, and how its code is called. */
 import type { SheafClient } from "@sheaf/client";
+import { invalidArgument } from "@sheaf/runtime";
 import { type Command, InvalidArgumentError } from "commander";
 import type { Host } from "./host.ts";
 import type { Session } from "./session.ts";
@@ -55,6 +56,24 @@ export function noun(program: Command, name: string, summary: string): Command {
     .addHelpText("after", `\nExamples: sheaf ${name} <verb> --help`);
 }
 
+/** Flags whose value may be no text at all. */
+const MAY_BE_EMPTY = new Set(["--description", "--prefix"]);
+
+/**
+ * INVALID_ARGUMENT for a flag or an argument without text: a variable of a script that is not set. It would mean what is meant
+ * when it is left out, the folder where the user stands or the newest job for one.
+ */
+function refuseEmpty(command: Command, args: readonly unknown[]): void {
+  const values = command.optsWithGlobals<Record<string, unknown>>();
+  const given = [
+    ...command.options.map((option) => [option.long ?? "", values[option.attributeName()]] as const),
+    ...command.registeredArguments.map((argument, i) => [`<${argument.name()}>`, args[i]] as const),
+  ];
+  const empty = given.find(([name, value]) => value === "" && !MAY_BE_EMPTY.has(name));
+  if (empty === undefined) return;
+  throw invalidArgument("EMPTY_VALUE", `${empty[0]} is empty: give it a value, or leave it out`);
+}
+
 /** Calls `fn` with the flags and the arguments. A number that it returns is the exit code; anything else means 0. */
 export function action<Flags extends object, Args extends readonly unknown[]>(
   session: Session,
@@ -65,6 +84,7 @@ export function action<Flags extends object, Args extends readonly unknown[]>(
     const flags = command.optsWithGlobals<Flags & SharedFlags>();
     const { address } = flags;
     const args = given.slice(0, -2) as unknown as Args;
+    refuseEmpty(command, args);
     const call: Call = {
       host: session.host,
       json: flags.json === true,

@@ -1,10 +1,15 @@
 /** How the program is called, what it says when it is called wrongly, and its exit codes. */
 import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
 import { catalogue } from "./catalogue.ts";
 import { Stage } from "./testing/stage.ts";
+
+const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
 
 let stage: Stage;
 beforeEach(() => {
@@ -27,6 +32,50 @@ describe("as a process", () => {
       assert.match(code === 0 ? stdout : stderr, text);
     });
   }
+});
+
+describe("output that nobody can take", () => {
+  /** The exit code and what it says, of the program with its output as the shell directs it. */
+  const inShell = (directed: string) => {
+    const script = `"$NODE" "$MAIN" ${directed}`;
+    const env = { ...process.env, NODE: process.execPath, MAIN };
+    const { status, stderr } = spawnSync("bash", ["-c", script], { env, encoding: "utf8", cwd: stage.dir });
+    return [status, stderr];
+  };
+  const full = [1, "sheaf: cannot write to standard output: the disk is full\n"];
+
+  it("exit code 1 and why, on a disk that is full; 0 when there was nothing to write", () => {
+    assert.deepEqual(inShell("--help >/dev/full"), full);
+    assert.deepEqual(inShell("token create --name ci --role viewer >/dev/full"), full);
+    assert.deepEqual(inShell("certificates c >/dev/full 2>/dev/null"), [0, ""]);
+  });
+
+  it("the exit code of a program that SIGPIPE ended, without a word, when nobody reads", () => {
+    assert.deepEqual(inShell("--help | true; exit $PIPESTATUS"), [141, ""]);
+  });
+});
+
+describe("a pipeline file on standard input", () => {
+  const start = () => spawn(process.execPath, [MAIN, "pipeline", "create", "-f", "-", "--address", "127.0.0.1:1"]);
+
+  it("may come late, as from a terminal", async () => {
+    const child = start();
+    setTimeout(() => child.stdin.end("pipeline: {name: p}\ntrasform: {}\n"), 1_500);
+    let said = "";
+    child.stderr.on("data", (text) => {
+      said += text;
+    });
+    const [code] = await once(child, "close");
+    assert.deepEqual([code, /standard input:2:1: unknown field "trasform"/.test(said)], [2, true], said);
+  });
+
+  it("may never come: Ctrl-C is heard", async () => {
+    const child = start();
+    setTimeout(() => child.kill("SIGINT"), 2_000);
+    const kill = setTimeout(() => child.kill("SIGKILL"), 10_000);
+    assert.deepEqual(await once(child, "close"), [130, null]);
+    clearTimeout(kill);
+  });
 });
 
 describe("help and usage", () => {
@@ -78,6 +127,16 @@ describe("help and usage", () => {
       /bad\.yaml:2:1: unknown field "trasform" \(did you mean "transform"\?\)\n {2}bad\.yaml:3:14: datum_tries/,
     ],
     [["job", "wait", "p", "--timeout", "soon"], /It is not a duration/],
+    [["job", "wait", "p", "--timeout", "0s"], /It must be more than 0/],
+    [["file", "put", "logs@master", "-r", ""], /^sheaf: --recursive is empty: give it a value, or leave it out/],
+    [["file", "put", "logs@master", ""], /^sheaf: the name of one of the files is empty/],
+    [["file", "get", "logs@master:/", "-o", ""], /--output is empty/],
+    [["run", "-i", "", "-o", "out", "--", "true"], /--input is empty/],
+    [["run", "-i", ".", "-o", "", "--", "true"], /--output is empty/],
+    [["--address", "", "repo", "list"], /--address is empty/],
+    [["pipeline", "update", "-f", "bad.yaml", "--etag", ""], /--etag is empty/],
+    [["job", "wait", "p", ""], /<job> is empty/],
+    [["certificates", ""], /<dir> is empty/],
     [["job", "list", "--state", "fail"], /Allowed choices are/],
   ];
   for (const [args, message] of usage) {

@@ -7,6 +7,8 @@ export interface Host {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Where the user stands: relative paths begin there. */
   readonly cwd: string;
+  /** All that comes on standard input; no more than about `bytesMax`, for what is beyond is refused. */
+  readonly readStdin: (bytesMax: number, signal: AbortSignal) => Promise<string>;
   /** Results. */
   readonly stdout: Sink;
   /** Progress and errors. */

@@ -10,7 +10,5 @@ enableCompileCache(
   env["NODE_COMPILE_CACHE"] || join(env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "sheaf", "compile"),
 );
 
-const [{ runCli }, { processHost, written }] = await Promise.all([import("./cli.ts"), import("./process-host.ts")]);
-const exitCode = await runCli(processHost());
-await written();
-process.exit(exitCode);
+const [{ runCli }, { processHost, whenWritten }] = await Promise.all([import("./cli.ts"), import("./process-host.ts")]);
+process.exit(await whenWritten(await runCli(processHost())));

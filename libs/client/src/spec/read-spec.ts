@@ -8,13 +8,18 @@ import { isModulePath, readHandler } from "./read-handler.ts";
 
 /** INVALID_ARGUMENT, with the place in the file. `-` is standard input. A handler is read from its own file. */
 export function readSpec(file: string, cwd = process.cwd()): api.PipelineSpec {
-  if (file === "-") return withHandler(parseSpec(readOrRefuse(0, "standard input"), "standard input"), cwd);
+  if (file === "-") return readSpecText(readOrRefuse(0, "standard input"), "standard input", cwd);
   const path = resolve(cwd, file);
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats === undefined) throw refused(`there is no pipeline file ${JSON.stringify(path)}: check -f`);
   if (stats.size > SPEC_BYTES_MAX)
     throw refused(`${JSON.stringify(path)} has ${stats.size} bytes: a pipeline file has at most ${SPEC_BYTES_MAX}`);
-  return withHandler(parseSpec(readOrRefuse(path, JSON.stringify(path)), basename(path)), dirname(path));
+  return readSpecText(readOrRefuse(path, JSON.stringify(path)), basename(path), dirname(path));
+}
+
+/** The same of a text that was read already; `name` stands in the messages, a handler lies below `folder`. */
+export function readSpecText(text: string, name: string, folder = process.cwd()): api.PipelineSpec {
+  return withHandler(parseSpec(text, name), folder);
 }
 
 /** A module that the spec names, beside its own file, becomes a part of it. */

@@ -106,6 +106,7 @@ async function put(call: Call, flags: PutFlags, name: string, files: readonly st
     throw invalidArgument("NOTHING_TO_PUT", "give either files, or a folder with -r");
   }
   const { host, signal } = call;
+  const sources = named(files, host.cwd);
   const progress = new Progress(call.json ? { ...host.stderr, write: () => {} } : host.stderr, host.clock);
   const options = {
     under,
@@ -118,7 +119,7 @@ async function put(call: Call, flags: PutFlags, name: string, files: readonly st
   try {
     const done =
       flags.recursive === undefined
-        ? await client.putFiles(repo, branch, named(files, host.cwd), options)
+        ? await client.putFiles(repo, branch, sources, options)
         : await client.putFolder(repo, branch, resolve(host.cwd, flags.recursive), options);
     progress.end();
     tellPut(call, `${repo}@${branch}`, done);
@@ -127,9 +128,10 @@ async function put(call: Call, flags: PutFlags, name: string, files: readonly st
   }
 }
 
-/** Files keep the names that they are called by. Who names a link means what it leads to. */
+/** Files keep the names that they are called by, each its own. Who names a link means what it leads to. */
 function named(files: readonly string[], cwd: string) {
-  return files.map((file) => {
+  const found = files.map((file) => {
+    if (file === "") throw invalidArgument("EMPTY_VALUE", "the name of one of the files is empty");
     const path = resolve(cwd, file);
     const kind = statSync(path, { throwIfNoEntry: false });
     if (kind?.isDirectory()) {
@@ -138,8 +140,15 @@ function named(files: readonly string[], cwd: string) {
         `${JSON.stringify(file)} is a folder: give -r ${file} to put all that is in it`,
       );
     }
-    return { path: basename(path), source: kind === undefined ? path : realpathSync(path) };
+    return { path: basename(path), source: kind === undefined ? path : realpathSync(path), file };
   });
+  const [twins] = [...Map.groupBy(found, ({ path }) => path).values()].filter(({ length }) => length > 1);
+  if (twins === undefined) return found;
+  const shown = twins.map(({ file }) => JSON.stringify(file)).join(" and ");
+  throw invalidArgument(
+    "NAME_TWICE",
+    `${shown} have one name, and would be one file: put one of them elsewhere, like REPO@BRANCH:/FOLDER`,
+  );
 }
 
 function tellPut(call: Call, target: string, { commit, files, bytes: size, skipped }: PutFolderResult): void {

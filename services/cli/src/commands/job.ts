@@ -149,6 +149,12 @@ async function follow(call: Call, { timeout }: FollowFlags, followed: Followed):
   const client = await call.connect();
   const progress = new Progress(json ? { ...host.stderr, write: () => {} } : host.stderr, host.clock);
   const told = teller(call, followed, progress);
+  const begun = host.clock.now();
+  // What is left of it, in whole tenths of a second, for it is told.
+  const limit = () =>
+    timeout === undefined
+      ? {}
+      : { timeoutMs: Math.max(1, Math.ceil((timeout - (host.clock.now() - begun)) / 100)) * 100 };
   try {
     const id =
       followed.id ??
@@ -156,9 +162,9 @@ async function follow(call: Call, { timeout }: FollowFlags, followed: Followed):
         clock: host.clock,
         signal,
         say: (text) => progress.say(text),
+        ...limit(),
       }));
-    const limit = timeout === undefined ? {} : { timeoutMs: timeout };
-    const job = await client.waitJob(followed.pipeline, { job: id, signal, onChange: told, ...limit });
+    const job = await client.waitJob(followed.pipeline, { job: id, signal, onChange: told, ...limit() });
     progress.end();
     if (json && followed.says === "progress") host.stdout.write(jsonLine(api.JobSchema, job));
     return await tellEnd(call, client, job);
@@ -199,6 +205,6 @@ async function tellEnd(call: Call, client: SheafClient, job: api.Job): Promise<n
 
 function readDuration(text: string): number {
   const parsed = parseDuration(text);
-  if ("value" in parsed) return parsed.value;
-  throw new InvalidArgumentError(`It ${parsed.wrong}.`);
+  if ("value" in parsed && parsed.value > 0) return parsed.value;
+  throw new InvalidArgumentError(`It ${"value" in parsed ? "must be more than 0" : parsed.wrong}.`);
 }

@@ -1,6 +1,6 @@
 /** Nouns and their verbs, against a cluster that is in memory. */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { Stage } from "../testing/stage.ts";
@@ -62,6 +62,16 @@ describe("nouns", () => {
     assert.match((await stage.call("file", "delete", "r@master", "/sub", "/a")).stdout, /^deleted: r@master/);
     assert.match((await stage.call("file", "list", "r")).stdout, /\/b\n$/);
     assert.equal((await stage.call("file", "put", "r@master", "missing")).code, 1);
+    mkdirSync(join(stage.dir, "other"));
+    writeFileSync(join(stage.dir, "other/a"), "2");
+    const twins = await stage.call("file", "put", "r@master", "in/a", "in/b", "other/a");
+    assert.deepEqual(
+      [twins.code, twins.stderr],
+      [
+        2,
+        'sheaf: "in/a" and "other/a" have one name, and would be one file: put one of them elsewhere, like REPO@BRANCH:/FOLDER\n',
+      ],
+    );
     const unasked = await stage.call("file", "put", "r@master", "in");
     assert.deepEqual(
       [unasked.code, unasked.stderr],

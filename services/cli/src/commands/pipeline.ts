@@ -1,9 +1,10 @@
 /** `sheaf pipeline`. */
 
-import { enumWord, readSpec, specYaml } from "@sheaf/client";
+import { enumWord, readSpec, readSpecText, specYaml } from "@sheaf/client";
 import { api } from "@sheaf/proto";
+import { invalidArgument, messageOf } from "@sheaf/runtime";
 import type { Command } from "commander";
-import { action, leaf, noun } from "../action.ts";
+import { action, type Call, leaf, noun } from "../action.ts";
 import { type Columns, say, showOne, showRows, time } from "../output/show.ts";
 import type { Session } from "../session.ts";
 
@@ -73,6 +74,20 @@ export function definePipeline(program: Command, session: Session): void {
   defineSwitches(pipeline, session);
 }
 
+/** More than any pipeline file has. */
+const STDIN_BYTES_MAX = 2 * 1024 * 1024;
+
+async function specIn(file: string, { host, signal }: Call): Promise<api.PipelineSpec> {
+  if (file !== "-") return readSpec(file, host.cwd);
+  const text = await host.readStdin(STDIN_BYTES_MAX, signal).catch((error: unknown) => {
+    throw invalidArgument(
+      "SPEC_FILE_UNREADABLE",
+      `cannot read the pipeline file on standard input: ${messageOf(error)}`,
+    );
+  });
+  return readSpecText(text, "standard input", host.cwd);
+}
+
 function defineWrites(pipeline: Command, session: Session): void {
   leaf(pipeline, {
     usage: "create",
@@ -82,7 +97,7 @@ function defineWrites(pipeline: Command, session: Session): void {
     .requiredOption("-f, --file <file>", "the pipeline file; - for standard input")
     .action(
       action<{ file: string }, []>(session, async (call, { file }) => {
-        const spec = readSpec(file, call.host.cwd);
+        const spec = await specIn(file, call);
         const client = await call.connect();
         const made = await client.submit(spec, { signal: call.signal });
         if (call.json) showOne(call, api.PipelineSchema, made, FIELDS);
@@ -98,7 +113,7 @@ function defineWrites(pipeline: Command, session: Session): void {
     .option("--etag <etag>", "refuse when the pipeline has changed since it was read with this etag")
     .action(
       action<{ file: string; etag?: string }, []>(session, async (call, { file, etag = "" }) => {
-        const spec = readSpec(file, call.host.cwd);
+        const spec = await specIn(file, call);
         const { rpc } = await call.connect();
         const answer = await rpc.pipeline.updatePipeline({ spec, etag }, { signal: call.signal });
         if (call.json) showOne(call, api.PipelineSchema, answer.pipeline, FIELDS);

@@ -13,7 +13,7 @@ export function defineRun(program: Command, session: Session): void {
     usage: "run",
     summary:
       "Runs CMD once per datum: per file or folder under DIR that the glob matches. In ARGs {} stands for its path and {out}\n" +
-      "for the folder that the command writes to; $SHEAF_INPUT and $SHEAF_OUT say the same. With --batch CMD is started once\n" +
+      "for the folder that the command writes to; $SHEAF_INPUT and $SHEAF_OUT say the same, also in a script of sh. With --batch CMD is started once\n" +
       "per worker and takes datum after datum from $SHEAF_DATUMS; with --handler a function in a module takes its place.\n" +
       "Without --address and SHEAF_ADDRESS it starts a cluster of its own, and ends it.",
     examples: [
@@ -21,7 +21,7 @@ export function defineRun(program: Command, session: Session): void {
       `sheaf run -i ./logs -g '/**/*.log' -o ./counts --merge sum -- sh -c 'wc -l < "$SHEAF_INPUT" | sed "s/^/lines\\t/" > "$SHEAF_OUT/n"'`,
       "sheaf run -i ./texts -o ./sizes --batch -- python3 sizes.py",
       "sheaf run -i ./texts -o ./sizes --handler sizes.ts",
-      "sheaf run -i ./texts -o ./sizes --store 's3://bucket/prefix?region=eu-west-1' -- sh -c 'wc -c < {} > {out}/n'",
+      "sheaf run -i ./texts -o ./sizes --store 's3://bucket/prefix?region=eu-west-1' -- sh -c 'wc -c < \"$SHEAF_INPUT\" > \"$SHEAF_OUT/n\"'",
     ],
   })
     .requiredOption("-i, --input <dir>", "folder with the input")

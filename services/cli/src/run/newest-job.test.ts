@@ -13,6 +13,7 @@ interface Scene {
   readonly state?: api.PipelineState;
   /** The newest job at each look, and from the last on: its id, its input, its state. */
   readonly jobs: readonly (readonly [string, string, api.JobState] | null)[];
+  readonly timeoutMs?: number;
 }
 
 /** Which job is chosen, in virtual time. */
@@ -20,6 +21,7 @@ async function chosen({
   head,
   state = api.PipelineState.RUNNING,
   jobs,
+  timeoutMs = Number.POSITIVE_INFINITY,
 }: Scene): Promise<{ id: string; tookMs: number }> {
   let looks = 0;
   await using cluster = await fakeCluster({
@@ -42,6 +44,7 @@ async function chosen({
       clock: quick,
       signal: new AbortController().signal,
       say: () => {},
+      timeoutMs,
     });
     return { id, tookMs: clock.now() };
   } finally {
@@ -68,6 +71,12 @@ describe("jobOfNewestCommit", () => {
     assert.ok(late.tookMs >= 15_000);
     assert.equal((await chosen({ head: "c2", jobs, state: api.PipelineState.STOPPED })).tookMs, 0);
     assert.equal((await chosen({ head: "", jobs })).tookMs, 0);
+  });
+
+  it("is waited for no longer than the caller wants", async () => {
+    const message = 'the job of the newest commit of pipeline "p" had not begun after 2 s';
+    for (const jobs of [[null], [["old", "c1", PROCESSING] as const]])
+      await assert.rejects(chosen({ head: "c2", jobs, timeoutMs: 2_000 }), { code: "DEADLINE_EXCEEDED", message });
   });
 
   it("says what to do when there is no job and none will come", async () => {

@@ -4,7 +4,7 @@
  */
 import { isTerminal, type SheafClient } from "@sheaf/client";
 import { api } from "@sheaf/proto";
-import { backoff, type Clock, failedPrecondition, SheafError } from "@sheaf/runtime";
+import { backoff, type Clock, deadlineExceeded, failedPrecondition, SheafError } from "@sheaf/runtime";
 
 /** A commit makes its job at once unless a master is just being replaced. */
 const PATIENCE_MS = 15_000;
@@ -13,13 +13,15 @@ export interface Waiting {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly say: (text: string) => void;
+  /** Milliseconds until DEADLINE_EXCEEDED, whatever is waited for. Default: none. */
+  readonly timeoutMs?: number;
 }
 
 /** Its id. When none comes, that of the newest job. FAILED_PRECONDITION when there is none and none will come. */
 export async function jobOfNewestCommit(
   client: SheafClient,
   name: string,
-  { clock, signal, say }: Waiting,
+  { clock, signal, say, timeoutMs = Number.POSITIVE_INFINITY }: Waiting,
 ): Promise<string> {
   const { rpc } = client;
   const { pipeline } = await rpc.pipeline.inspectPipeline({ name }, { signal });
@@ -36,8 +38,10 @@ export async function jobOfNewestCommit(
     // While an older job is at work the next one may be held back.
     if (newest !== undefined && isTerminal(newest.state) && !isPatient) return newest.id;
     if (newest === undefined && (isStopped || !isPatient || head === "")) throw noJob(name, pfs, isStopped);
+    const leftMs = timeoutMs - (clock.now() - begun);
+    if (leftMs <= 0) throw tooLate(name, timeoutMs);
     say("waiting for the job of the newest commit");
-    await clock.sleep(waits.next(), signal);
+    await clock.sleep(Math.min(waits.next(), leftMs), signal);
   }
 }
 
@@ -53,6 +57,11 @@ async function newestJob({ rpc }: SheafClient, pipeline: string, signal: AbortSi
     if (error instanceof SheafError && error.reason === "JOB_NOT_FOUND") return undefined;
     throw error;
   }
+}
+
+function tooLate(name: string, timeoutMs: number): SheafError {
+  const message = `the job of the newest commit of pipeline "${name}" had not begun after ${timeoutMs / 1_000} s`;
+  return deadlineExceeded("JOB_NOT_OVER", message);
 }
 
 function noJob(name: string, pfs: api.PfsInput | undefined, isStopped: boolean): SheafError {

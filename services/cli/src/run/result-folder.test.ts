@@ -35,6 +35,12 @@ describe("prepareResultFolder", () => {
     assert.ok(existsSync(join(dir, "mine")));
   });
 
+  it("says what it is that a run which was killed has left, for nothing else is seen there", () => {
+    prepareResultFolder(join(dir, "killed")); // and never cleaned
+    const message = /killed\/\.sheaf-partial" is of another run that still goes on, or was killed/;
+    assert.throws(() => prepareResultFolder(join(dir, "killed")), { code: "INVALID_ARGUMENT", message });
+  });
+
   it("keeps what somebody put beside it", () => {
     const result = prepareResultFolder(join(dir, "new"));
     writeFileSync(join(result.path, "users"), "1");

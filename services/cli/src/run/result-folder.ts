@@ -6,6 +6,8 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } fro
 import { dirname, join } from "node:path";
 import { invalidArgument, messageOf } from "@sheaf/runtime";
 
+const STAGE = ".sheaf-partial";
+
 export interface ResultFolder {
   readonly path: string;
   /** Where the files are written first. */
@@ -21,7 +23,7 @@ export function prepareResultFolder(path: string): ResultFolder {
   requireEmpty(path);
   const missing = missingFolders(path);
   let made = missing[0];
-  const stage = join(path, ".sheaf-partial");
+  const stage = join(path, STAGE);
   try {
     for (const folder of [...missing, stage]) mkdirSync(folder);
   } catch (error) {
@@ -51,6 +53,13 @@ function requireEmpty(path: string): void {
   const shown = JSON.stringify(path);
   const names = namesIn(path, shown);
   if (names.length === 0) return;
+  if (names.length === 1 && names[0] === STAGE) {
+    const stage = JSON.stringify(join(path, STAGE));
+    throw invalidArgument(
+      "OUTPUT_NOT_EMPTY",
+      `${stage} is of another run that still goes on, or was killed: when none goes on, remove it; else give another folder with -o`,
+    );
+  }
   throw invalidArgument(
     "OUTPUT_NOT_EMPTY",
     `the output folder ${shown} is not empty: give an empty or a new one with -o`,

@@ -68,6 +68,7 @@ export class Stage implements AsyncDisposable {
       argv: args,
       env: this.#env(),
       cwd: this.dir,
+      readStdin: async () => "",
       stdout: sink("stdout"),
       stderr: sink("stderr"),
       onInterrupt: () => {},
