@@ -15,6 +15,7 @@ import {
   systemRandom,
   VERSION,
 } from "@sheaf/runtime";
+import { requireAddresses, requireOrigins } from "./addresses.ts";
 import { JobViews } from "./api/job-views.ts";
 import { OwnerCalls } from "./api/owner-calls.ts";
 import { Requests } from "./api/requests.ts";
@@ -39,6 +40,9 @@ await runService({
     const random = systemRandom;
     refuseWildcard(config.listen, config.advertise, "--advertise");
     refuseWildcard(config.dispatchListen, config.dispatchAdvertise, "--dispatch-advertise");
+    const publicUrl = readPublicUrl(config.publicUrl);
+    requireOrigins(config.browserOrigins);
+    requireAddresses("--merge-dispatch", config.mergeDispatch);
     const tls = await openIdentity(config, { role: "master", cluster: config.cluster }, { log, clock });
     const etcdTls = await openEtcdIdentity(config, { log, clock });
     const tokens = config.tokens === undefined ? undefined : await Tokens.open(config.tokens, { log, clock });
@@ -98,7 +102,6 @@ await runService({
       tls,
       exists: async (pipeline) => pipeline !== "" && (await etcd.get(keys.pipeline(pipeline))) !== null,
     });
-    const publicUrl = readPublicUrl(config.publicUrl);
     const fileUrls = new FileUrls({
       world,
       apiUrl: () => publicUrl ?? `${tls ? "https" : "http"}://${apiAddress()}`,
