@@ -15,7 +15,6 @@ import {
   systemRandom,
   VERSION,
 } from "@sheaf/runtime";
-import { requireAddresses, requireOrigins } from "./addresses.ts";
 import { JobViews } from "./api/job-views.ts";
 import { OwnerCalls } from "./api/owner-calls.ts";
 import { Requests } from "./api/requests.ts";
@@ -25,6 +24,7 @@ import type { World } from "./context.ts";
 import { FileUrls } from "./files/file-urls.ts";
 import { readPublicUrl } from "./files/public-url.ts";
 import { Mirrors } from "./mirror/mirrors.ts";
+import { requireOrigins } from "./origins.ts";
 import { Owners } from "./pipelines/owners.ts";
 import { openPlace } from "./place.ts";
 import { limitOf } from "./pools/limit.ts";
@@ -42,7 +42,6 @@ await runService({
     refuseWildcard(config.dispatchListen, config.dispatchAdvertise, "--dispatch-advertise");
     const publicUrl = readPublicUrl(config.publicUrl);
     requireOrigins(config.browserOrigins);
-    requireAddresses("--merge-dispatch", config.mergeDispatch);
     const tls = await openIdentity(config, { role: "master", cluster: config.cluster }, { log, clock });
     const etcdTls = await openEtcdIdentity(config, { log, clock });
     const tokens = config.tokens === undefined ? undefined : await Tokens.open(config.tokens, { log, clock });
