@@ -25,7 +25,7 @@ export interface SheafClient extends SheafCalls {
    */
   getFolder(commit: CommitName, dir: string, options?: GetFolderOptions): Promise<GotFolder>;
 
-  /** Writes the file `path` of a commit as the local file `target`. */
+  /** Writes the file `path` of a commit as the local file `target`. INVALID_ARGUMENT when it is a folder. */
   getFile(commit: CommitName, path: string, target: string, options?: GetOptions): Promise<GotFolder>;
 }
 

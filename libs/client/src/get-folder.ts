@@ -1,9 +1,11 @@
 /** The files of a commit as a folder of this machine. */
+
 import { basename, dirname, posix } from "node:path";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { api } from "@sheaf/proto";
+import { failedPrecondition } from "@sheaf/runtime";
 import { type BigFile, FolderWriter } from "./folder-writer.ts";
-import { brokenOff } from "./read-file.ts";
+import { brokenOff, noFile, requireOne } from "./read-file.ts";
 import type { Caller, CommitName } from "./services.ts";
 
 export interface GetOptions {
@@ -43,8 +45,15 @@ export async function getFile(
   target: string,
   options: GetOptions = {},
 ): Promise<GotFolder> {
-  const writer = new FolderWriter(dirname(target), () => basename(target));
-  return receive(caller, { commit: { ...commit }, path }, writer, options);
+  const name = basename(target);
+  if (name === "" || name === "." || name === "..") {
+    const why = target === "" ? "it has no name" : "it is a folder";
+    throw failedPrecondition("FILE_NOT_WRITABLE", `cannot write ${JSON.stringify(target)}: ${why}`);
+  }
+  const local = (found: string) => requireOne(path, found) && name;
+  const got = await receive(caller, { commit: { ...commit }, path }, new FolderWriter(dirname(target), local), options);
+  if (got.files === 0) throw noFile(path);
+  return got;
 }
 
 async function receive(

@@ -25,7 +25,7 @@ import {
 } from "@sheaf/runtime";
 
 export interface LocalFile {
-  /** Relative to the folder, divided by "/": "a/b.txt". */
+  /** Relative to the folder, divided by "/": "a/b.txt". A "/" before it changes nothing. */
   readonly path: string;
   /** Where it is. */
   readonly source: string;

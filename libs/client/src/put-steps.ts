@@ -40,7 +40,7 @@ export function* fileSteps(
     return step;
   };
   for (const file of files) {
-    const path = `${prefix}${file.path}`;
+    const path = `${prefix}${file.path.replace(/^\//, "")}`;
     const open = openFile(file);
     try {
       const small = open.size <= SMALL_BYTES_MAX;

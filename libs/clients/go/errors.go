@@ -83,6 +83,9 @@ func fromRPC(ctx context.Context, err error, address string) error {
 			result.RetryDelay = detail.RetryDelay.AsDuration()
 		}
 	}
+	if !isOurs && said.Code() == codes.Canceled && strings.Contains(said.Message(), "connection is closing") {
+		return newError(codes.Canceled, "CALLED_OFF", "called off: the client is closed")
+	}
 	if !isOurs && isBroken(said) {
 		result = newError(codes.Unavailable, "UNREACHABLE",
 			"cannot reach %s (%s); check that the service runs and that the address is right", address, said.Message())

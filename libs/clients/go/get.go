@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -43,21 +44,25 @@ func (c *Client) GetFolder(ctx context.Context, repo, ref, folder string, option
 		}
 		return found[strings.LastIndex(found, "/")+1:]
 	}
-	return c.receive(ctx, request, folder, local, options)
+	return c.receive(ctx, request, folder, local, options, c.steps)
 }
 
-// GetFile writes one file of a commit as the local file target.
+// GetFile writes one file of a commit as the local file target. INVALID_ARGUMENT when path is a folder.
 func (c *Client) GetFile(ctx context.Context, repo, ref, path, target string, options GetOptions) (GotFolder, error) {
 	request := &apiv1.GetFilesRequest{Commit: &apiv1.CommitRef{Repo: repo, Ref: ref}, Path: path}
-	name := filepath.Base(target)
-	return c.receive(ctx, request, filepath.Dir(target), func(string) string { return name }, options)
+	folder, name := filepath.Split(target)
+	switch name {
+	case "", ".", "..":
+		return GotFolder{}, cannotWrite(syscall.EISDIR, target)
+	}
+	return c.receive(ctx, request, first(folder, "."), func(string) string { return name }, options, c.oneFile)
 }
 
-// ReadFile gives the bytes of one file of a commit, piece by piece. DATA_LOSS when they are not what was stored.
+// ReadFile gives the bytes of one file of a commit, piece by piece. INVALID_ARGUMENT when path is a folder, DATA_LOSS when they are not what was stored.
 func (c *Client) ReadFile(ctx context.Context, repo, ref, path string, take func([]byte) error) error {
 	var seen hash.Hash
 	request := &apiv1.GetFilesRequest{Commit: &apiv1.CommitRef{Repo: repo, Ref: ref}, Path: path}
-	err := c.steps(ctx, request, func(answer *apiv1.GetFilesResponse) error {
+	err := c.oneFile(ctx, request, func(answer *apiv1.GetFilesResponse) error {
 		switch message := answer.Message.(type) {
 		case *apiv1.GetFilesResponse_Batch:
 			for _, file := range message.Batch.Files {
@@ -83,12 +88,12 @@ func (c *Client) ReadFile(ctx context.Context, repo, ref, path string, take func
 	return err
 }
 
-func (c *Client) receive(ctx context.Context, request *apiv1.GetFilesRequest, folder string, local func(string) string, options GetOptions) (GotFolder, error) {
+func (c *Client) receive(ctx context.Context, request *apiv1.GetFilesRequest, folder string, local func(string) string, options GetOptions, steps steps) (GotFolder, error) {
 	w := &writer{folder: folder, local: local, made: map[string]bool{}}
 	if err := os.MkdirAll(folder, 0o777); err != nil {
 		return w.written, cannotWrite(err, folder)
 	}
-	err := c.steps(ctx, request, func(answer *apiv1.GetFilesResponse) error {
+	err := steps(ctx, request, func(answer *apiv1.GetFilesResponse) error {
 		err := w.take(answer)
 		if err == nil && options.OnProgress != nil {
 			options.OnProgress(w.written)
@@ -103,6 +108,31 @@ func (c *Client) receive(ctx context.Context, request *apiv1.GetFilesRequest, fo
 		}
 	}
 	return w.written, err
+}
+
+type steps func(context.Context, *apiv1.GetFilesRequest, func(*apiv1.GetFilesResponse) error) error
+
+// oneFile refuses what is in a folder: it has another path than the folder.
+func (c *Client) oneFile(ctx context.Context, request *apiv1.GetFilesRequest, take func(*apiv1.GetFilesResponse) error) error {
+	notOne := newError(codes.InvalidArgument, "NOT_A_FILE",
+		"%s is a folder of the commit: name a file, or get the folder", shown(request.Path))
+	path, hasCome := strings.TrimRight(request.Path, "/"), false
+	isOther := func(found string) bool {
+		hasCome = true
+		return found != path
+	}
+	err := c.steps(ctx, request, func(answer *apiv1.GetFilesResponse) error {
+		begun := answer.GetBegin()
+		isFile := func(file *apiv1.WholeFile) bool { return isOther(file.Path) }
+		if begun != nil && isOther(begun.Path) || slices.ContainsFunc(answer.GetBatch().GetFiles(), isFile) {
+			return notOne
+		}
+		return take(answer)
+	})
+	if err == nil && !hasCome {
+		return notOne
+	}
+	return err
 }
 
 func (c *Client) steps(ctx context.Context, request *apiv1.GetFilesRequest, take func(*apiv1.GetFilesResponse) error) error {

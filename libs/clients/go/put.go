@@ -28,7 +28,7 @@ const (
 
 // LocalFile is a file of this machine, or its bytes, and where it goes.
 type LocalFile struct {
-	// Path below the options' Under, divided by "/".
+	// Path below the options' Under, divided by "/"; a "/" before it changes nothing.
 	Path string
 	// Source is where it is; empty: Content has its bytes.
 	Source  string
@@ -149,7 +149,7 @@ func (p *putting) all(open *apiv1.ModifyFilesOpen, files iter.Seq2[LocalFile, er
 }
 
 func (p *putting) file(file LocalFile) error {
-	path := strings.TrimSuffix(first(p.options.Under, "/"), "/") + "/" + file.Path
+	path := strings.TrimSuffix(first(p.options.Under, "/"), "/") + "/" + strings.TrimPrefix(file.Path, "/")
 	content, big, executable := file.Content, io.ReadCloser(nil), false
 	if file.Source != "" {
 		var err error

@@ -24,6 +24,7 @@ export class Datum {
 
   /** The datum has failed. `code`: 1 to 255, as an exit code: one in accept_return_code is a success. */
   fail(message, code = 1) {
+    if (!Number.isInteger(code) || code < 1 || code > 255) throw new RangeError(`code is ${code}: use 1 to 255`);
     this.answer = `fail ${this.number} ${code} ${String(message).replace(/\s+/g, " ")}\n`;
   }
 }

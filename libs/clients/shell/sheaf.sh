@@ -5,7 +5,8 @@
 #     datums
 #
 # The status of `datum` is that of the datum; what stands in `sheaf_message` goes with a failure. `exit` ends the program,
-# which costs the datum one try, and Sheaf starts the program again.
+# which costs the datum one try, and Sheaf starts the program again. `set -e` does not hold inside of `datum`, for its status
+# is looked at: write `|| return` behind what may fail.
 
 datums() {
   exec 3<"$SHEAF_DATUMS" 4>"$SHEAF_RESULTS"
@@ -15,7 +16,11 @@ datums() {
     if datum 3<&- 4>&-; then
       echo "ok $sheaf_number" >&4
     else
-      echo "fail $sheaf_number $? $sheaf_message" >&4
+      sheaf_status=$?
+      # An answer is one line, and echo of some shells reads backslashes.
+      case $sheaf_message in *"
+"*) sheaf_message=$(printf %s "$sheaf_message" | tr '\n' ' ') ;; esac
+      printf 'fail %s %s %s\n' "$sheaf_number" "$sheaf_status" "$sheaf_message" >&4
     fi
   done
 }

@@ -39,7 +39,8 @@ export async function answerHttp(
   if (method !== "GET" && method !== "HEAD") {
     response.statusCode = 405;
     response.setHeader("allow", "GET, HEAD");
-    return void response.end();
+    response.setHeader("content-type", "text/plain");
+    return void response.end(`${method} is no way to ask for this: use GET or HEAD\n`);
   }
   let body: AsyncIterator<Uint8Array> | undefined;
   try {

@@ -11,7 +11,12 @@ import {
   type HandlerContext,
   type MethodImpl,
 } from "@connectrpc/connect";
-import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
+import {
+  createAsyncIterable,
+  type UniversalHandler,
+  type UniversalServerRequest,
+  type UniversalServerResponse,
+} from "@connectrpc/connect/protocol";
 import {
   compressionGzip,
   universalRequestFromNodeRequest,
@@ -91,7 +96,31 @@ async function serve(handler: UniversalHandler, request: Request, response: Resp
   const values = createContextValues().set(REQUEST, request).set(RESPONSE, response);
   const asked = universalRequestFromNodeRequest(request, response, undefined, values);
   const answer = await handler(isJson(request) ? { ...asked, body: noted(asked.body, values) } : asked);
-  await universalResponseToNodeResponse(answer, response);
+  const why = wordless(answer, handler, request);
+  await universalResponseToNodeResponse(why === undefined ? answer : { ...answer, ...why }, response);
+}
+
+/** Connect refuses a method and a content type without a word, and whoever tries the API with curl would see nothing at all. */
+function wordless({ status, body }: UniversalServerResponse, handler: UniversalHandler, request: Request) {
+  if (body !== undefined || request.method === "HEAD") return undefined;
+  const type = request.headers["content-type"];
+  if (status === 405) {
+    return inWords(`${request.method} is no way to call this RPC: use ${handler.allowedMethods.join(" or ")}`);
+  }
+  if (status !== 415) return undefined;
+  const given =
+    request.method === "GET"
+      ? "a GET needs ?connect=v1&encoding=json&message={}"
+      : `content-type is ${type ?? "missing"}`;
+  const json = handler.method.methodKind === "unary" ? "application/json" : "application/connect+json (it streams)";
+  return inWords(`${given.slice(0, 200)}: use ${json}, or what gRPC and gRPC-Web use`);
+}
+
+function inWords(why: string) {
+  return {
+    header: new Headers({ "content-type": "text/plain" }),
+    body: createAsyncIterable([new TextEncoder().encode(`${why}\n`)]),
+  };
 }
 
 function isJson(request: Request): boolean {

@@ -91,6 +91,30 @@ describe("the public port", () => {
     assert.deepEqual([page.status, await page.text()], [404, "no such RPC\n"]);
   });
 
+  it("says what is wrong with a content type and a method: curl shows nothing but the body", async () => {
+    const said = async (path: string, init: RequestInit) => {
+      const response = await fetch(`${base}/sheaf.api.v1.JobService/${path}`, init);
+      return [response.status, await response.text()];
+    };
+    const refused = await said("InspectJob", { method: "POST", body: "{}" });
+    assert.deepEqual(refused, [
+      415,
+      "content-type is text/plain;charset=UTF-8: use application/json, or what gRPC and gRPC-Web use\n",
+    ]);
+    const streamed = await said("WatchJob", {
+      method: "POST",
+      body: "{}",
+      headers: { "content-type": "application/json" },
+    });
+    assert.deepEqual(streamed, [
+      415,
+      "content-type is application/json: use application/connect+json (it streams), or what gRPC and gRPC-Web use\n",
+    ]);
+    const put = await said("InspectJob", { method: "PUT", body: "{}" });
+    assert.equal(put[0], 405);
+    assert.match(String(put[1]), /^PUT is no way to call this RPC: use .*POST/);
+  });
+
   it("98 refuses a foreign host name: a web page may have pointed it here", async () => {
     const status = await new Promise((resolve) => {
       const socket = connectSocket(server.address.port, "127.0.0.1");

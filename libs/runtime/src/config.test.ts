@@ -130,3 +130,15 @@ test("helpText() shows each flag with its variable, default and limits, and an e
   assert.match(text, /Example:\n {2}sheaf-master --port 80\n/);
   assert.ok(text.split("\n").every((line) => line.length <= 100));
 });
+
+test("a list of addresses is refused when one of them is none, and names it", () => {
+  const definitions = defineSettings({
+    masters: { flag: "masters", env: "SHEAF_MASTERS", type: "list", of: "address", help: "Addresses of masters." },
+  });
+  const given = ["--masters", "127.0.0.1:7451, [::1]:1"];
+  assert.deepEqual(readSettings(definitions, given, {}).masters, ["127.0.0.1:7451", "[::1]:1"]);
+  assert.throws(() => readSettings(definitions, ["--masters", "a:1,nonsense"], {}), {
+    reason: "SETTING_INVALID",
+    message: /^--masters: "a:1,nonsense" is no list of addresses: "nonsense" is not an address: use host:port/,
+  });
+});

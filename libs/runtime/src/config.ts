@@ -32,8 +32,8 @@ export type Setting =
   /** `--name`, `--no-name`, `--name=true`; in the environment `true` or `false`. */
   | SettingBase<"flag", boolean>
   | SettingBase<"address", string>
-  /** The flag several times, or values divided by commas. */
-  | SettingBase<"list", string>
+  /** The flag several times, or values divided by commas; `of`: what each of them is. */
+  | (SettingBase<"list", string> & { readonly of?: "address" })
   /** Read as a Secret, never shown. Give it by the environment: other users can see flags. */
   | SettingBase<"secret", never>;
 
@@ -190,7 +190,7 @@ function parse(setting: Setting, text: string): types.Parsed<unknown> {
     case "address":
       return types.parseAddress(text);
     case "list":
-      return types.parseList(text);
+      return setting.of === undefined ? types.parseList(text) : types.parseAddressList(text);
     case "secret":
       return types.parseSecret(text);
   }

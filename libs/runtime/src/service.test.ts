@@ -148,6 +148,25 @@ test("SIGTERM in the middle of a start waits for it, and stops", async () => {
   assert.deepEqual(host.exits, [0]);
 });
 
+test("SIGTERM while its parts are made, which may wait for others, ends it at once", async () => {
+  const endless = () => new Promise<never>(() => {});
+  const failing = () => Promise.reject(unavailable("ETCD_UNREACHABLE", "no etcd"));
+  for (const building of [endless, failing]) {
+    const host = new FakeProcess();
+    const spec = { name: "master", summary: "Runs jobs.", example: "--port 80", settings };
+    const done = runService(
+      {
+        ...spec,
+        build: () => turn().then(turn).then(building),
+      },
+      host,
+    );
+    host.emit("SIGTERM");
+    await done;
+    assert.deepEqual([host.exits, host.err, host.clock.pending()], [[0], "", 0]);
+  }
+});
+
 test("a drain that takes too long is cut off by its deadline, and the parts are stopped", async () => {
   const host = new FakeProcess("--drain-timeout", "10s");
   const { calls, done } = run(host, { drain: () => new Promise(() => {}) });

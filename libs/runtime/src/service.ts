@@ -160,8 +160,13 @@ class Service<D extends Definitions> {
       fail: (error: unknown) => this.#fail(error),
       finish: () => void this.#shutDown(this.#settings.drainTimeout, EXIT.ok),
     };
-    const parts = await this.#spec.build(this.#settings, context);
-    if (this.#stopAsked) return this.#ended.resolve(EXIT.ok);
+    const building = Promise.resolve(this.#spec.build(this.#settings, context));
+    // It may wait for others, and nothing of it runs yet that a stop would have to wait for.
+    const parts = await Promise.race([building, this.#ended.promise.then(() => undefined)]);
+    if (parts === undefined || this.#stopAsked) {
+      building.catch((error) => this.#log.debug({ err: error }, "told to stop before it was made"));
+      return this.#ended.resolve(EXIT.ok);
+    }
     this.#lifecycle = new Lifecycle(parts);
     try {
       await this.#lifecycle.start();

@@ -112,6 +112,16 @@ export function parseList(text: string): Parsed<readonly string[]> {
   };
 }
 
+/** The same, of which each is an address; they stay as they were written. */
+export function parseAddressList(text: string): Parsed<readonly string[]> {
+  const list = parseList(text);
+  for (const each of "value" in list ? list.value : []) {
+    const parsed = parseAddress(each);
+    if (!("value" in parsed)) return { wrong: `is no list of addresses: "${each}" ${parsed.wrong}` };
+  }
+  return list;
+}
+
 export function parseSecret(text: string): Parsed<Secret<string>> {
   return { value: new Secret(text) };
 }

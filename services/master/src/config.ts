@@ -71,6 +71,7 @@ export const settings = defineSettings({
     flag: "merge-dispatch",
     env: "SHEAF_MERGE_DISPATCH",
     type: "list",
+    of: "address",
     help: "Where workers find the merge replicas, host:port, divided by commas. Default: those that etcd lists.",
   },
   cluster: {

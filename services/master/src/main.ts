@@ -24,6 +24,7 @@ import type { World } from "./context.ts";
 import { FileUrls } from "./files/file-urls.ts";
 import { readPublicUrl } from "./files/public-url.ts";
 import { Mirrors } from "./mirror/mirrors.ts";
+import { requireOrigins } from "./origins.ts";
 import { Owners } from "./pipelines/owners.ts";
 import { openPlace } from "./place.ts";
 import { limitOf } from "./pools/limit.ts";
@@ -39,6 +40,8 @@ await runService({
     const random = systemRandom;
     refuseWildcard(config.listen, config.advertise, "--advertise");
     refuseWildcard(config.dispatchListen, config.dispatchAdvertise, "--dispatch-advertise");
+    const publicUrl = readPublicUrl(config.publicUrl);
+    requireOrigins(config.browserOrigins);
     const tls = await openIdentity(config, { role: "master", cluster: config.cluster }, { log, clock });
     const etcdTls = await openEtcdIdentity(config, { log, clock });
     const tokens = config.tokens === undefined ? undefined : await Tokens.open(config.tokens, { log, clock });
@@ -98,7 +101,6 @@ await runService({
       tls,
       exists: async (pipeline) => pipeline !== "" && (await etcd.get(keys.pipeline(pipeline))) !== null,
     });
-    const publicUrl = readPublicUrl(config.publicUrl);
     const fileUrls = new FileUrls({
       world,
       apiUrl: () => publicUrl ?? `${tls ? "https" : "http"}://${apiAddress()}`,

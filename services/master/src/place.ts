@@ -1,5 +1,6 @@
 // Where the workers of this master run: the driver, and what it means for the specs of pipelines.
 
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { kubernetesProvisioner, localProvisioner, type Provisioner } from "@sheaf/provision";
@@ -23,11 +24,16 @@ export function openPlace(
   ambient: Ambient,
 ): { readonly place: Place; readonly provisioner: Provisioner } {
   if (config.provisioner === "local") {
+    const { workerProgram } = config;
+    if (workerProgram !== undefined && !existsSync(workerProgram)) {
+      const text = `--worker-program is ${JSON.stringify(workerProgram)}: there is no such file`;
+      throw invalidArgument("SETTING_INVALID", text);
+    }
     const provisioner = localProvisioner({
       ...ambient,
       dataDir: resolve(needed("data", config.data, config)),
       nodes: config.nodes,
-      workerProgram: { argv: [process.execPath, config.workerProgram ?? WORKER_PROGRAM] },
+      workerProgram: { argv: [process.execPath, workerProgram ?? WORKER_PROGRAM] },
       env: process.env,
       workerEnv: workerIdentity(config),
     });

@@ -10,6 +10,7 @@ import { implement, serveGrpc, serveHealth } from "@sheaf/rpc";
 import {
   type Component,
   formatAddress,
+  invalidArgument,
   newId,
   refuseWildcard,
   runService,
@@ -26,6 +27,11 @@ await runService({
   settings,
   build: async (config, { log, clock }) => {
     const random = systemRandom;
+    if (config.shardBytesMin < 1 || config.shardBytesMin > config.shardBytesMax) {
+      const { shardBytesMin: min, shardBytesMax: max } = config;
+      const text = `--shard-bytes-min is ${min} bytes, --shard-bytes-max ${max}: use at least 1, and a minimum that is no more than the maximum`;
+      throw invalidArgument("SETTING_INVALID", text);
+    }
     refuseWildcard(config.dispatchListen, config.dispatchAdvertise, "--dispatch-advertise");
     const tls = await openIdentity(config, { role: "merge", cluster: config.cluster }, { log, clock });
     const etcdTls = await openEtcdIdentity(config, { log, clock });

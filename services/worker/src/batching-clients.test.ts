@@ -90,4 +90,34 @@ describe("the clients of datum batching", () => {
       assert.match(logOf(outcomes[3] as DatumOutcome).join("\n"), /the end/);
     });
   }
+
+  // What a program gives as the reason of a failure is often what another program printed.
+  const LONG = {
+    node: [
+      process.execPath,
+      "--input-type=module",
+      "-e",
+      `import { datums } from ${JSON.stringify(join(CLIENTS, "node/sheaf.mjs"))};
+for (const datum of datums()) if (datum.input.endsWith("bad")) datum.fail("x".repeat(300_000));`,
+    ],
+    shell: [
+      "sh",
+      "-c",
+      `. ${join(CLIENTS, "shell/sheaf.sh")}
+datum() {
+  case $SHEAF_INPUT in *bad) sheaf_message=$(printf 'one\nok 3\n\\ctwo'); return 1;; esac
+}
+datums`,
+    ],
+  } as const;
+  for (const [language, cmd] of Object.entries(LONG)) {
+    it(`${language}: a message that is long, or has lines, is of its own datum and of no other`, async () => {
+      await using bench = await openBench();
+      const files = Object.fromEntries(["/a", "/b-bad", "/c", "/d-bad", "/e"].map((path) => [path, ""]));
+      const outcomes = await bench.run(specOf({ cmd: [...cmd], datumBatching: true }, { datumTries: 1 }), files);
+      const said = outcomes.map(({ row }) => [row.state, row.reason]);
+      const bad = [FAILED, "EXIT_1"];
+      assert.deepEqual(said, [[SUCCESS, ""], bad, [SUCCESS, ""], bad, [SUCCESS, ""]]);
+    });
+  }
 });

@@ -21,12 +21,14 @@ export const settings = defineSettings({
     flag: "masters",
     env: "SHEAF_MASTERS",
     type: "list",
+    of: "address",
     help: "Addresses of masters (host:port), tried in turn.",
   },
   mergers: {
     flag: "mergers",
     env: "SHEAF_MERGERS",
     type: "list",
+    of: "address",
     help: "Addresses of merge replicas (host:port), tried in turn.",
   },
   store: {

@@ -24,6 +24,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import sheaf.Client;
 import sheaf.GetOptions;
+import sheaf.LocalFile;
 import sheaf.PutOptions;
 import sheaf.Sheaf;
 import sheaf.SheafException;
@@ -100,6 +101,12 @@ public class Driver {
       case "put":
         {
           var more = new PutOptions().under(step.text("under", "/")).requestId(step.text("request_id", ""));
+          if (step.json.has("named")) {
+            var files = new java.util.ArrayList<LocalFile>();
+            for (var each : step.json.getAsJsonObject("named").entrySet())
+              files.add(new LocalFile(each.getKey(), Path.of(each.getValue().getAsString())));
+            return GSON.toJsonTree(Map.of("files", client.putFiles(step.text("repo"), step.text("branch"), files, more).files()));
+          }
           if (step.json.has("progress")) more.onProgress(progress -> tell.accept("sending"));
           var done = client.putFolder(step.text("repo"), step.text("branch", ""), Path.of(step.text("folder")), more);
           var commit = done.commit();
@@ -107,8 +114,16 @@ public class Driver {
               Map.of("files", done.files(), "bytes", done.bytes(), "links", done.skippedLinks(),
                   "commit", commit.getId(), "in_commit", commit.getFiles()));
         }
+      case "close":
+        client.close();
+        client.close();
+        return GSON.toJsonTree(true);
       case "get":
         {
+          if (step.json.has("file")) {
+            var target = Path.of(step.text("file"));
+            return GSON.toJsonTree(client.getFile(step.text("repo"), step.text("ref"), step.text("path"), target, new GetOptions()));
+          }
           var where = new GetOptions().path(step.text("path", "/"));
           return GSON.toJsonTree(client.getFolder(step.text("repo"), step.text("ref"), Path.of(step.text("folder")), where));
         }

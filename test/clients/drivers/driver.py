@@ -54,6 +54,8 @@ def read(client, step, cancel):
 
 def put(client, step, cancel, tell):
     options = {"under": step.get("under", "/"), "request_id": step.get("request_id", ""), "cancel": cancel}
+    if "named" in step:
+        return {"files": client.put_files(step["repo"], step["branch"], step["named"].items(), **options).files}
     if step.get("progress"):
         options["on_progress"] = lambda progress: tell("sending")
     done = client.put_folder(step["repo"], step.get("branch", ""), step["folder"], **options)
@@ -61,6 +63,9 @@ def put(client, step, cancel, tell):
 
 
 def get(client, step, cancel):
+    if "file" in step:
+        done = client.get_file(step["repo"], step["ref"], step["path"], step["file"], cancel=cancel)
+        return {"files": done.files, "bytes": done.bytes}
     done = client.get_folder(step["repo"], step["ref"], step["folder"], path=step.get("path", "/"), cancel=cancel)
     return {"files": done.files, "bytes": done.bytes}
 
@@ -69,7 +74,14 @@ def wait(client, step, cancel):
     return counts(client.wait_job(step["pipeline"], timeout=step["timeout"], first_job_seconds=30, cancel=cancel))
 
 
+def close(client):
+    client.close()
+    client.close()
+    return True
+
+
 DO = {
+    "close": lambda client, step, cancel, tell: close(client),
     "call": lambda client, step, cancel, tell: call(client, step, cancel),
     "submit": lambda client, step, cancel, tell: client.submit(sheaf.read_spec(step["file"])).name,
     "run": lambda client, step, cancel, tell: client.run(step["pipeline"], step.get("request_id", "")).id,

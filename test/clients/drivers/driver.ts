@@ -52,14 +52,26 @@ const DO: Record<string, Act> = {
   call,
   submit: async (client, step, signal) => (await client.submit(readSpec(step["file"]), { signal })).name,
   run: async (client, step) => (await client.run(step["pipeline"])).id,
-  put: async (client, { repo, branch = "", folder, under = "/", request_id, progress }, signal, tell) => {
+  put: async (client, { repo, branch = "", folder, named, under = "/", request_id, progress }, signal, tell) => {
+    if (named !== undefined) {
+      const files = Object.entries<string>(named).map(([path, source]) => ({ path, source }));
+      return { files: (await client.putFiles(repo, branch, files, { under, signal })).files };
+    }
     const more = request_id === undefined ? {} : { requestId: request_id };
     const onProgress = () => progress && tell("sending");
     const done = await client.putFolder(repo, branch, folder, { under, signal, onProgress, ...more });
     const { files, bytes, skipped, commit } = done;
     return { files, bytes, links: skipped.links, commit: commit.id, in_commit: Number(commit.files) };
   },
-  get: ({ getFolder }, { repo, ref, folder, path = "/" }, signal) => getFolder({ repo, ref }, folder, { path, signal }),
+  get: (client, { repo, ref, folder, file, path = "/" }, signal) =>
+    file === undefined
+      ? client.getFolder({ repo, ref }, folder, { path, signal })
+      : client.getFile({ repo, ref }, path, file, { signal }),
+  close: async (client) => {
+    client.close();
+    client.close();
+    return true;
+  },
   read: async (client, { repo, ref, path }, signal) => {
     const pieces = await list(client.readFile({ repo, ref }, path, { signal }));
     const bytes = Buffer.concat(pieces);

@@ -31,6 +31,8 @@ class Datum:
 
     def fail(self, message, code=1):
         """The datum has failed. `code`: 1 to 255, as an exit code: one in accept_return_code is a success."""
+        if not 1 <= code <= 255:
+            raise ValueError("code is %r: use 1 to 255" % (code,))
         self._answer = "fail %s %d %s\n" % (self.number, code, " ".join(str(message).split()))
 
 

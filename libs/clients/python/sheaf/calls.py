@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterable, Iterator, TypeVar
 
 import grpc
 
-from .errors import SheafError, from_rpc
+from .errors import CLOSED, SheafError, from_rpc
 
 UNARY_SECONDS = 30.0
 UNREACHABLE_SECONDS = 60.0
@@ -76,14 +76,14 @@ class Service:
 
     def _single(self, method: Any, seconds: float | None) -> Callable[..., Any]:
         def call(request: Any, *, timeout: float | None = seconds, cancel: Cancel | None = None) -> Any:
-            future = method.future(request, timeout=timeout, metadata=self._metadata)
+            future = _opened(lambda: method.future(request, timeout=timeout, metadata=self._metadata))
             return next(self._held(future, cancel, lambda: iter((future.result(),))))
 
         return call
 
     def _stream(self, method: Any) -> Callable[..., Any]:
         def call(request: Any, *, timeout: float | None = None, cancel: Cancel | None = None) -> Iterator[Any]:
-            answers = method(request, timeout=timeout, metadata=self._metadata)
+            answers = _opened(lambda: method(request, timeout=timeout, metadata=self._metadata))
             return self._held(answers, cancel, lambda: answers)
 
         return call
@@ -103,6 +103,16 @@ class Service:
             call.cancel()  # harmless when it is over; a loop that is left early ends its call
             if cancel is not None:
                 cancel.let_go(call)
+
+
+def _opened(call: Callable[[], _T]) -> _T:
+    """gRPC says of a channel that was closed that a value is wrong."""
+    try:
+        return call()
+    except ValueError as error:
+        if "closed" in str(error).lower():
+            raise SheafError("CANCELLED", "CALLED_OFF", CLOSED) from None
+        raise
 
 
 class Waits:

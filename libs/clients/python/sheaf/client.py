@@ -90,7 +90,7 @@ class Client:
         )
 
     def close(self) -> None:
-        """Open calls end with CANCELLED. Twice is harmless."""
+        """Open calls, and all that come after, end with CANCELLED. Twice is harmless."""
         self._channel.close()
 
     def __enter__(self) -> Client:
@@ -110,7 +110,7 @@ class Client:
         return put_folder(self.rpc, repo, branch, os.fspath(folder), **options)
 
     def put_files(self, repo: str, branch: str, files: Iterable[LocalFile], **options: Any) -> PutFolderResult:
-        """The same for files that are named one by one: `(path, file of this machine)`, or `(path, bytes)`."""
+        """The same for files that are named one by one: `(path, file of this machine)`, or `(path, bytes)`. Paths lie below `under`."""
         return put_files(self.rpc, repo, branch, files, **options)
 
     def get_folder(self, repo: str, ref: str, folder: str | Path, **options: Any) -> GotFolder:
@@ -122,11 +122,11 @@ class Client:
         return get_folder(self.rpc, repo, ref, os.fspath(folder), **options)
 
     def get_file(self, repo: str, ref: str, path: str, target: str | Path, **options: Any) -> GotFolder:
-        """Writes one file of a commit as the local file `target`."""
+        """Writes one file of a commit as the local file `target`. INVALID_ARGUMENT when `path` is a folder."""
         return get_file(self.rpc, repo, ref, path, os.fspath(target), **options)
 
     def read_file(self, repo: str, ref: str, path: str, cancel: Cancel | None = None) -> Iterator[bytes]:
-        """The bytes of one file, in pieces. DATA_LOSS when they are not what was stored."""
+        """The bytes of one file, in pieces. INVALID_ARGUMENT when `path` is a folder, DATA_LOSS when they are not what was stored."""
         return read_file(self.rpc, repo, ref, path, cancel)
 
     # Pipelines and jobs

@@ -9,6 +9,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 _DETAILS = "grpc-status-details-bin"
 _DOMAIN = "sheaf"
+CLOSED = "called off: the client is closed"
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ def from_rpc(error: grpc.RpcError, address: str) -> SheafError:
     assert isinstance(error, grpc.Call)
     code, message = error.code().name, error.details() or ""
     info, violations, delay = _details(error)
+    if info is None and code == "CANCELLED" and "closed" in message.lower():
+        return SheafError(code, "CALLED_OFF", CLOSED)
     if info is None and code in ("CANCELLED", "UNAVAILABLE", "INTERNAL") and _is_broken(code, message):
         text = f"cannot reach {address} ({message}); check that the service runs and that the address is right"
         return SheafError("UNAVAILABLE", "UNREACHABLE", text, metadata={"address": address})

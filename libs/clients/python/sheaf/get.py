@@ -58,7 +58,17 @@ def get_file(
 ) -> GotFolder:
     request = v1.GetFilesRequest(commit=v1.CommitRef(repo=repo, ref=ref), path=path)
     folder, name = os.path.split(target)
-    return _receive(rpc, request, _Writer(folder or ".", lambda _: name), on_progress, cancel)
+    if name in ("", ".", ".."):
+        raise _unwritable(target, "it is a folder" if target else "it has no name")
+
+    def local(found: str) -> str:
+        _require_one(path, found)
+        return name
+
+    got = _receive(rpc, request, _Writer(folder or ".", local), on_progress, cancel)
+    if got.files == 0:
+        raise _no_file(path)
+    return got
 
 
 def _receive(
@@ -94,12 +104,15 @@ def _receive(
 
 def read_file(rpc: Any, repo: str, ref: str, path: str, cancel: Cancel | None) -> Iterator[bytes]:
     request = v1.GetFilesRequest(commit=v1.CommitRef(repo=repo, ref=ref), path=path)
-    seen = None
+    seen, has_come = None, False
     for answer in rpc.file.GetFiles(request, cancel=cancel):
         kind = answer.WhichOneof("message")
         if kind == "batch":
-            yield from (file.content for file in answer.batch.files)
+            for file in answer.batch.files:
+                has_come = _require_one(path, file.path)
+                yield file.content
         elif kind == "begin":
+            has_come = _require_one(path, answer.begin.path)
             seen = hashlib.sha256()
         elif seen is not None and kind == "chunk":
             seen.update(answer.chunk)
@@ -109,6 +122,19 @@ def read_file(rpc: Any, repo: str, ref: str, path: str, cancel: Cancel | None) -
             seen = None
     if seen is not None:
         raise _broken_off(path)
+    if not has_come:
+        raise _no_file(path)
+
+
+def _require_one(asked: str, found: str) -> bool:
+    """What is in a folder has another path than the folder."""
+    if found != asked.rstrip("/"):
+        raise _no_file(asked)
+    return True
+
+
+def _no_file(path: str) -> SheafError:
+    return SheafError("INVALID_ARGUMENT", "NOT_A_FILE", f"{_shown(path)} is a folder of the commit: name a file, or get the folder")
 
 
 class _BigFile:

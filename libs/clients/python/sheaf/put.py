@@ -16,7 +16,7 @@ from .calls import Cancel, is_unreachable, send_again
 from .errors import SheafError
 
 LocalFile = Tuple[str, Union[str, "os.PathLike[str]", bytes]]
-"""A path below `under`, and the file that it is read from, or its bytes."""
+"""A path below `under` (a "/" before it changes nothing), and the file that it is read from, or its bytes."""
 
 _MESSAGE_BYTES_MAX = 1024 * 1024
 _SMALL_BYTES_MAX = 256 * 1024
@@ -105,7 +105,7 @@ def _steps(
     prefix = under if under.endswith("/") else under + "/"
     batch, weight = v1.FileBatch(), 0
     for name, source in files:
-        path = prefix + name
+        path = prefix + name.removeprefix("/")
         if isinstance(source, bytes):
             parts, size, executable = iter((source,)), len(source), False
         else:

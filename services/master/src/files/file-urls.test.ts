@@ -92,7 +92,14 @@ describe("GetFileUrl", () => {
       assert.deepEqual([head.headers.get("content-length"), await head.text()], [`${text.length}`, ""]);
       const outside = await fetch(here(url), { headers: { range: "bytes=99999999-" } });
       assert.equal(outside.status, 416);
-      assert.equal((await fetch(here(url), { headers: { "if-none-match": `"${file.hash}"` } })).status, 304);
+      for (const held of [`"${file.hash}"`, `"other", W/"${file.hash}"`, "*"])
+        assert.equal((await fetch(here(url), { headers: { "if-none-match": held } })).status, 304, held);
+      assert.equal((await fetch(here(url), { headers: { "if-none-match": '"other"' } })).status, 200);
+      const posted = await fetch(here(url), { method: "POST" });
+      assert.deepEqual(
+        [posted.status, await posted.text()],
+        [405, "POST is no way to ask for this: use GET or HEAD\n"],
+      );
       assert.equal((await fetch(here(url), { method: "PUT" })).status, 405);
       const empty = await fetch(here((await ask({ path: "/empty" })).url));
       assert.deepEqual([empty.status, await empty.text()], [200, ""]);

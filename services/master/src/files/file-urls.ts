@@ -82,7 +82,7 @@ export class FileUrls {
       "cache-control": "private, immutable",
       etag,
     };
-    if (header("if-none-match") === etag) return { status: 304, headers: common };
+    if (names(header("if-none-match"), etag)) return { status: 304, headers: common };
     const fits = (header("if-range") ?? etag) === etag;
     const range = readRange(fits ? header("range") : undefined, size);
     if (range.kind === "outside") return { status: 416, headers: { ...common, "content-range": `bytes */${size}` } };
@@ -114,6 +114,11 @@ export class FileUrls {
       this.#downloads--;
     }
   }
+}
+
+/** Whether an If-None-Match names the file: any, or one of several, also as a proxy weakens them. */
+function names(header: string | undefined, etag: string): boolean {
+  return header?.split(",").some((each) => ["*", etag, `W/${etag}`].includes(each.trim())) === true;
 }
 
 /** The segments that hold bytes of [from, to); `start`: where the first of them begins. */

@@ -8,7 +8,7 @@ import type { User } from "../user/user.ts";
 import { datumLine, variablesFile } from "./line.ts";
 
 const LF = 0x0a;
-/** An answer that is longer is none. */
+/** Of an answer that is longer, this much is looked at: it may be the message that is long. */
 const LINE_BYTES_MAX = 64 * 1024;
 
 export interface ChannelOptions {
@@ -30,6 +30,8 @@ export class Channel {
   readonly #file: string;
   readonly #fd: number;
   #partial: Buffer = Buffer.alloc(0);
+  /** The begin of the line was handed on already: the rest of it is no answer, least of all for the next datum. */
+  #isInRest = false;
   #fileBytes = 0;
   #hasEnded = false;
 
@@ -89,13 +91,16 @@ export class Channel {
   #onBytes(bytes: Buffer): void {
     let rest = this.#partial.length === 0 ? bytes : Buffer.concat([this.#partial, bytes]);
     for (let end = rest.indexOf(LF); end >= 0; end = rest.indexOf(LF)) {
-      const line = rest.toString("utf8", 0, end);
+      const line = rest.toString("utf8", 0, Math.min(end, LINE_BYTES_MAX));
       rest = rest.subarray(end + 1);
-      this.#options.onLine(line);
+      if (!this.#isInRest) this.#options.onLine(line);
+      this.#isInRest = false;
     }
     const isTooLong = rest.length > LINE_BYTES_MAX;
     // A copy: what was read is the reader's own.
-    this.#partial = isTooLong ? Buffer.alloc(0) : Buffer.from(rest);
-    if (isTooLong) this.#options.onLine(rest.toString());
+    this.#partial = isTooLong || this.#isInRest ? Buffer.alloc(0) : Buffer.from(rest);
+    if (!isTooLong || this.#isInRest) return;
+    this.#isInRest = true;
+    this.#options.onLine(rest.toString("utf8", 0, LINE_BYTES_MAX));
   }
 }

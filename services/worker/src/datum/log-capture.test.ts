@@ -56,6 +56,30 @@ describe("LogCapture", () => {
     assert.equal(lastWordsOf(log.lines(), 2), "", "an earlier try said it");
   });
 
+  it("finds the error in what Node and Java print of one that nobody caught", () => {
+    const reports = [
+      [
+        "/a.mjs:3\nthrow new Error('boom');\n^\n\nError: boom\n    at f (/a.mjs:3:7)\n\nNode.js v24.21.0\n",
+        "Error: boom",
+      ],
+      [
+        "Error: ENOENT: no such file\n    at open (node:fs) {\n  errno: -2\n}\n\nNode.js v24.21.0\n",
+        "Error: ENOENT: no such file",
+      ],
+      [
+        'Exception in thread "main" java.io.IOException: gone\n\tat A.main(A.java:3)\n',
+        'Exception in thread "main" java.io.IOException: gone',
+      ],
+      ["Error: one thing\nand then another\n", "and then another"],
+      ["Node.js v24.21.0\n", "Node.js v24.21.0"],
+    ] as const;
+    for (const [report, expected] of reports) {
+      const log = new LogCapture();
+      log.add("stderr", 1, 0, Buffer.from(report));
+      assert.equal(lastWordsOf(log.lines(), 1), expected);
+    }
+  });
+
   it("loses nothing below its limit, however the bytes arrive", () => {
     fc.assert(
       fc.property(

@@ -170,12 +170,24 @@ function firstAfter(half: readonly Chunk[], at: number): number {
   return low;
 }
 
-/** The last line of standard error of an attempt, for its failure's message; empty when it wrote none. */
+/** What Node and Java print behind an error that nobody caught: neither is what went wrong. */
+const BEHIND_AN_ERROR = /^Node\.js v\d|^\s+at |^\s+\.\.\. \d+ more/;
+/** The line of such an error itself. */
+const AN_ERROR = /^[\w$.]*(?:Error|Exception)\b|^Exception in thread |^Caused by: /;
+
+/**
+ * The last line of standard error of an attempt, for its failure's message; empty when it wrote none. Where that is the end of the
+ * report of an error that nobody caught, it is the line of the error.
+ */
 export function lastWordsOf(lines: Iterable<store.LogLine>, attempt: number): string {
-  let last: store.LogLine | undefined;
+  let last = "";
+  let error = "";
   for (const line of lines) {
-    const isWords = line.attempt === attempt && line.stream === api.LogStream.STDERR;
-    if (isWords && line.text.some((byte) => byte > 0x20)) last = line;
+    if (line.attempt !== attempt || line.stream !== api.LogStream.STDERR) continue;
+    if (!line.text.some((byte) => byte > 0x20)) continue;
+    last = Buffer.from(line.text).toString();
+    if (AN_ERROR.test(last)) error = last;
   }
-  return last === undefined ? "" : Buffer.from(last.text).toString().replaceAll(CONTROL, " ").trim();
+  const words = error !== "" && BEHIND_AN_ERROR.test(last) ? error : last;
+  return words.replaceAll(CONTROL, " ").trim();
 }

@@ -10,6 +10,16 @@ const root = mkdtempSync(join(tmpdir(), "sheaf-scratch-test-"));
 after(() => rmSync(root, { recursive: true }));
 
 describe("openScratch()", () => {
+  it("does not take a file for a worker that runs", () => {
+    const file = join(root, "file");
+    writeFileSync(file, "");
+    assert.throws(
+      () => openScratch(file, "w1"),
+      (error) => error instanceof SheafError && error.reason === "SCRATCH_UNUSABLE",
+    );
+    rmSync(file);
+  });
+
   it("makes a folder for this worker alone, and refuses one that is in use", () => {
     const data = join(root, "a/b");
     const folder = openScratch(data, "w1");

@@ -2,7 +2,7 @@
  * The worker's scratch folder: `<data>/<worker id>`, for itself alone. It is removed at the end; what a killed worker left is
  * removed by the next one that starts with the same data folder.
  */
-import { mkdirSync, readdirSync, realpathSync } from "node:fs";
+import { mkdirSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { alreadyExists, messageOf, permissionDenied } from "@sheaf/runtime";
 import { isOrphan, ownFolder } from "./owner.ts";
@@ -18,7 +18,7 @@ export function openScratch(data: string, worker: string): string {
     ownFolder(folder);
     return realpathSync.native(folder);
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EEXIST") {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST" && isFolder(data)) {
       throw alreadyExists(
         "SCRATCH_IN_USE",
         `the scratch folder ${folder} belongs to a worker that runs: give another --id or --data`,
@@ -36,4 +36,9 @@ function removeLeftovers(data: string): void {
     const folder = join(data, entry.name);
     if (entry.isDirectory() && isOrphan(folder)) removeFolder(folder);
   }
+}
+
+/** Of a file, making a folder says as well that it exists. */
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }

@@ -27,6 +27,7 @@ type step struct {
 	ID, Target                                                        int
 	Op, Address, Method, Pipeline, Job, File, Repo, Branch, Ref, Path string
 	Folder, Under                                                     string
+	Named                                                             map[string]string
 	RequestID                                                         string `json:"request_id"`
 	Request                                                           json.RawMessage
 	Timeout, Unreachable                                              float64
@@ -95,6 +96,17 @@ func do(ctx context.Context, c *sheaf.Client, s step, tell func(any)) (any, erro
 		return job.GetId(), err
 	case "put":
 		options := sheaf.PutOptions{Under: s.Under, RequestID: s.RequestID}
+		if s.Named != nil {
+			var files []sheaf.LocalFile
+			for path, source := range s.Named {
+				files = append(files, sheaf.LocalFile{Path: path, Source: source})
+			}
+			done, err := c.PutFiles(ctx, s.Repo, s.Branch, files, options)
+			if err != nil {
+				return nil, err
+			}
+			return object{"files": done.Files}, nil
+		}
 		if s.Progress {
 			options.OnProgress = func(sheaf.PutProgress) { tell("sending") }
 		}
@@ -103,7 +115,13 @@ func do(ctx context.Context, c *sheaf.Client, s step, tell func(any)) (any, erro
 			return nil, err
 		}
 		return object{"files": done.Files, "bytes": done.Bytes, "links": done.SkippedLinks, "commit": done.Commit.Id, "in_commit": done.Commit.Files}, nil
+	case "close":
+		return true, errors.Join(c.Close(), c.Close())
 	case "get":
+		if s.File != "" {
+			done, err := c.GetFile(ctx, s.Repo, s.Ref, s.Path, s.File, sheaf.GetOptions{})
+			return object{"files": done.Files, "bytes": done.Bytes}, err
+		}
 		done, err := c.GetFolder(ctx, s.Repo, s.Ref, s.Folder, sheaf.GetOptions{Path: s.Path})
 		return object{"files": done.Files, "bytes": done.Bytes}, err
 	case "read":

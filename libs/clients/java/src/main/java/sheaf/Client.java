@@ -56,7 +56,7 @@ public final class Client implements AutoCloseable {
     return channel;
   }
 
-  /** Open calls end with CANCELLED. Twice is harmless. */
+  /** Open calls, and all that come after, end with CANCELLED. Twice is harmless. */
   @Override
   public void close() {
     channel.shutdownNow();
@@ -120,12 +120,12 @@ public final class Client implements AutoCloseable {
     return new Getting(this, repo, ref, options).folder(folder);
   }
 
-  /** Writes one file of a commit as the local file `target`. */
+  /** Writes one file of a commit as the local file `target`. INVALID_ARGUMENT when the path is a folder. */
   public GotFolder getFile(String repo, String ref, String path, Path target, GetOptions options) {
     return new Getting(this, repo, ref, options.path(path)).file(target);
   }
 
-  /** Gives the bytes of one file, in pieces. DATA_LOSS when they are not what was stored. */
+  /** Gives the bytes of one file, in pieces. INVALID_ARGUMENT when the path is a folder, DATA_LOSS when they are not what was stored. */
   public void readFile(String repo, String ref, String path, Consumer<byte[]> take) {
     new Getting(this, repo, ref, new GetOptions().path(path)).read(take);
   }

@@ -1,8 +1,10 @@
 package sheaf;
 
+import io.grpc.Status;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 import sheaf.api.v1.CommitRef;
 import sheaf.api.v1.FileServiceGrpc;
 import sheaf.api.v1.GetFilesRequest;
@@ -34,18 +36,23 @@ final class Getting {
             path ->
                 path.startsWith(inside)
                     ? path.substring(inside.length())
-                    : path.substring(path.lastIndexOf('/') + 1)));
+                    : path.substring(path.lastIndexOf('/') + 1)),
+        this::each);
   }
 
   GotFolder file(Path target) {
     var whole = target.toAbsolutePath();
-    return receive(new FolderWriter(whole.getParent(), path -> whole.getFileName().toString()));
+    if (whole.getFileName() == null) {
+      var text = "cannot write " + LocalFiles.shown(target.toString()) + ": it is a folder";
+      throw new SheafException(Status.Code.FAILED_PRECONDITION, "FILE_NOT_WRITABLE", text);
+    }
+    return receive(new FolderWriter(whole.getParent(), path -> whole.getFileName().toString()), this::oneFile);
   }
 
-  private GotFolder receive(FolderWriter writer) {
+  private GotFolder receive(FolderWriter writer, Consumer<Consumer<GetFilesResponse>> steps) {
     var big = new FolderWriter.BigFile[1];
     try {
-      each(
+      steps.accept(
           answer -> {
             switch (answer.getMessageCase()) {
               case BATCH ->
@@ -73,7 +80,7 @@ final class Getting {
 
   void read(Consumer<byte[]> take) {
     var seen = new MessageDigest[1];
-    each(
+    oneFile(
         answer -> {
           switch (answer.getMessageCase()) {
             case BATCH -> answer.getBatch().getFilesList().forEach(file -> take.accept(file.getContent().toByteArray()));
@@ -92,6 +99,31 @@ final class Getting {
           }
         });
     if (seen[0] != null) throw Hashes.brokenOff(options.path);
+  }
+
+  /** Refuses what is in a folder: it has another path than the folder. */
+  private void oneFile(Consumer<GetFilesResponse> take) {
+    var path = options.path.replaceAll("/+$", "");
+    var hasCome = new boolean[1];
+    each(
+        answer -> {
+          var found =
+              answer.hasBegin()
+                  ? Stream.of(answer.getBegin().getPath())
+                  : answer.getBatch().getFilesList().stream().map(file -> file.getPath());
+          found.forEach(
+              each -> {
+                if (!each.equals(path)) throw notOne();
+                hasCome[0] = true;
+              });
+          take.accept(answer);
+        });
+    if (!hasCome[0]) throw notOne();
+  }
+
+  private SheafException notOne() {
+    var text = LocalFiles.shown(options.path) + " is a folder of the commit: name a file, or get the folder";
+    return new SheafException(Status.Code.INVALID_ARGUMENT, "NOT_A_FILE", text);
   }
 
   private void each(Consumer<GetFilesResponse> take) {

@@ -133,7 +133,7 @@ final class Putting {
     }
 
     private void add(LocalFile file) {
-      var path = prefix + file.path();
+      var path = prefix + (file.path().startsWith("/") ? file.path().substring(1) : file.path());
       var found = LocalFiles.attributes(file.source());
       if (!found.isRegularFile()) throw LocalFiles.unreadable(file.source(), "it is not a regular file");
       var executable =

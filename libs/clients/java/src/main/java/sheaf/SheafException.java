@@ -107,6 +107,9 @@ public final class SheafException extends RuntimeException {
           code, info.getReason(), message, details, retryDelay, Map.copyOf(info.getMetadataMap()), thrown);
     }
     if (code == Status.Code.CANCELLED && Context.current().isCancelled()) return cancelled();
+    if (code == Status.Code.UNAVAILABLE && message.startsWith("Channel shutdown")) {
+      return new SheafException(Status.Code.CANCELLED, "CALLED_OFF", "called off: the client is closed");
+    }
     if (isBroken(code, message)) {
       var cause = status.getCause() == null ? "" : ": " + status.getCause().getMessage();
       var text =
