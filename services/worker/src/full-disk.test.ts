@@ -50,6 +50,19 @@ describe("a full scratch disk", () => {
       }));
   }
 
+  it("costs the next datum nothing: it begins when what filled the disk is gone", (context) =>
+    withDisk(context, "size=64m", async (folder) => {
+      await using bench = await openBench({ data: folder });
+      const fill = 'head -c 80000000 /dev/zero | split -b 4096 -a 5 - "$SHEAF_OUT/" 2>/dev/null'; // takes long to remove
+      const script = `case $SHEAF_INPUT in */f1) ${fill};; *) cp "$SHEAF_INPUT" "$SHEAF_OUT/x";; esac`;
+      const files = Object.fromEntries(Array.from({ length: 4 }, (_, i) => [`/f${i}`, `${i}`]));
+      const outcomes = await bench.run(specOf(sh(script), { datumTries: 1 }), files, 4);
+      assert.deepEqual(
+        outcomes.map(({ row }) => row.reason),
+        ["", "SCRATCH_FULL", "", ""],
+      );
+    }));
+
   it("takes inputs that fit one by one, and not all at once; what is ahead leaves commands room", (context) =>
     withDisk(context, "size=24m", async (folder) => {
       await using bench = await openBench({ data: folder });
@@ -70,7 +83,7 @@ describe("a full store", () => {
         ...{ "/a": "1", "/b": "2", "/c": "3" },
       });
       const ballast = join(folder, "ballast");
-      writeFileSync(ballast, Buffer.alloc(22 * 1024 * 1024));
+      writeFileSync(ballast, Buffer.alloc(23 * 1024 * 1024)); // so that not even one of them fits
       bench.owner.give({ job: JOB, kind: store.WorkKind.PROCESS, n, claimSize: 3, input });
       const finished = () =>
         bench.owner.heardOf("beat").some(({ claims }) => claims.some((claim) => claim.finished === 3n));

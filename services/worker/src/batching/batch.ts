@@ -204,8 +204,11 @@ export class Batch {
     if (this.#life !== life || life.out !== out || out.stop !== undefined) return;
     life.out = undefined;
     out.run.exited();
-    this.#take(life); // T1: the next goes out before this one is looked at.
-    out.run.ended(endOf(answer, life.job.accepted));
+    const end = endOf(answer, life.job.accepted);
+    // T1: the next goes out before this one is looked at, but for one that failed: it may have filled the disk for all.
+    if (end.kind === "exited") this.#take(life);
+    out.run.ended(end);
+    if (end.kind !== "exited") this.#take(life);
   }
 
   #take(life: Life): void {

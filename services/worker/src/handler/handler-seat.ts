@@ -126,8 +126,10 @@ export class HandlerSeat {
     }
     if (out === undefined || out.number !== message.number || out.stop !== undefined) return;
     this.#back(life, out);
-    this.#take(life); // H1
+    // H1, but for one that failed: it may have filled the disk for all.
+    if (message.t !== "failed") this.#take(life);
     out.run.ended(endOf(message));
+    if (message.t === "failed") this.#take(life);
   }
 
   #back(life: Life, out: Out): void {

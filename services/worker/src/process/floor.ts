@@ -13,6 +13,8 @@
  * F5. A datum whose tries are spent may have an err_cmd, which decides between FAILED and RECOVERED. It runs as a try does, in a
  *     folder as good as new. The failure that spent the last try is told to nobody before the datum has its outcome: should
  *     this worker die, the next one runs the command once more, and so knows what to tell err_cmd.
+ * F6. After a command that failed on a full disk none begins until what it left is removed, which can take seconds: it would fail for
+ *     the same, and count it against its own datum. The disk is asked only when a command has failed (L10).
  */
 import type { dispatch } from "@sheaf/proto";
 import { backoff, type Random } from "@sheaf/runtime";
@@ -61,6 +63,8 @@ export class Floor implements Waiting {
   readonly #live: LiveLogs;
   readonly #disk: DiskWatch;
   #stations: readonly Station[] = [];
+  /** F6: datums whose files are being removed. */
+  #clearing = 0;
 
   constructor(options: FloorOptions) {
     this.#options = options;
@@ -117,7 +121,7 @@ export class Floor implements Waiting {
   }
 
   get upcoming(): Upcoming | undefined {
-    const item = this.uploads.hasRoom ? this.#prefetch.first : undefined;
+    const item = this.#clearing === 0 && this.uploads.hasRoom ? this.#prefetch.first : undefined;
     return item && { job: item.job, mode: modeOf(item) };
   }
 
@@ -183,7 +187,21 @@ export class Floor implements Waiting {
     }
     if (unfed !== undefined) return this.#onUnfed(item, unfed.error);
     if (own.kind === "lost") return this.#onLost(item, own.detail);
-    void this.uploads.between(() => this.#upload(item, own)).finally(() => this.#poke());
+    void this.#leave(item, own);
+  }
+
+  async #leave(item: Item, ended: OwnEnd): Promise<void> {
+    const { folders } = this.#options;
+    const isGood = ended.kind === "wrote" || (ended.kind === "exited" && ended.status === 0);
+    const lacks = isGood ? undefined : folders.lacks;
+    item.lacks = lacks;
+    if (lacks !== undefined) this.#clearing++; // F6
+    await this.uploads.between(() => this.#upload(item, ended));
+    if (lacks !== undefined) {
+      await folders.removed();
+      this.#clearing--;
+    }
+    this.#poke();
   }
 
   /** It is ended before it fills the disk. */

@@ -9,6 +9,7 @@ import { LogCapture } from "../datum/log-capture.ts";
 import type { Failure } from "../datum/outcome.ts";
 import type { Held } from "../handler/held.ts";
 import type { DatumFolder, DatumFolders } from "../scratch/datum-folders.ts";
+import type { Lack } from "../scratch/room.ts";
 import type { DatumRun } from "./datum-run.ts";
 import type { ProcessJob } from "./job.ts";
 import type { Skipped } from "./skipped.ts";
@@ -40,6 +41,8 @@ export interface Item {
   broken: Failure | undefined;
   /** A user wants it to begin again: its end, whatever it is, counts for nothing. */
   restart: boolean;
+  /** What the scratch disk lacked when its last try had failed. */
+  lacks: Lack | undefined;
   /** What spent its last try; from then on err_cmd is run instead of the command. */
   spent: Failure | undefined;
   readonly cost: Cost;
@@ -61,7 +64,7 @@ export function newItem(claim: Claim, job: ProcessJob, index: number, datum: sto
   const { tries: failures, losses } = claim.assigned.prior.get(index) ?? { tries: 0, losses: 0 };
   const none = {
     ...{ folder: undefined, held: undefined, lazy: undefined, skipped: undefined },
-    ...{ launchersLost: 0, run: undefined, broken: undefined, restart: false, spent: undefined },
+    ...{ launchersLost: 0, run: undefined, broken: undefined, restart: false, lacks: undefined, spent: undefined },
   };
   return { claim, job, index, datum, log: new LogCapture(), failures, losses, ...none, cost: newCost() };
 }

@@ -3,7 +3,6 @@
  *
  * F3. A cut happens between two uploads, never in one: then no file is half in a pack.
  */
-import { dirname } from "node:path";
 import { type HashThreads, type PackWriter, type SumOutput, writeLog } from "@sheaf/files";
 import type { store } from "@sheaf/proto";
 import type { Clock } from "@sheaf/runtime";
@@ -20,7 +19,6 @@ import type { Built } from "../engine/messages.ts";
 import { Serial } from "../engine/serial.ts";
 import { uploadWritten } from "../handler/held.ts";
 import type { DatumFolder, DatumFolders } from "../scratch/datum-folders.ts";
-import { roomIn } from "../scratch/room.ts";
 import type { TryEnded } from "./datum-run.ts";
 import { Drafts } from "./drafts.ts";
 import { type Item, type Outcome, removeFolder, rowOf } from "./item.ts";
@@ -204,9 +202,7 @@ export class Uploads {
 }
 
 /** A command that fails on a full disk mostly fails for that. */
-function withoutRoom({ folder }: Item, failure: Failure): Failure {
-  // The folder itself may never have been made: a handler's datum can stay in memory.
-  const lacks = roomIn(dirname((folder as DatumFolder).path));
+function withoutRoom({ lacks }: Item, failure: Failure): Failure {
   if (lacks === undefined) return failure;
   return {
     reason: "SCRATCH_FULL",

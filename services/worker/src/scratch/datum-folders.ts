@@ -16,7 +16,7 @@
 import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import { removeFolderLater } from "./remove.ts";
-import { bytesFreeIn } from "./room.ts";
+import { bytesFreeIn, type Lack, lackOn } from "./room.ts";
 
 /** Folders that wait to be used again; and files in out/ that are removed one by one for it. */
 const KEPT_MAX = 128;
@@ -144,6 +144,7 @@ export class DatumFolders {
   readonly #inode: number;
   readonly #onTrouble: (folder: string, error: unknown) => void;
   readonly #kept: DatumFolder[] = [];
+  readonly #removals = new Set<Promise<void>>();
   #count = 0;
 
   /** `onTrouble`: a folder could not be removed. */
@@ -161,6 +162,11 @@ export class DatumFolders {
   /** Of the disk that they are on. */
   get bytesFree(): number {
     return bytesFreeIn(this.#root);
+  }
+
+  /** What that disk lacks. */
+  get lacks(): Lack | undefined {
+    return lackOn(this.#root);
   }
 
   /** A folder as good as new. Throws as the system does when there can be none. */
@@ -185,6 +191,18 @@ export class DatumFolders {
   /** Nothing of what is in it is needed any more. */
   give(folder: DatumFolder): void {
     if (this.#kept.length < KEPT_MAX && folder.renew()) this.#kept.push(folder);
-    else removeFolderLater(folder.path).catch((error: unknown) => this.#onTrouble(folder.path, error));
+    else this.#remove(folder.path);
+  }
+
+  /** Resolves when all is gone that was given back until now, and is not used again. */
+  async removed(): Promise<void> {
+    await Promise.all(this.#removals);
+  }
+
+  #remove(folder: string): void {
+    const removal = removeFolderLater(folder)
+      .catch((error: unknown) => this.#onTrouble(folder, error))
+      .finally(() => this.#removals.delete(removal));
+    this.#removals.add(removal);
   }
 }

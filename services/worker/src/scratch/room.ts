@@ -4,8 +4,11 @@ import { statfsSync } from "node:fs";
 const BYTES_MIN = 1024 * 1024;
 const FILES_MIN = 16;
 
-/** What the disk of the folder lacks: room for bytes, or for files. Undefined: nothing. */
-export function roomIn(folder: string): "room" | "room for files" | undefined {
+/** What a disk may lack: room for bytes, or for files. */
+export type Lack = "room" | "room for files";
+
+/** Of the folder's disk. Undefined: nothing. */
+export function lackOn(folder: string): Lack | undefined {
   const { bavail, bsize, files, ffree } = statfsSync(folder);
   if (bavail * bsize < BYTES_MIN) return "room";
   // Some file systems have no limit on files, and say 0.
