@@ -1,9 +1,8 @@
 /** When a call is made again. */
 import { SheafError } from "@sheaf/runtime";
 
-/** For what is sent with a request id, so that sending it again does nothing twice. */
+/** For what is sent with a request id, so that sending it again does nothing twice. A master that was killed is back within that. */
 export const SEND_AGAIN = {
-  maxAttempts: 5,
   baseMs: 100,
   capMs: 2_000,
   deadlineMs: 10_000,

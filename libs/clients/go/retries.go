@@ -54,12 +54,12 @@ func sleep(ctx context.Context, wait time.Duration) error {
 	}
 }
 
-// sendAgain is for what is sent with a request id, so that sending it again does nothing twice: 5 tries in 10 s.
+// sendAgain is for what is sent with a request id, so that sending it again does nothing twice: for 10 s.
 func sendAgain[T any](ctx context.Context, transient func(error) bool, once func() (T, error)) (T, error) {
 	pause, end := newWaits(100*time.Millisecond, 2*time.Second), time.Now().Add(10*time.Second)
-	for attempt := 1; ; attempt++ {
+	for {
 		result, err := once()
-		if err == nil || attempt == 5 || !transient(err) {
+		if err == nil || !transient(err) {
 			return result, err
 		}
 		wait := pause.next()

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { create, equals } from "@bufbuild/protobuf";
+import { create, equals, toJson } from "@bufbuild/protobuf";
 import { api } from "@sheaf/proto";
 import type { SheafError } from "@sheaf/runtime";
 import { parseSpec } from "./parse-spec.ts";
@@ -73,6 +73,13 @@ describe("parseSpec", () => {
     assert.ok(equals(api.PipelineSpecSchema, parse(specYaml(spec)), spec));
   });
 
+  it("reads what --json shows", () => {
+    const spec = parse(`${EXAMPLE}datum_timeout: 10s\nfailure_policy: { max_failed: 3 }\nautoscaling: true\n`);
+    const shown = JSON.stringify(toJson(api.PipelineSpecSchema, spec));
+    assert.match(shown, /"parallelismSpec":\{"constant":"4"\}.*"MERGE_STRATEGY_SUM"/);
+    assert.ok(equals(api.PipelineSpecSchema, parse(shown), spec));
+  });
+
   const wrong: readonly (readonly [string, string])[] = [
     // Unknown fields, with their place and the nearest name.
     [
@@ -81,7 +88,8 @@ describe("parseSpec", () => {
     ],
     ["a: 1\ntransform:\n  comd: [x]", 'p.yaml:3:3: unknown field "comd" (did you mean "cmd"?)'],
     ["input:\n  pfs: {repo: a, globb: /}", 'p.yaml:2:18: unknown field "globb" (did you mean "glob"?)'],
-    ["parallelismSpec: {}", 'unknown field "parallelismSpec" (did you mean "parallelism_spec"?)'],
+    ["parallelSpec: {}", 'unknown field "parallelSpec" (did you mean "parallelism_spec"?)'],
+    ["datum_tries: 1\ndatumTries: 2", "p.yaml:2:1: datum_tries is given twice"],
     ["merge: {strategie: sum}", 'unknown field "strategie" (did you mean "strategy"?)'],
     ["pipeline: {zzzzzzzz: 1}", 'unknown field "zzzzzzzz"; PipelineRef has name, project'],
     ["<<: {pipeline: {name: x}}", 'unknown field "<<"'],

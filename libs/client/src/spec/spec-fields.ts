@@ -1,4 +1,7 @@
-/** Values of a file as the JSON of protobuf, guided by the descriptors of the contract. */
+/**
+ * Values of a file as the JSON of protobuf, guided by the descriptors of the contract. A file may be that JSON already, which is how
+ * `--json` shows a spec: names like parallelismSpec, MERGE_STRATEGY_SUM and "4" for 4 are taken as well.
+ */
 import type { DescEnum, DescField, DescMessage, JsonObject, JsonValue, ScalarType } from "@bufbuild/protobuf";
 import { DurationSchema } from "@bufbuild/protobuf/wkt";
 import { didYouMean, parseDuration } from "@sheaf/runtime";
@@ -18,10 +21,13 @@ export function messageJson(desc: DescMessage, node: Resolved, tree: SpecTree): 
     return json;
   }
   const known = new Map(desc.fields.map((field) => [field.name, field]));
+  const inJson = new Map(desc.fields.map((field) => [field.jsonName, field]));
   for (const pair of node.items as Pair[]) {
     const key = keyOf(pair, tree);
-    const field = key === undefined ? undefined : known.get(key);
-    if (field !== undefined) json[field.jsonName] = fieldJson(field, pair, tree);
+    const field = key === undefined ? undefined : (known.get(key) ?? inJson.get(key));
+    if (field !== undefined && Object.hasOwn(json, field.jsonName))
+      tree.wrong(pair.key, `${field.name} is given twice`);
+    else if (field !== undefined) json[field.jsonName] = fieldJson(field, pair, tree);
     else if (key !== undefined) tree.wrong(pair.key, unknown(key, desc, known.keys()));
   }
   return json;
@@ -90,7 +96,8 @@ function mapJson(part: Part, node: Resolved, tree: SpecTree): JsonValue {
 function enumJson(name: string, desc: DescEnum, node: Resolved, tree: SpecTree): JsonValue {
   const words = enumWords(desc);
   const word = isScalar(node) && typeof node.value === "string" ? node.value : undefined;
-  const value = word === undefined ? undefined : words.get(word);
+  const inJson = desc.values.find(({ name: full, number }) => full === word && number !== 0);
+  const value = word === undefined ? undefined : (words.get(word) ?? inJson?.number);
   if (value !== undefined) return value;
   const guess = word === undefined ? "" : didYouMean(word, words.keys());
   tree.wrong(node, `${name}: ${described(node)} is not known${guess}: use one of ${[...words.keys()].join(", ")}`);

@@ -18,12 +18,21 @@ const RANGES: Readonly<Partial<Record<ScalarType, Range>>> = {
 export function scalarJson(name: string, type: ScalarType, node: Resolved, tree: SpecTree): JsonValue {
   const value = isScalar(node) ? node.value : undefined;
   const range = RANGES[type];
-  if (range !== undefined) return wholeJson(name, range, value, node, tree);
+  if (range !== undefined) return wholeJson(name, range, isLong(type) ? wholeOf(value) : value, node, tree);
   if (type === ScalarType.BOOL && typeof value === "boolean") return value;
   if (type === ScalarType.STRING && typeof value === "string") return value;
   if ((type === ScalarType.DOUBLE || type === ScalarType.FLOAT) && isNumber(value)) return Number(value);
   tree.wrong(node, `${name}: expected ${expected(type)}, found ${described(node)}${quoteHint(type, value)}`);
   return null;
+}
+
+function isLong(type: ScalarType): boolean {
+  return type === ScalarType.UINT64 || type === ScalarType.INT64;
+}
+
+/** Protobuf's JSON has 64 bits as text. */
+function wholeOf(value: unknown): unknown {
+  return typeof value === "string" && /^-?\d{1,20}$/.test(value) ? BigInt(value) : value;
 }
 
 /** As text, which is how protobuf's JSON keeps 64 bits exact. */

@@ -160,16 +160,15 @@ class Outage:
 def send_again(
     once: Callable[[], _T], cancel: Cancel | None, transient: Callable[[SheafError], bool] = is_unreachable
 ) -> _T:
-    """For what is sent with a request id, so that sending it again does nothing twice: 5 tries in 10 s."""
+    """For what is sent with a request id, so that sending it again does nothing twice: for 10 s."""
     cancel = cancel or Cancel()
     waits, end = Waits(0.1, 2.0), time.monotonic() + 10.0
-    for attempt in range(1, 6):
+    while True:
         cancel.check()
         try:
             return once()
         except SheafError as error:
             wait = max(waits.next(), error.retry_delay or 0.0)
-            if attempt == 5 or not transient(error) or time.monotonic() + wait > end:
+            if not transient(error) or time.monotonic() + wait > end:
                 raise
         cancel.sleep(wait)
-    raise AssertionError("unreachable")

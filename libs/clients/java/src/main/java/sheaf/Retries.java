@@ -56,17 +56,17 @@ final class Retries {
     }
   }
 
-  /** For what is sent with a request id, so that sending it again does nothing twice: 5 tries in 10 s. */
+  /** For what is sent with a request id, so that sending it again does nothing twice: for 10 s. */
   static <T> T sendAgain(Predicate<SheafException> transientError, Supplier<T> once) {
     var waits = new Waits(0.1, 2);
     var end = now() + 10;
-    for (int attempt = 1; ; attempt++) {
+    while (true) {
       try {
         return once.get();
       } catch (SheafException error) {
         var asked = error.retryDelay().orElse(Duration.ZERO).toMillis() / 1000.0;
         var wait = Math.max(waits.next(), asked);
-        if (attempt == 5 || !transientError.test(error) || now() + wait > end) throw error;
+        if (!transientError.test(error) || now() + wait > end) throw error;
         sleep(wait);
       }
     }
