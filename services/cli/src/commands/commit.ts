@@ -1,5 +1,7 @@
 /** `sheaf commit`. */
+import type { SheafClient } from "@sheaf/client";
 import { api } from "@sheaf/proto";
+import { notFound } from "@sheaf/runtime";
 import type { Command } from "commander";
 import { action, leaf, noun } from "../action.ts";
 import { bytes, count, counted } from "../output/numbers.ts";
@@ -46,6 +48,7 @@ export function defineCommit(program: Command, session: Session): void {
       const { repo, ref } = parseCommitRef(name);
       const client = await call.connect();
       const request = name.includes("@") ? { repo, branch: ref } : { repo };
+      if (request.branch !== undefined) await checkBranch(client, repo, request.branch, call.signal);
       await showRows(call, api.CommitSchema, client.commits(request), COLUMNS);
     }),
   );
@@ -60,4 +63,11 @@ export function defineCommit(program: Command, session: Session): void {
       showOne(call, api.CommitSchema, answer.commit, FIELDS);
     }),
   );
+}
+
+/** A branch that is mistyped would have no commits. */
+async function checkBranch({ rpc }: SheafClient, repo: string, branch: string, signal: AbortSignal): Promise<void> {
+  const { repo: found } = await rpc.repo.inspectRepo({ name: repo }, { signal });
+  if (found?.branches.some(({ name }) => name === branch)) return;
+  throw notFound("BRANCH_NOT_FOUND", `repo "${repo}" has no branch "${branch}"`);
 }

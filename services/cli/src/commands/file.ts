@@ -166,7 +166,10 @@ async function remove(call: Call, name: string, paths: readonly string[]): Promi
     yield { message: { case: "finish", value: {} } };
   }
   const { rpc } = await call.connect();
-  const { commit } = await rpc.file.modifyFiles(steps(), { signal: call.signal });
+  const { signal } = call;
+  // To the API what is not there is deleted already; a person has mistyped it.
+  for (const path of paths) await rpc.file.inspectFile({ commit: { repo, ref: branch }, path }, { signal });
+  const { commit } = await rpc.file.modifyFiles(steps(), { signal });
   if (call.json) showOne(call, api.CommitSchema, commit, {});
   say(call, `deleted: ${repo}@${branch} is at commit ${commit?.id ?? ""}`);
 }

@@ -30,6 +30,14 @@ describe("nouns", () => {
     assert.deepEqual([missing.code, missing.stderr], [1, 'sheaf: there is no repo "logs"\n']);
   });
 
+  it("do not show nothing of a branch that is not there", async () => {
+    await stage.startCluster();
+    await stage.call("repo", "create", "logs");
+    const { code, stdout, stderr } = await stage.call("commit", "list", "logs@nope");
+    assert.deepEqual([code, stdout], [1, ""]);
+    assert.equal(stderr, 'sheaf: repo "logs" has no branch "nope"\n');
+  });
+
   it("do not show nothing of a pipeline that is not there", async () => {
     await stage.startCluster();
     for (const args of [
@@ -59,6 +67,9 @@ describe("nouns", () => {
     assert.equal(readFileSync(join(stage.dir, "got/renamed"), "utf8"), "1");
     const folder = await stage.call("file", "get", "r:/sub", "-o", "-");
     assert.deepEqual([folder.code, folder.stderr], [2, "sheaf: /sub is a folder: give a folder with -o\n"]);
+    const mistyped = await stage.call("file", "delete", "r@master", "/b", "/nope");
+    assert.deepEqual([mistyped.code, mistyped.stdout], [1, ""]);
+    assert.match(mistyped.stderr, /no file or folder .*nope/);
     assert.match((await stage.call("file", "delete", "r@master", "/sub", "/a")).stdout, /^deleted: r@master/);
     assert.match((await stage.call("file", "list", "r")).stdout, /\/b\n$/);
     assert.equal((await stage.call("file", "put", "r@master", "missing")).code, 1);
