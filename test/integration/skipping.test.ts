@@ -141,7 +141,8 @@ test("workers and master are killed while a job plans and skips: it skips all th
   const { script, executed } = noted("killed", 'cp "$SHEAF_INPUT" "$SHEAF_OUT"');
   const files = new Map(Array.from({ length: 200 }, (_, i) => [`/${1_000 + i}`, `${i}`]));
   const first = await putFiles(connection, "many", files);
-  await createPipeline(connection, { name: "killed", repo: "many", glob: "/*", script, workers: 2 });
+  const options = { name: "killed", repo: "many", glob: "/*", script, workers: 2 };
+  await createPipeline(connection, { ...options, spec: { speculation: false } });
   assertSucceeded(await jobOf(connection, "killed", first));
   assert.equal(executed().length, 200);
   const killWorkers = async () => {
