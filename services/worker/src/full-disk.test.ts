@@ -54,12 +54,13 @@ describe("a full scratch disk", () => {
     withDisk(context, "size=64m", async (folder) => {
       await using bench = await openBench({ data: folder });
       const fill = 'head -c 80000000 /dev/zero | split -b 4096 -a 5 - "$SHEAF_OUT/" 2>/dev/null'; // takes long to remove
-      const script = `case $SHEAF_INPUT in */f1) ${fill};; *) cp "$SHEAF_INPUT" "$SHEAF_OUT/x";; esac`;
-      const files = Object.fromEntries(Array.from({ length: 4 }, (_, i) => [`/f${i}`, `${i}`]));
-      const outcomes = await bench.run(specOf(sh(script), { datumTries: 1 }), files, 4);
+      const script = `case $SHEAF_INPUT in */f[135]) ${fill};; *) cp "$SHEAF_INPUT" "$SHEAF_OUT/x";; esac`;
+      const files = Object.fromEntries(Array.from({ length: 7 }, (_, i) => [`/f${i}`, `${i}`]));
+      const outcomes = await bench.run(specOf(sh(script), { datumTries: 1 }), files, 7);
+      const full = "SCRATCH_FULL";
       assert.deepEqual(
         outcomes.map(({ row }) => row.reason),
-        ["", "SCRATCH_FULL", "", ""],
+        ["", full, "", full, "", full, ""],
       );
     }));
 

@@ -5,7 +5,8 @@
  *     after its sweep; what the command wrote lay in the pipes before that, so one whole turn of the event loop later it
  *     has been read.
  * S2. The next command starts as soon as the launcher is free, before the last one's end is told: the pipes come in two
- *     pairs, and a pair is used again only when it has been read (S1).
+ *     pairs, and a pair is used again only when it has been read (S1). Not so after a command that has failed: who is told of that
+ *     may want nothing to start for now, because the disk is full.
  * S3. A stop is SIGTERM to all, a grace, SIGKILL to all. An order is repeated until it has hit somebody, and nothing new
  *     starts before the last repetition is confirmed: it could hit the wrong command.
  */
@@ -127,7 +128,7 @@ export class Slot {
   poke(): void {
     if (this.#state.t !== "idle") return;
     const pair = this.#pairs[0] === undefined ? 0 : 1;
-    if (this.#pairs[pair] !== undefined) return;
+    if (this.#pairs[pair] !== undefined || this.#pairs.some(hasFailed)) return;
     const run = this.#options.next();
     if (run !== undefined) this.#begin(this.#state.launcher, run, pair);
   }
@@ -293,6 +294,11 @@ export class Slot {
     }
     this.poke();
   }
+}
+
+/** Of a command whose end is still to be told. */
+function hasFailed(active: Active | undefined): boolean {
+  return active?.exit !== undefined && (active.exit.status !== 0 || active.stop !== undefined);
 }
 
 function failedBy(error: unknown): Launched & { readonly ok: false } {
