@@ -248,7 +248,8 @@ test("over random edits the result is that of a job which runs everything, and o
     const datum = ([path, text]: [string, string]) => `${path} ${text}`;
     const done = borrowed(jobs);
     const expected = [...input].filter((each) => !done.has(datum(each))).map(([path]) => path.slice(1));
-    assert.deepEqual(skipping.executed(), expected.sort(), `round ${round}`);
+    // Which ones: on a busy machine a datum may begin twice, when its worker is taken for lost.
+    assert.deepEqual([...new Set(skipping.executed())], expected.sort(), `round ${round}`);
     assert.equal(Number(ours.dataSkipped), input.size - expected.length);
     const now = [...input].filter(([, text]) => !text.startsWith("bad")).map(datum);
     jobs.push({ succeeded: !isBad, done: new Set(now) });
