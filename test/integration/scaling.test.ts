@@ -249,7 +249,7 @@ for (const [signal, moment] of [
         name: "taken",
         repo: "in",
         glob: "/*",
-        script: `${gate.script("none")}; sleep 1`,
+        script: `${gate.script("none")}; sleep 2`,
         spec: scaled(3),
       };
       await createPipeline(connections.master, options);
