@@ -144,7 +144,7 @@ test("workers and master are killed while a job plans and skips: it skips all th
   const options = { name: "killed", repo: "many", glob: "/*", script, workers: 2 };
   await createPipeline(connection, { ...options, spec: { speculation: false } });
   assertSucceeded(await jobOf(connection, "killed", first));
-  assert.equal(executed().length, 200);
+  assert.equal(new Set(executed()).size, 200);
   const killWorkers = async () => {
     for (const pid of cluster.workerPids()) process.kill(pid, "SIGKILL");
   };
