@@ -196,12 +196,13 @@ export class Floor implements Waiting {
     const lacks = isGood ? undefined : folders.lacks;
     item.lacks = lacks;
     if (lacks !== undefined) this.#clearing++; // F6
-    await this.uploads.between(() => this.#upload(item, ended));
-    if (lacks !== undefined) {
-      await folders.removed();
-      this.#clearing--;
+    try {
+      await this.uploads.between(() => this.#upload(item, ended));
+      if (lacks !== undefined) await folders.removed();
+    } finally {
+      if (lacks !== undefined) this.#clearing--;
+      this.#poke();
     }
-    this.#poke();
   }
 
   /** It is ended before it fills the disk. */

@@ -122,3 +122,13 @@ describe("DatumFolders", () => {
     assert.equal(readFileSync(join(second.pfs, "in/f"), "utf8"), "1");
   });
 });
+
+it("lack no room, whatever a command has done to the folder of all of them", () => {
+  const dir = join(root, String(count++));
+  mkdirSync(dir);
+  const folders = new DatumFolders(dir, () => {});
+  assert.equal(folders.lacks, undefined);
+  rmSync(dir, { recursive: true });
+  assert.equal(folders.lacks, undefined);
+  assert.equal(folders.isWhole, false);
+});

@@ -7,12 +7,16 @@ const FILES_MIN = 16;
 /** What a disk may lack: room for bytes, or for files. */
 export type Lack = "room" | "room for files";
 
-/** Of the folder's disk. Undefined: nothing. */
+/** Of the folder's disk. Undefined: nothing, or there is no such folder any more, which is another trouble. */
 export function lackOn(folder: string): Lack | undefined {
-  const { bavail, bsize, files, ffree } = statfsSync(folder);
-  if (bavail * bsize < BYTES_MIN) return "room";
-  // Some file systems have no limit on files, and say 0.
-  return files > 0 && ffree < FILES_MIN ? "room for files" : undefined;
+  try {
+    const { bavail, bsize, files, ffree } = statfsSync(folder);
+    if (bavail * bsize < BYTES_MIN) return "room";
+    // Some file systems have no limit on files, and say 0.
+    return files > 0 && ffree < FILES_MIN ? "room for files" : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Of the folder's disk; all there are, when there is no such folder: whoever writes to it hears that from the system. */
