@@ -2,7 +2,7 @@
 // them. Each of them can be killed and started again. `stop` fails the test when anything is left.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { createWriteStream, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, fstatSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compileCache, freePorts } from "@sheaf/provision";
@@ -128,14 +128,16 @@ export class TestCluster {
 
   /** Starts a service, on the ports that it had before, with `more` settings; resolves when it serves. */
   async run(name: ServiceName, more: Readonly<Record<string, string>> = {}): Promise<void> {
+    // The program writes into the file itself: all that it said is there when it has ended.
+    const log = openSync(join(this.folder, `${name}.log`), "a");
+    const before = fstatSync(log).size;
     const child = spawn(...this.#command(name), {
       env: { ...this.#environment(), ...more },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["ignore", "pipe", log],
     });
+    closeSync(log);
     this.#processes.set(name, child);
-    const log = createWriteStream(join(this.folder, `${name}.log`), { flags: "a" });
-    child.stderr?.pipe(log);
-    await (name === "etcd" ? this.#healthy(child) : saysReady(child));
+    await (name === "etcd" ? this.#healthy(child) : saysReady(child, () => this.log(name).slice(before)));
     child.stdout?.resume();
   }
 
@@ -219,18 +221,14 @@ function etcdFlags(dataDir: string, port: number, peer: number, isSecure: boolea
   return ["--data-dir", dataDir, ...listen, ...peers, "--log-level", "error"];
 }
 
-function saysReady(child: ChildProcess): Promise<void> {
+function saysReady(child: ChildProcess, lastWords: () => string): Promise<void> {
   return new Promise((resolve, reject) => {
     let said = "";
-    const stderr: Buffer[] = [];
-    child.stderr?.on("data", (chunk: Buffer) => stderr.push(chunk));
     child.stdout?.on("data", (chunk: Buffer) => {
       said += chunk.toString();
       if (said.includes(READY_LINE)) resolve();
     });
-    child.once("exit", (code, signal) =>
-      reject(new Error(`it ended with ${code ?? signal}: ${Buffer.concat(stderr)}`)),
-    );
+    child.once("exit", (code, signal) => reject(new Error(`it ended with ${code ?? signal}: ${lastWords()}`)));
   });
 }
 
