@@ -6,7 +6,7 @@ export const TIMING: Timing = {
   brokenGraceMs: 500,
   silentMs: 3_000,
   massMs: 3_000,
-  releaseMs: 100,
+  releaseMs: 500,
   lossMs: 4_000,
   orphanMs: 4_000,
   sessionTtlSeconds: 6,

@@ -128,11 +128,13 @@ export class HandOut {
     if (held === undefined) return;
     held.asked = "pending";
     victim.say(release(claim, from));
-    clock.timer(timing.releaseMs, () => {
+    const shrink = () => {
       if (held.asked !== "pending") return;
       held.asked = "answered";
       void this.#release(victim, claim, from, true);
-    });
+    };
+    // What came while this owner was late is heard first: it may be the answer.
+    clock.timer(timing.releaseMs, () => clock.timer(0, shrink));
   }
 
   async #release(session: WorkerSession, claim: string, from: number, isSteal: boolean): Promise<void> {

@@ -2,9 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate as immediate } from "node:timers/promises";
+import { create } from "@bufbuild/protobuf";
 import { dispatch } from "@sheaf/proto";
 import { FakeWorker } from "./fake-worker.test-kit.ts";
-import { beatOf, useEtcd, world } from "./world.test-kit.ts";
+import { beatOf, TIMING, useEtcd, world } from "./world.test-kit.ts";
 
 useEtcd();
 
@@ -44,6 +46,23 @@ test("a victim that does not answer is shrunk all the same (L6)", async (t) => {
   idle.want(1);
   const ask = await busy.next("release");
   assert.equal((await idle.next("assign")).from, ask.from);
+});
+
+test("a victim whose answer came while the owner was late keeps what it says that it has begun (L6)", async (t) => {
+  const { busy, idle, claims } = await busyAndIdle(t);
+  const last = claims.at(-1) as dispatch.Assign;
+  busy.beat(beatOfAll(claims));
+  idle.want(1);
+  const ask = await busy.next("release");
+  const answer = create(dispatch.ReleasedSchema, { claim: ask.claim, from: last.to });
+  // It is there, and not yet read, when the owner goes on: the timers that are due come before what has arrived.
+  await immediate();
+  const read = immediate().then(() => busy.say({ case: "released", value: answer }));
+  const until = performance.now() + 2 * TIMING.releaseMs;
+  while (performance.now() < until);
+  await read;
+  busy.commit(last, ask.from, last.to);
+  await busy.next("committed");
 });
 
 /** All but the last index done at 1 ms each; that one has run for two seconds. */

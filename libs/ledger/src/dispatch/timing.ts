@@ -8,7 +8,10 @@ export interface Timing {
   readonly silentMs: number;
   /** How much longer all are waited for, when too many break or fall silent together. */
   readonly massMs: number;
-  /** A worker that is asked for a tail answers within this, or is shrunk by force. */
+  /**
+   * A worker that is asked for a tail answers within this, or is shrunk by force. It is far more than an answer takes: one that is only
+   * slow (a processor that others use, a quota that is used up) may have begun meanwhile what is taken from it, and that then runs twice.
+   */
   readonly releaseMs: number;
   /** A worker that is absent for so long is lost (L9). */
   readonly lossMs: number;
@@ -25,7 +28,7 @@ export const DEFAULT_TIMING: Timing = {
   brokenGraceMs: 1_000,
   silentMs: 5_000,
   massMs: 6_000,
-  releaseMs: 100,
+  releaseMs: 1_000,
   lossMs: 60_000,
   orphanMs: 10_000,
   sessionTtlSeconds: 15,

@@ -15,7 +15,8 @@ import { createDispatcher } from "./dispatcher.ts";
 import { verifyFake } from "./fake-worker.test-kit.ts";
 import { DEFAULT_TIMING } from "./timing.ts";
 
-const TIMING = { ...DEFAULT_TIMING, beatMs: 50, brokenGraceMs: 50, silentMs: 2_000, orphanMs: 200, lossMs: 400 };
+const SHORT = { beatMs: 50, brokenGraceMs: 50, silentMs: 2_000, releaseMs: 100, orphanMs: 200, lossMs: 400 };
+export const TIMING = { ...DEFAULT_TIMING, ...SHORT };
 const log = testLogger();
 export let etcd: Etcd;
 let clusters = 0;
