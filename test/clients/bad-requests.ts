@@ -235,6 +235,7 @@ const notFound: BadRequest[] = [
   ["JobService/InspectJob", { pipeline: "nowhere" }, "PIPELINE_NOT_FOUND"],
   ["JobService/StopJob", { pipeline: "words", job: "01m82zj4rd8yppba72mwg90p1w" }, "JOB_NOT_FOUND"],
   ["DatumService/InspectDatum", { pipeline: "words", datum: "99" }, "DATUM_NOT_FOUND"],
+  ["ClusterService/DrainWorker", { pipeline: "words", worker: "00000000" }, "WORKER_NOT_FOUND"],
   ["FileService/InspectFile", { commit: { repo: "in" }, path: "/nowhere" }, "FILE_NOT_FOUND"],
   ["FileService/GetFileUrl", { commit: { repo: "in" }, path: "/nowhere" }, "FILE_NOT_FOUND"],
   ["FileService/ListFiles", { commit: { repo: "in" }, path: "/a" }, "FOLDER_NOT_FOUND"],

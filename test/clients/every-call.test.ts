@@ -81,6 +81,7 @@ const ACTS: Readonly<Record<string, () => readonly [JsonObject, RegExp]>> = {
   "PipelineService/UpdatePipeline": () => [{ spec: { ...SPEC, salt: "2" } }, /"version":"2"/],
   "PipelineService/RunPipeline": () => [{ name: "copies" }, /"pipelineVersion":"2"/],
   "DatumService/RestartDatum": () => [{ pipeline: "words", job: job.id, datums: ["0"] }, /JOB_OVER/],
+  "ClusterService/DrainWorker": () => [{ pipeline: "words", worker: "00000000" }, /WORKER_NOT_FOUND/],
   "JobService/StopJob": () => [{ pipeline: "words", job: job.id }, /"state":"JOB_STATE_SUCCEEDED"/],
   "PipelineService/StopPipeline": () => [{ name: "copies" }, /PIPELINE_STATE_STOPPED/],
   "PipelineService/StartPipeline": () => [{ name: "copies" }, /PIPELINE_STATE_RUNNING/],

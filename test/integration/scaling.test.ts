@@ -227,6 +227,38 @@ test("a worker that is drained in the middle of a datum finishes and commits it"
   await eventually(() => workers().size === 0, "a stopped pipeline has no workers");
 });
 
+test("a worker that somebody names finishes its datum and goes, and another takes its place: nothing runs twice", async () => {
+  const name = "named";
+  const gate = new Gate(name);
+  await putFiles(connection, "named-in", datums(12));
+  const script = `${gate.script("*/f0")}; sleep 0.1`;
+  const spec = { speculation: false }; // a second copy of the first datum would be one that runs twice
+  await createPipeline(connection, { name, repo: "named-in", glob: "/*", script, spec });
+  await eventually(() => gate.begun.length === 1, "the first datum runs");
+  const client = connection.client(api.ClusterService);
+  const list = async () => (await client.listWorkers({ pipeline: name })).workers;
+  const [first] = await list();
+  assert.ok(first && !first.draining);
+  const { worker } = await client.drainWorker({ pipeline: name, worker: first.id.slice(0, 8) });
+  assert.deepEqual([worker?.id, worker?.draining], [first.id, true]);
+  await waitJob(connection, name, ({ dataProcessed }) => dataProcessed === 11n);
+  assert.deepEqual(
+    (await list()).map(({ id, draining }) => [id === first.id, draining]).sort(),
+    [
+      [false, false],
+      [true, true],
+    ],
+    "the other has done all that the first gave back",
+  );
+  gate.open();
+  assertSucceeded(await waitJob(connection, name));
+  assert.equal(gate.begun.length, 12, "nothing was executed twice");
+  await eventually(async () => (await list()).length === 1, "it is gone");
+  await assert.rejects(client.drainWorker({ pipeline: name, worker: first.id }), { reason: "WORKER_NOT_FOUND" });
+  await connection.client(api.PipelineService).stopPipeline({ name });
+  await eventually(() => workers().size === 0, "a stopped pipeline has no workers");
+});
+
 for (const [signal, moment] of [
   ["SIGTERM", "when its workers were just asked for"],
   ["SIGKILL", "in the middle of the job"],

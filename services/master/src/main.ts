@@ -120,6 +120,7 @@ await runService({
         version: VERSION,
         failing: (name) => pools.failing(name),
         poolStatus: (name) => pools.status(name),
+        drainWorker: (pipeline, worker) => pools.drainWorker(pipeline, worker),
         defaultWorkers: config.defaultWorkers,
         place,
       }),

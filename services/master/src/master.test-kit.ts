@@ -169,6 +169,7 @@ export class TestMaster {
       version: "0.1.0",
       failing: () => this.failing,
       poolStatus: () => this.poolStatus,
+      drainWorker: (pipeline: string, worker: string) => this.#drain(pipeline, worker),
       defaultWorkers: 1,
       place: { kind: "local" } as const,
       fileUrls: new FileUrls({ world, apiUrl: () => "http://127.0.0.1:1" }),
@@ -195,6 +196,12 @@ export class TestMaster {
     await this.owners.stop();
     await this.dispatcher.stop();
     await this.#mirrors.stop();
+  }
+
+  #drain(pipeline: string, worker: string): boolean {
+    const isHere = this.dispatcher.workers(pipeline).some((each) => each.worker === worker);
+    if (isHere) this.dispatcher.drainWorker(pipeline, worker);
+    return isHere;
   }
 
   createRepo(name: string) {

@@ -50,9 +50,9 @@ function defineWrites(file: Command, session: Session): void {
     .option("--description <text>", "text of the commit")
     .action(action<PutFlags, [string, string[]]>(session, put));
   leaf(file, {
-    usage: "delete <repo@branch> <paths...>",
+    usage: "delete <repo@branch[:/path]> [paths...]",
     summary: "Deletes files, or folders with all in them, as one commit on a branch.",
-    examples: ["sheaf file delete logs@master /2025 /2026/july.log"],
+    examples: ["sheaf file delete logs@master:/2025", "sheaf file delete logs@master /2025 /2026/july.log"],
   }).action(action<object, [string, string[]]>(session, (call, _, name, paths) => remove(call, name, paths)));
 }
 
@@ -158,8 +158,13 @@ function tellPut(call: Call, target: string, { commit, files, bytes: size, skipp
   say(call, `${counted(files, "file")}, ${bytes(size)} put: ${target} is at commit ${commit.id}${note}`);
 }
 
-async function remove(call: Call, name: string, paths: readonly string[]): Promise<void> {
-  const { repo, ref: branch } = parseCommitRef(name);
+async function remove(call: Call, name: string, more: readonly string[]): Promise<void> {
+  const { repo, ref: branch, path } = parseFileRef(name);
+  // What is after the colon, and not all there is where that is empty: a variable of a script may be.
+  const paths = /:./s.test(name) ? [path, ...more] : more;
+  if (paths.length === 0) {
+    throw invalidArgument("NOTHING_TO_DELETE", `say what to delete, like ${repo}@${branch}:/PATH`);
+  }
   async function* steps(): AsyncGenerator<MessageInitShape<typeof api.ModifyFilesRequestSchema>> {
     yield { message: { case: "open", value: { repo, branch } } };
     for (const path of paths) yield { message: { case: "delete", value: { path } } };

@@ -70,7 +70,12 @@ describe("nouns", () => {
     const mistyped = await stage.call("file", "delete", "r@master", "/b", "/nope");
     assert.deepEqual([mistyped.code, mistyped.stdout], [1, ""]);
     assert.match(mistyped.stderr, /no file or folder .*nope/);
-    assert.match((await stage.call("file", "delete", "r@master", "/sub", "/a")).stdout, /^deleted: r@master/);
+    assert.match((await stage.call("file", "delete", "r@master", "/sub")).stdout, /^deleted: r@master/);
+    assert.match((await stage.call("file", "delete", "r@master:/a")).stdout, /^deleted: r@master/);
+    for (const nothing of ["r@master", "r@master:"]) {
+      const { code, stderr } = await stage.call("file", "delete", nothing);
+      assert.deepEqual([code, stderr], [2, "sheaf: say what to delete, like r@master:/PATH\n"]);
+    }
     assert.match((await stage.call("file", "list", "r")).stdout, /\/b\n$/);
     assert.equal((await stage.call("file", "put", "r@master", "missing")).code, 1);
     mkdirSync(join(stage.dir, "other"));

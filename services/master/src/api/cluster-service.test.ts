@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { Keys } from "@sheaf/etcd";
 import { api, state } from "@sheaf/proto";
-import { encode, message, testEtcd } from "../master.test-kit.ts";
+import { encode, message, type TestCluster, type TestMaster, testEtcd } from "../master.test-kit.ts";
 
 const etcd = testEtcd();
 
@@ -41,19 +42,11 @@ describe("ClusterService", () => {
     await using cluster = await etcd.cluster();
     const master = await cluster.master();
     const { keys } = master.world;
-    const value = encode(
-      state.WorkerRecordSchema,
-      message(state.WorkerRecordSchema, { version: 1, slots: 2, programVersion: "0.1.0" }),
-    );
-    const names = [
+    await withSessions(cluster, keys, [
       ["a", "w1"],
       ["a", "w2"],
       ["b", "w1"],
-    ] as const;
-    await cluster.etcd.txn({
-      compare: [],
-      then: names.map(([pool, worker]) => ({ put: keys.worker(pool, worker), value })),
-    });
+    ]);
     master.dispatcher.connect("a", "w2", { claims: 1 });
     const list = (fields: object) => master.cluster.listWorkers(message(api.ListWorkersRequestSchema, fields));
     const seen: string[] = [];
@@ -70,4 +63,53 @@ describe("ClusterService", () => {
     );
     await assert.rejects(list({ page: { token: "x" } }), { code: "INVALID_ARGUMENT", reason: "PAGE_TOKEN_INVALID" });
   });
+
+  it("drains a worker by its id or a beginning of it, as often as it is told", async () => {
+    await using cluster = await etcd.cluster();
+    const master = await cluster.master();
+    await master.createRepo("in");
+    await master.createPipeline("words", "in");
+    const ids = ["00000001aa", "00000001ab", "00000002aa"];
+    await withSessions(
+      cluster,
+      master.world.keys,
+      ids.map((id) => ["words", id] as const),
+    );
+    for (const id of ids) master.dispatcher.connect("words", id);
+    for (const named of ["00000001aa", "00000002", "00000002aa"]) {
+      const { worker } = await drain(master, named);
+      assert.ok(worker?.draining && worker.id.startsWith(named), named);
+    }
+    const { workers } = await master.cluster.listWorkers(message(api.ListWorkersRequestSchema, {}));
+    assert.deepEqual(
+      workers.map(({ id, draining }) => [id, draining]),
+      ids.map((id) => [id, id !== "00000001ab"]),
+    );
+    master.dispatcher.disconnect("00000001ab");
+    for (const [named, code, reason] of [
+      ["00000001", "INVALID_ARGUMENT", "WORKER_AMBIGUOUS"],
+      ["0000000", "INVALID_ARGUMENT", "WORKER_INVALID"],
+      ["", "INVALID_ARGUMENT", "WORKER_INVALID"],
+      ["00000001/a", "INVALID_ARGUMENT", "WORKER_INVALID"],
+      ["00000003", "NOT_FOUND", "WORKER_NOT_FOUND"],
+      ["00000001ab", "UNAVAILABLE", "WORKER_AWAY"],
+    ]) {
+      await assert.rejects(drain(master, named ?? ""), { code, reason }, named);
+    }
+    await assert.rejects(drain(master, "00000001aa", "other"), { code: "NOT_FOUND", reason: "PIPELINE_NOT_FOUND" });
+  });
 });
+
+function drain(master: TestMaster, worker: string, pipeline = "words") {
+  return master.cluster.drainWorker(message(api.DrainWorkerRequestSchema, { pipeline, worker }));
+}
+
+/** Keys of workers' sessions, by pool and id. */
+async function withSessions(cluster: TestCluster, keys: Keys, names: readonly (readonly [string, string])[]) {
+  const record = message(state.WorkerRecordSchema, { version: 1, slots: 2, programVersion: "0.1.0" });
+  const value = encode(state.WorkerRecordSchema, record);
+  await cluster.etcd.txn({
+    compare: [],
+    then: names.map(([pool, worker]) => ({ put: keys.worker(pool, worker), value })),
+  });
+}

@@ -2,12 +2,15 @@
 
 import { create } from "@bufbuild/protobuf";
 import type { Etcd } from "@sheaf/etcd";
-import { type Dispatcher, type Kept, readRecord } from "@sheaf/ledger";
+import { type ConnectedWorker, type Dispatcher, readRecord } from "@sheaf/ledger";
 import { api, state } from "@sheaf/proto";
 import type { Handlers } from "@sheaf/rpc";
+import { invalidArgument, notFound, unavailable } from "@sheaf/runtime";
 import type { World } from "../context.ts";
 import type { Mirror } from "../mirror/mirror.ts";
-import { requireName } from "./names.ts";
+import { findPipeline } from "./find-pipeline.ts";
+import { WORKER_ID, WORKER_PREFIX_MIN } from "./limits.ts";
+import { requireName, shown } from "./names.ts";
 import { pageToken, readPage, tokenInvalid } from "./paging.ts";
 
 export interface ClusterServiceDeps {
@@ -17,6 +20,8 @@ export interface ClusterServiceDeps {
   readonly masters: Mirror<state.ReplicaRecord>;
   readonly mergers: Mirror<state.ReplicaRecord>;
   readonly dispatcher: Pick<Dispatcher, "workers">;
+  /** Has a worker finish what it runs, and go. False: it is not connected to this master. */
+  readonly drainWorker: (pipeline: string, worker: string) => boolean;
 }
 
 export class ClusterService implements Handlers<typeof api.ClusterService> {
@@ -37,25 +42,52 @@ export class ClusterService implements Handlers<typeof api.ClusterService> {
     };
   }
 
-  /** By the keys of their sessions, which any master sees; claims are known to the master that they are connected to. */
+  /** By the keys of their sessions, which any master sees; the rest is known to the master that they are connected to. */
   async listWorkers(request: api.ListWorkersRequest) {
-    const { world, dispatcher } = this.#deps;
-    const { keys, etcd } = world;
+    const { keys } = this.#deps.world;
     const { size, after } = readPage(request.page, "workers");
     const only = request.pipeline === "" ? undefined : requireName("pipeline", request.pipeline);
     if (after !== undefined && !/^[^/]+\/[^/]+$/.test(after)) throw tokenInvalid();
     const from = after === undefined ? undefined : keys.workers() + after;
-    const { kvs } = await etcd.list(keys.workers(only));
-    const read = kvs.map((kv) => ({ key: kv.key, kept: readRecord(state.WorkerRecordSchema, kv) }));
-    const rest = read.filter(({ key, kept }) => !kept.record.starting && (from === undefined || key > from));
-    const claims = new Map(dispatcher.workers(only).map((each) => [each.worker, each.claims]));
-    const workers = rest.slice(0, size).flatMap(({ key, kept }) => {
-      const parsed = keys.parse(key);
-      if (parsed?.of !== "worker") return [];
-      return [workerView(parsed.pool, parsed.worker, kept, claims.get(parsed.worker) ?? 0)];
-    });
+    const rest = (await this.#workers(only)).filter(({ key }) => from === undefined || key > from);
     const last = rest[size - 1]?.key.slice(keys.workers().length) ?? "";
+    const workers = rest.slice(0, size).map(({ worker }) => worker);
     return { workers, nextPageToken: rest.length > size ? pageToken("workers", last) : "" };
+  }
+
+  async drainWorker(request: api.DrainWorkerRequest) {
+    const { world, drainWorker } = this.#deps;
+    const pipeline = requireName("pipeline", request.pipeline);
+    const named = requireWorker(request.worker);
+    const all = await this.#workers(pipeline);
+    const [found, another] = all.filter(({ worker: { id } }) => id.startsWith(named));
+    if (found === undefined) {
+      await findPipeline(world, pipeline);
+      const text = `pipeline "${pipeline}" has no worker "${named}": sheaf worker list ${pipeline} shows those that are connected`;
+      throw notFound("WORKER_NOT_FOUND", text);
+    }
+    const { worker } = found;
+    if (another !== undefined) {
+      throw invalidArgument("WORKER_AMBIGUOUS", `several workers have ids that begin with ${named}: give more of it`);
+    }
+    if (!drainWorker(pipeline, worker.id)) {
+      const text = `worker ${worker.id} is not connected now, and may be back in a moment: try again`;
+      throw unavailable("WORKER_AWAY", text, { retryDelayMs: 1_000 });
+    }
+    return { worker: { ...worker, draining: true } };
+  }
+
+  /** Those that have a session, by key. */
+  async #workers(only: string | undefined): Promise<{ readonly key: string; readonly worker: api.Worker }[]> {
+    const { world, dispatcher } = this.#deps;
+    const { kvs } = await world.etcd.list(world.keys.workers(only));
+    const sessions = new Map(dispatcher.workers(only).map((each) => [each.worker, each]));
+    return kvs.flatMap((kv) => {
+      const parsed = world.keys.parse(kv.key);
+      const { record } = readRecord(state.WorkerRecordSchema, kv);
+      if (parsed?.of !== "worker" || record.starting) return [];
+      return [{ key: kv.key, worker: workerView(parsed.pool, parsed.worker, record, sessions.get(parsed.worker)) }];
+    });
   }
 
   *#replicas(service: string, mirror: Mirror<state.ReplicaRecord>) {
@@ -70,9 +102,21 @@ export class ClusterService implements Handlers<typeof api.ClusterService> {
   }
 }
 
-function workerView(pipeline: string, id: string, { record }: Kept<state.WorkerRecord>, claims: number): api.Worker {
-  const { slots, programVersion: version, started } = record;
-  return create(api.WorkerSchema, { id, pipeline, slots, claims, version, ...(started && { started }) });
+/** Id of a worker, or a beginning of it that is long enough. */
+function requireWorker(named: string): string {
+  if (named.length >= WORKER_PREFIX_MIN && WORKER_ID.test(named)) return named;
+  const description = `${shown(named)} names no worker: give its id, or the first ${WORKER_PREFIX_MIN} or more characters of it`;
+  throw invalidArgument("WORKER_INVALID", description, { details: [{ field: "worker", description }] });
+}
+
+function workerView(
+  pipeline: string,
+  id: string,
+  { slots, programVersion: version, started }: state.WorkerRecord,
+  session: ConnectedWorker | undefined,
+): api.Worker {
+  const { claims = 0, draining = false } = session ?? {};
+  return create(api.WorkerSchema, { id, pipeline, slots, claims, draining, version, ...(started && { started }) });
 }
 
 async function etcdVersion(etcd: Etcd): Promise<string> {

@@ -1,6 +1,6 @@
 // sheaf.api.v1.JobService.
 
-import { put, readRecord, readRecordOrNull, unchanged } from "@sheaf/ledger";
+import { put, readRecord, unchanged } from "@sheaf/ledger";
 import { api, state } from "@sheaf/proto";
 import type { CallContext, Handlers } from "@sheaf/rpc";
 import { aborted, invalidArgument, isId, notFound } from "@sheaf/runtime";
@@ -11,6 +11,7 @@ import type { Jobs, KeptJob } from "../mirror/jobs.ts";
 import { settle } from "../settle.ts";
 import type { Topic } from "../topic.ts";
 import { readCreated } from "./created.ts";
+import { findPipeline } from "./find-pipeline.ts";
 import type { JobViews } from "./job-views.ts";
 import { requireId, requireName } from "./names.ts";
 import { pageToken, readPage, tokenInvalid } from "./paging.ts";
@@ -158,8 +159,7 @@ export async function findJob(
   const id = request.job === "" ? jobs.ids(pipeline).at(-1) : requireId("job", request.job);
   const kv = id === undefined ? null : await etcd.get(keys.job(pipeline, id));
   if (kv !== null && id !== undefined) return { id, kept: readRecord(state.JobRecordSchema, kv) };
-  const exists = readRecordOrNull(state.PipelineRecordSchema, await etcd.get(keys.pipeline(pipeline))) !== null;
-  if (!exists) throw notFound("PIPELINE_NOT_FOUND", `there is no pipeline "${pipeline}"`);
+  await findPipeline(world, pipeline);
   const text = request.job === "" ? "has no job yet" : `has no job ${request.job}`;
   throw notFound("JOB_NOT_FOUND", `pipeline "${pipeline}" ${text}`);
 }

@@ -1,19 +1,10 @@
 // sheaf.api.v1.PipelineService.
 
 import { clone, create } from "@bufbuild/protobuf";
-import {
-  absent,
-  type Dispatcher,
-  type Kept,
-  nowStamp,
-  put,
-  readRecord,
-  readRecordOrNull,
-  unchanged,
-} from "@sheaf/ledger";
+import { absent, type Dispatcher, type Kept, nowStamp, put, readRecord, unchanged } from "@sheaf/ledger";
 import { api, state } from "@sheaf/proto";
 import type { Handlers } from "@sheaf/rpc";
-import { aborted, alreadyExists, newId, notFound } from "@sheaf/runtime";
+import { aborted, alreadyExists, newId } from "@sheaf/runtime";
 import type { World } from "../context.ts";
 import { isTerminal } from "../jobs/states.ts";
 import type { Jobs } from "../mirror/jobs.ts";
@@ -24,6 +15,7 @@ import { specOf } from "../pipelines/spec.ts";
 import type { PoolStatus } from "../pools/status.ts";
 import { settle } from "../settle.ts";
 import { etagOf, requireEtag } from "./etags.ts";
+import { findPipeline } from "./find-pipeline.ts";
 import type { JobViews } from "./job-views.ts";
 import { listPage } from "./lists.ts";
 import { requireName, requireRequestId } from "./names.ts";
@@ -121,7 +113,7 @@ export class PipelineService implements Handlers<typeof api.PipelineService> {
   async #earlierCreate(asked: Identified): Promise<api.CreatePipelineResponse | null> {
     const earlier = await this.#deps.requests.earlier(asked, api.CreatePipelineResponseSchema);
     if (earlier === null) return null;
-    const kept = await this.#find(earlier.pipeline?.name ?? "");
+    const kept = await findPipeline(this.#deps.world, earlier.pipeline?.name ?? "");
     return create(api.CreatePipelineResponseSchema, { pipeline: await this.#view(kept) });
   }
 
@@ -149,7 +141,7 @@ export class PipelineService implements Handlers<typeof api.PipelineService> {
     const name = spec.pipeline?.name ?? "";
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       const earlier = await requests.earlier(asked, api.UpdatePipelineResponseSchema);
-      const kept = await this.#find(name);
+      const kept = await findPipeline(this.#deps.world, name);
       if (earlier !== null) return { pipeline: await this.#view(kept) };
       requireEtag(request.etag, kept.modRevision, `pipeline "${name}"`);
       const followed = await refuseCycle(world, name, spec);
@@ -180,7 +172,7 @@ export class PipelineService implements Handlers<typeof api.PipelineService> {
   }
 
   async inspectPipeline(request: api.InspectPipelineRequest) {
-    return { pipeline: await this.#view(await this.#find(requireName("name", request.name))) };
+    return { pipeline: await this.#view(await findPipeline(this.#deps.world, requireName("name", request.name))) };
   }
 
   async listPipelines(request: api.ListPipelinesRequest) {
@@ -195,7 +187,7 @@ export class PipelineService implements Handlers<typeof api.PipelineService> {
 
   async deletePipeline(request: api.DeletePipelineRequest) {
     const { world, pipelines, owners } = this.#deps;
-    const kept = await this.#find(requireName("name", request.name));
+    const kept = await findPipeline(this.#deps.world, requireName("name", request.name));
     requireEtag(request.etag, kept.modRevision, `pipeline "${request.name}"`);
     await refuseWhenRead(world, request.name); // before anything is stopped
     pipelines.learn(kept);
@@ -222,7 +214,7 @@ export class PipelineService implements Handlers<typeof api.PipelineService> {
     const asked = identified("RunPipeline", request.requestId, api.RunPipelineRequestSchema, request);
     const earlier = await requests.earlier(asked, api.RunPipelineResponseSchema);
     if (earlier !== null) return earlier;
-    pipelines.learn(await this.#find(name));
+    pipelines.learn(await findPipeline(this.#deps.world, name));
     const term = await owners.term(name);
     const responseOf = (id: string, record: state.JobRecord) =>
       create(api.RunPipelineResponseSchema, { job: views.view(name, id, record) });
@@ -242,7 +234,7 @@ export class PipelineService implements Handlers<typeof api.PipelineService> {
   async #setStopped(name: string, stopped: boolean): Promise<Kept<state.PipelineRecord>> {
     const { world, pipelines } = this.#deps;
     for (let tries = 0; tries < TRIES_MAX; tries++) {
-      const kept = await this.#find(name);
+      const kept = await findPipeline(this.#deps.world, name);
       if (kept.record.stopped === stopped) return kept;
       const record = clone(state.PipelineRecordSchema, kept.record);
       record.stopped = stopped;
@@ -271,13 +263,6 @@ export class PipelineService implements Handlers<typeof api.PipelineService> {
     using _limit = world.clock.timer(STOPPED_WITHIN_MS, resolve);
     if (running()) await promise;
     end();
-  }
-
-  async #find(name: string): Promise<Kept<state.PipelineRecord>> {
-    const { etcd, keys } = this.#deps.world;
-    const kept = readRecordOrNull(state.PipelineRecordSchema, await etcd.get(keys.pipeline(name)));
-    if (kept === null) throw notFound("PIPELINE_NOT_FOUND", `there is no pipeline "${name}"`);
-    return kept;
   }
 
   async #view(kept: Kept<state.PipelineRecord>): Promise<api.Pipeline> {

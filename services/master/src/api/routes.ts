@@ -42,6 +42,7 @@ const ROUTES: Readonly<Record<string, Route>> = {
     when: (request) => (request as api.GetLogsRequest).follow,
   },
   "DatumService/RestartDatum": { kind: "act", field: "pipeline" },
+  "ClusterService/DrainWorker": { kind: "act", field: "pipeline" },
   "ClusterService/ListWorkers": {
     kind: "list",
     list: rows<api.Worker>("workers", { pipeline: ({ pipeline }) => pipeline, key: ({ id }) => id }),

@@ -139,6 +139,14 @@ export class Pool {
     this.#deps.world.log.warn({ pool: this.name, worker: exit.id, livedMs }, `a worker ended: ${why}`);
   }
 
+  /** The worker shall go: once told, it is asked again only when it comes back and does not know. */
+  drain(id: string): void {
+    const { dispatcher, wake } = this.#deps;
+    if (!this.#told.has(id)) this.#told.set(id, this.#nowMs());
+    dispatcher.drainWorker(this.name, id);
+    wake(); // what was told has deadlines of its own
+  }
+
   /** Takes in what there is. */
   look(wanted: Wanted, found: Found): PoolView {
     const { limit, autoscaling, demand, slots } = wanted;
@@ -217,11 +225,8 @@ export class Pool {
   }
 
   #apply({ create, drain, remove }: PoolStep, known: Addresses): void {
-    const { provisioner, dispatcher, world, wake } = this.#deps;
-    for (const id of drain) {
-      this.#told.set(id, this.#nowMs());
-      dispatcher.drainWorker(this.name, id);
-    }
+    const { provisioner, world, wake } = this.#deps;
+    for (const id of drain) this.drain(id);
     for (const id of remove) {
       // Not waited for: one that does not go must not hold up the others.
       void provisioner
@@ -233,8 +238,6 @@ export class Pool {
         });
     }
     if (create > 0) void this.#create(create, known);
-    // What was told has deadlines of its own.
-    else if (drain.length > 0) wake();
   }
 
   /** Not waited for either. They count as soon as this is called; what fails in one go is one young death. */

@@ -53,6 +53,22 @@ describe("pools", () => {
     assert.deepEqual(all.master.dispatcher.drained, [id]);
   });
 
+  it("have a worker go that somebody names, and start another in its place", async () => {
+    await using cluster = await etcd.cluster();
+    await using all = await begun(cluster);
+    await piped(all.master, "words");
+    const [id = ""] = await all.place.has("words", 1);
+    assert.equal(all.pools.drainWorker("words", id), false, "it is not connected yet");
+    all.master.dispatcher.connect("words", id, { claims: 1 });
+    for (let i = 0; i < 2; i++) assert.equal(all.pools.drainWorker("words", id), true);
+    assert.deepEqual(all.master.dispatcher.drained, [id, id]);
+    const both = await all.place.has("words", 2);
+    assert.ok(both.includes(id), "it may take as long as what it runs");
+    all.place.end(id, {});
+    await all.place.has("words", 1);
+    assert.equal(all.pools.failing("words"), undefined, "that was no death");
+  });
+
   it("replace a worker that dies, at once", async () => {
     await using cluster = await etcd.cluster();
     await using all = await begun(cluster);

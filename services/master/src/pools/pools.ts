@@ -109,6 +109,13 @@ export class Pools implements Component {
     return this.#ownedMs.has(pipeline) && this.#blind !== undefined ? this.#blind : this.#pools.get(pipeline)?.failing;
   }
 
+  /** Has a worker go, as if it were one too many (P3): another comes if the pool is to have one. False: it has no session here. */
+  drainWorker(pipeline: string, worker: string): boolean {
+    const isHere = this.#deps.dispatcher.workers(pipeline).some((each) => each.worker === worker);
+    if (isHere) this.#pool(pipeline).drain(worker);
+    return isHere;
+  }
+
   #noteOwned(pipeline: string | undefined): void {
     if (pipeline === undefined) return;
     if (!this.#deps.owners.owns(pipeline)) this.#ownedMs.delete(pipeline);

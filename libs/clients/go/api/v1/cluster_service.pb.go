@@ -238,7 +238,9 @@ type Worker struct {
 	// Version of the program.
 	Version string `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
 	// When its session began.
-	Started       *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=started,proto3" json:"started,omitempty"`
+	Started *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=started,proto3" json:"started,omitempty"`
+	// It was told to go, and takes no more work.
+	Draining      bool `protobuf:"varint,7,opt,name=draining,proto3" json:"draining,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -313,6 +315,13 @@ func (x *Worker) GetStarted() *timestamppb.Timestamp {
 		return x.Started
 	}
 	return nil
+}
+
+func (x *Worker) GetDraining() bool {
+	if x != nil {
+		return x.Draining
+	}
+	return false
 }
 
 // See ListWorkers.
@@ -425,6 +434,107 @@ func (x *ListWorkersResponse) GetNextPageToken() string {
 	return ""
 }
 
+// See DrainWorker.
+type DrainWorkerRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Pipeline. Required.
+	Pipeline string `protobuf:"bytes,1,opt,name=pipeline,proto3" json:"pipeline,omitempty"`
+	// Id of the worker, or its first 8 or more characters. Required.
+	Worker        string `protobuf:"bytes,2,opt,name=worker,proto3" json:"worker,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrainWorkerRequest) Reset() {
+	*x = DrainWorkerRequest{}
+	mi := &file_sheaf_api_v1_cluster_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrainWorkerRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrainWorkerRequest) ProtoMessage() {}
+
+func (x *DrainWorkerRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sheaf_api_v1_cluster_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrainWorkerRequest.ProtoReflect.Descriptor instead.
+func (*DrainWorkerRequest) Descriptor() ([]byte, []int) {
+	return file_sheaf_api_v1_cluster_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *DrainWorkerRequest) GetPipeline() string {
+	if x != nil {
+		return x.Pipeline
+	}
+	return ""
+}
+
+func (x *DrainWorkerRequest) GetWorker() string {
+	if x != nil {
+		return x.Worker
+	}
+	return ""
+}
+
+// See DrainWorker.
+type DrainWorkerResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The worker, as it is now.
+	Worker        *Worker `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrainWorkerResponse) Reset() {
+	*x = DrainWorkerResponse{}
+	mi := &file_sheaf_api_v1_cluster_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrainWorkerResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrainWorkerResponse) ProtoMessage() {}
+
+func (x *DrainWorkerResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sheaf_api_v1_cluster_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrainWorkerResponse.ProtoReflect.Descriptor instead.
+func (*DrainWorkerResponse) Descriptor() ([]byte, []int) {
+	return file_sheaf_api_v1_cluster_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *DrainWorkerResponse) GetWorker() *Worker {
+	if x != nil {
+		return x.Worker
+	}
+	return nil
+}
+
 var File_sheaf_api_v1_cluster_service_proto protoreflect.FileDescriptor
 
 const file_sheaf_api_v1_cluster_service_proto_rawDesc = "" +
@@ -442,23 +552,30 @@ const file_sheaf_api_v1_cluster_service_proto_rawDesc = "" +
 	"\aservice\x18\x02 \x01(\tR\aservice\x12\x18\n" +
 	"\aaddress\x18\x03 \x01(\tR\aaddress\x12\x18\n" +
 	"\aversion\x18\x04 \x01(\tR\aversion\x124\n" +
-	"\astarted\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\astarted\"\xb2\x01\n" +
+	"\astarted\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\astarted\"\xce\x01\n" +
 	"\x06Worker\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bpipeline\x18\x02 \x01(\tR\bpipeline\x12\x14\n" +
 	"\x05slots\x18\x03 \x01(\rR\x05slots\x12\x16\n" +
 	"\x06claims\x18\x04 \x01(\rR\x06claims\x12\x18\n" +
 	"\aversion\x18\x05 \x01(\tR\aversion\x124\n" +
-	"\astarted\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\astarted\"X\n" +
+	"\astarted\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\astarted\x12\x1a\n" +
+	"\bdraining\x18\a \x01(\bR\bdraining\"X\n" +
 	"\x12ListWorkersRequest\x12\x1a\n" +
 	"\bpipeline\x18\x01 \x01(\tR\bpipeline\x12&\n" +
 	"\x04page\x18\x02 \x01(\v2\x12.sheaf.api.v1.PageR\x04page\"m\n" +
 	"\x13ListWorkersResponse\x12.\n" +
 	"\aworkers\x18\x01 \x03(\v2\x14.sheaf.api.v1.WorkerR\aworkers\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xd3\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"H\n" +
+	"\x12DrainWorkerRequest\x12\x1a\n" +
+	"\bpipeline\x18\x01 \x01(\tR\bpipeline\x12\x16\n" +
+	"\x06worker\x18\x02 \x01(\tR\x06worker\"C\n" +
+	"\x13DrainWorkerResponse\x12,\n" +
+	"\x06worker\x18\x01 \x01(\v2\x14.sheaf.api.v1.WorkerR\x06worker2\xad\x02\n" +
 	"\x0eClusterService\x12d\n" +
 	"\x0eInspectCluster\x12#.sheaf.api.v1.InspectClusterRequest\x1a$.sheaf.api.v1.InspectClusterResponse\"\a\xe0\xdb\x18\x01\x90\x02\x01\x12[\n" +
-	"\vListWorkers\x12 .sheaf.api.v1.ListWorkersRequest\x1a!.sheaf.api.v1.ListWorkersResponse\"\a\xe0\xdb\x18\x01\x90\x02\x01B\x02P\x01b\x06proto3"
+	"\vListWorkers\x12 .sheaf.api.v1.ListWorkersRequest\x1a!.sheaf.api.v1.ListWorkersResponse\"\a\xe0\xdb\x18\x01\x90\x02\x01\x12X\n" +
+	"\vDrainWorker\x12 .sheaf.api.v1.DrainWorkerRequest\x1a!.sheaf.api.v1.DrainWorkerResponse\"\x04\xe0\xdb\x18\x02B\x02P\x01b\x06proto3"
 
 var (
 	file_sheaf_api_v1_cluster_service_proto_rawDescOnce sync.Once
@@ -472,7 +589,7 @@ func file_sheaf_api_v1_cluster_service_proto_rawDescGZIP() []byte {
 	return file_sheaf_api_v1_cluster_service_proto_rawDescData
 }
 
-var file_sheaf_api_v1_cluster_service_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_sheaf_api_v1_cluster_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_sheaf_api_v1_cluster_service_proto_goTypes = []any{
 	(*InspectClusterRequest)(nil),  // 0: sheaf.api.v1.InspectClusterRequest
 	(*InspectClusterResponse)(nil), // 1: sheaf.api.v1.InspectClusterResponse
@@ -480,24 +597,29 @@ var file_sheaf_api_v1_cluster_service_proto_goTypes = []any{
 	(*Worker)(nil),                 // 3: sheaf.api.v1.Worker
 	(*ListWorkersRequest)(nil),     // 4: sheaf.api.v1.ListWorkersRequest
 	(*ListWorkersResponse)(nil),    // 5: sheaf.api.v1.ListWorkersResponse
-	(*timestamppb.Timestamp)(nil),  // 6: google.protobuf.Timestamp
-	(*Page)(nil),                   // 7: sheaf.api.v1.Page
+	(*DrainWorkerRequest)(nil),     // 6: sheaf.api.v1.DrainWorkerRequest
+	(*DrainWorkerResponse)(nil),    // 7: sheaf.api.v1.DrainWorkerResponse
+	(*timestamppb.Timestamp)(nil),  // 8: google.protobuf.Timestamp
+	(*Page)(nil),                   // 9: sheaf.api.v1.Page
 }
 var file_sheaf_api_v1_cluster_service_proto_depIdxs = []int32{
 	2, // 0: sheaf.api.v1.InspectClusterResponse.replicas:type_name -> sheaf.api.v1.Replica
-	6, // 1: sheaf.api.v1.Replica.started:type_name -> google.protobuf.Timestamp
-	6, // 2: sheaf.api.v1.Worker.started:type_name -> google.protobuf.Timestamp
-	7, // 3: sheaf.api.v1.ListWorkersRequest.page:type_name -> sheaf.api.v1.Page
+	8, // 1: sheaf.api.v1.Replica.started:type_name -> google.protobuf.Timestamp
+	8, // 2: sheaf.api.v1.Worker.started:type_name -> google.protobuf.Timestamp
+	9, // 3: sheaf.api.v1.ListWorkersRequest.page:type_name -> sheaf.api.v1.Page
 	3, // 4: sheaf.api.v1.ListWorkersResponse.workers:type_name -> sheaf.api.v1.Worker
-	0, // 5: sheaf.api.v1.ClusterService.InspectCluster:input_type -> sheaf.api.v1.InspectClusterRequest
-	4, // 6: sheaf.api.v1.ClusterService.ListWorkers:input_type -> sheaf.api.v1.ListWorkersRequest
-	1, // 7: sheaf.api.v1.ClusterService.InspectCluster:output_type -> sheaf.api.v1.InspectClusterResponse
-	5, // 8: sheaf.api.v1.ClusterService.ListWorkers:output_type -> sheaf.api.v1.ListWorkersResponse
-	7, // [7:9] is the sub-list for method output_type
-	5, // [5:7] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	3, // 5: sheaf.api.v1.DrainWorkerResponse.worker:type_name -> sheaf.api.v1.Worker
+	0, // 6: sheaf.api.v1.ClusterService.InspectCluster:input_type -> sheaf.api.v1.InspectClusterRequest
+	4, // 7: sheaf.api.v1.ClusterService.ListWorkers:input_type -> sheaf.api.v1.ListWorkersRequest
+	6, // 8: sheaf.api.v1.ClusterService.DrainWorker:input_type -> sheaf.api.v1.DrainWorkerRequest
+	1, // 9: sheaf.api.v1.ClusterService.InspectCluster:output_type -> sheaf.api.v1.InspectClusterResponse
+	5, // 10: sheaf.api.v1.ClusterService.ListWorkers:output_type -> sheaf.api.v1.ListWorkersResponse
+	7, // 11: sheaf.api.v1.ClusterService.DrainWorker:output_type -> sheaf.api.v1.DrainWorkerResponse
+	9, // [9:12] is the sub-list for method output_type
+	6, // [6:9] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_sheaf_api_v1_cluster_service_proto_init() }
@@ -512,7 +634,7 @@ func file_sheaf_api_v1_cluster_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sheaf_api_v1_cluster_service_proto_rawDesc), len(file_sheaf_api_v1_cluster_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

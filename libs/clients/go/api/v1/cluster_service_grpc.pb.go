@@ -21,6 +21,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	ClusterService_InspectCluster_FullMethodName = "/sheaf.api.v1.ClusterService/InspectCluster"
 	ClusterService_ListWorkers_FullMethodName    = "/sheaf.api.v1.ClusterService/ListWorkers"
+	ClusterService_DrainWorker_FullMethodName    = "/sheaf.api.v1.ClusterService/DrainWorker"
 )
 
 // ClusterServiceClient is the client API for ClusterService service.
@@ -33,6 +34,12 @@ type ClusterServiceClient interface {
 	InspectCluster(ctx context.Context, in *InspectClusterRequest, opts ...grpc.CallOption) (*InspectClusterResponse, error)
 	// Workers that are connected, by pipeline and id.
 	ListWorkers(ctx context.Context, in *ListWorkersRequest, opts ...grpc.CallOption) (*ListWorkersResponse, error)
+	// Has a worker finish and commit what it runs, give back the rest, and go: nothing is run twice. It is answered when the worker is
+	// told; until it goes, which takes as long as what it runs, lists show it as draining. Another takes its place at once, if its
+	// pipeline is to have one. To drain it again changes nothing. Codes: NOT_FOUND (PIPELINE_NOT_FOUND; WORKER_NOT_FOUND: none
+	// of that id is connected), INVALID_ARGUMENT (WORKER_INVALID, WORKER_AMBIGUOUS), UNAVAILABLE (WORKER_AWAY: its connection broke a moment
+	// ago; no master owns the pipeline now: try again).
+	DrainWorker(ctx context.Context, in *DrainWorkerRequest, opts ...grpc.CallOption) (*DrainWorkerResponse, error)
 }
 
 type clusterServiceClient struct {
@@ -63,6 +70,16 @@ func (c *clusterServiceClient) ListWorkers(ctx context.Context, in *ListWorkersR
 	return out, nil
 }
 
+func (c *clusterServiceClient) DrainWorker(ctx context.Context, in *DrainWorkerRequest, opts ...grpc.CallOption) (*DrainWorkerResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DrainWorkerResponse)
+	err := c.cc.Invoke(ctx, ClusterService_DrainWorker_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ClusterServiceServer is the server API for ClusterService service.
 // All implementations must embed UnimplementedClusterServiceServer
 // for forward compatibility.
@@ -73,6 +90,12 @@ type ClusterServiceServer interface {
 	InspectCluster(context.Context, *InspectClusterRequest) (*InspectClusterResponse, error)
 	// Workers that are connected, by pipeline and id.
 	ListWorkers(context.Context, *ListWorkersRequest) (*ListWorkersResponse, error)
+	// Has a worker finish and commit what it runs, give back the rest, and go: nothing is run twice. It is answered when the worker is
+	// told; until it goes, which takes as long as what it runs, lists show it as draining. Another takes its place at once, if its
+	// pipeline is to have one. To drain it again changes nothing. Codes: NOT_FOUND (PIPELINE_NOT_FOUND; WORKER_NOT_FOUND: none
+	// of that id is connected), INVALID_ARGUMENT (WORKER_INVALID, WORKER_AMBIGUOUS), UNAVAILABLE (WORKER_AWAY: its connection broke a moment
+	// ago; no master owns the pipeline now: try again).
+	DrainWorker(context.Context, *DrainWorkerRequest) (*DrainWorkerResponse, error)
 	mustEmbedUnimplementedClusterServiceServer()
 }
 
@@ -88,6 +111,9 @@ func (UnimplementedClusterServiceServer) InspectCluster(context.Context, *Inspec
 }
 func (UnimplementedClusterServiceServer) ListWorkers(context.Context, *ListWorkersRequest) (*ListWorkersResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListWorkers not implemented")
+}
+func (UnimplementedClusterServiceServer) DrainWorker(context.Context, *DrainWorkerRequest) (*DrainWorkerResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DrainWorker not implemented")
 }
 func (UnimplementedClusterServiceServer) mustEmbedUnimplementedClusterServiceServer() {}
 func (UnimplementedClusterServiceServer) testEmbeddedByValue()                        {}
@@ -146,6 +172,24 @@ func _ClusterService_ListWorkers_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ClusterService_DrainWorker_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DrainWorkerRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServiceServer).DrainWorker(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClusterService_DrainWorker_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServiceServer).DrainWorker(ctx, req.(*DrainWorkerRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ClusterService_ServiceDesc is the grpc.ServiceDesc for ClusterService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -160,6 +204,10 @@ var ClusterService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListWorkers",
 			Handler:    _ClusterService_ListWorkers_Handler,
+		},
+		{
+			MethodName: "DrainWorker",
+			Handler:    _ClusterService_DrainWorker_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -27,7 +27,7 @@ from sheaf.access.v1 import access_pb2 as sheaf_dot_access_dot_v1_dot_access__pb
 from sheaf.api.v1 import paging_pb2 as sheaf_dot_api_dot_v1_dot_paging__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"sheaf/api/v1/cluster_service.proto\x12\x0csheaf.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1csheaf/access/v1/access.proto\x1a\x19sheaf/api/v1/paging.proto\"\x17\n\x15InspectClusterRequest\"\x85\x01\n\x16InspectClusterResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x14\n\x0c\x65tcd_version\x18\x03 \x01(\t\x12\r\n\x05store\x18\x04 \x01(\t\x12\'\n\x08replicas\x18\x05 \x03(\x0b\x32\x15.sheaf.api.v1.Replica\"u\n\x07Replica\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12+\n\x07started\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x83\x01\n\x06Worker\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08pipeline\x18\x02 \x01(\t\x12\r\n\x05slots\x18\x03 \x01(\r\x12\x0e\n\x06\x63laims\x18\x04 \x01(\r\x12\x0f\n\x07version\x18\x05 \x01(\t\x12+\n\x07started\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"H\n\x12ListWorkersRequest\x12\x10\n\x08pipeline\x18\x01 \x01(\t\x12 \n\x04page\x18\x02 \x01(\x0b\x32\x12.sheaf.api.v1.Page\"U\n\x13ListWorkersResponse\x12%\n\x07workers\x18\x01 \x03(\x0b\x32\x14.sheaf.api.v1.Worker\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xd3\x01\n\x0e\x43lusterService\x12\x64\n\x0eInspectCluster\x12#.sheaf.api.v1.InspectClusterRequest\x1a$.sheaf.api.v1.InspectClusterResponse\"\x07\x90\x02\x01\xe0\xdb\x18\x01\x12[\n\x0bListWorkers\x12 .sheaf.api.v1.ListWorkersRequest\x1a!.sheaf.api.v1.ListWorkersResponse\"\x07\x90\x02\x01\xe0\xdb\x18\x01\x42\x02P\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"sheaf/api/v1/cluster_service.proto\x12\x0csheaf.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1csheaf/access/v1/access.proto\x1a\x19sheaf/api/v1/paging.proto\"\x17\n\x15InspectClusterRequest\"\x85\x01\n\x16InspectClusterResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x14\n\x0c\x65tcd_version\x18\x03 \x01(\t\x12\r\n\x05store\x18\x04 \x01(\t\x12\'\n\x08replicas\x18\x05 \x03(\x0b\x32\x15.sheaf.api.v1.Replica\"u\n\x07Replica\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12+\n\x07started\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x95\x01\n\x06Worker\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08pipeline\x18\x02 \x01(\t\x12\r\n\x05slots\x18\x03 \x01(\r\x12\x0e\n\x06\x63laims\x18\x04 \x01(\r\x12\x0f\n\x07version\x18\x05 \x01(\t\x12+\n\x07started\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x64raining\x18\x07 \x01(\x08\"H\n\x12ListWorkersRequest\x12\x10\n\x08pipeline\x18\x01 \x01(\t\x12 \n\x04page\x18\x02 \x01(\x0b\x32\x12.sheaf.api.v1.Page\"U\n\x13ListWorkersResponse\x12%\n\x07workers\x18\x01 \x03(\x0b\x32\x14.sheaf.api.v1.Worker\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"6\n\x12\x44rainWorkerRequest\x12\x10\n\x08pipeline\x18\x01 \x01(\t\x12\x0e\n\x06worker\x18\x02 \x01(\t\";\n\x13\x44rainWorkerResponse\x12$\n\x06worker\x18\x01 \x01(\x0b\x32\x14.sheaf.api.v1.Worker2\xad\x02\n\x0e\x43lusterService\x12\x64\n\x0eInspectCluster\x12#.sheaf.api.v1.InspectClusterRequest\x1a$.sheaf.api.v1.InspectClusterResponse\"\x07\x90\x02\x01\xe0\xdb\x18\x01\x12[\n\x0bListWorkers\x12 .sheaf.api.v1.ListWorkersRequest\x1a!.sheaf.api.v1.ListWorkersResponse\"\x07\x90\x02\x01\xe0\xdb\x18\x01\x12X\n\x0b\x44rainWorker\x12 .sheaf.api.v1.DrainWorkerRequest\x1a!.sheaf.api.v1.DrainWorkerResponse\"\x04\xe0\xdb\x18\x02\x42\x02P\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +39,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLUSTERSERVICE'].methods_by_name['InspectCluster']._serialized_options = b'\220\002\001\340\333\030\001'
   _globals['_CLUSTERSERVICE'].methods_by_name['ListWorkers']._loaded_options = None
   _globals['_CLUSTERSERVICE'].methods_by_name['ListWorkers']._serialized_options = b'\220\002\001\340\333\030\001'
+  _globals['_CLUSTERSERVICE'].methods_by_name['DrainWorker']._loaded_options = None
+  _globals['_CLUSTERSERVICE'].methods_by_name['DrainWorker']._serialized_options = b'\340\333\030\002'
   _globals['_INSPECTCLUSTERREQUEST']._serialized_start=142
   _globals['_INSPECTCLUSTERREQUEST']._serialized_end=165
   _globals['_INSPECTCLUSTERRESPONSE']._serialized_start=168
@@ -46,11 +48,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPLICA']._serialized_start=303
   _globals['_REPLICA']._serialized_end=420
   _globals['_WORKER']._serialized_start=423
-  _globals['_WORKER']._serialized_end=554
-  _globals['_LISTWORKERSREQUEST']._serialized_start=556
-  _globals['_LISTWORKERSREQUEST']._serialized_end=628
-  _globals['_LISTWORKERSRESPONSE']._serialized_start=630
-  _globals['_LISTWORKERSRESPONSE']._serialized_end=715
-  _globals['_CLUSTERSERVICE']._serialized_start=718
-  _globals['_CLUSTERSERVICE']._serialized_end=929
+  _globals['_WORKER']._serialized_end=572
+  _globals['_LISTWORKERSREQUEST']._serialized_start=574
+  _globals['_LISTWORKERSREQUEST']._serialized_end=646
+  _globals['_LISTWORKERSRESPONSE']._serialized_start=648
+  _globals['_LISTWORKERSRESPONSE']._serialized_end=733
+  _globals['_DRAINWORKERREQUEST']._serialized_start=735
+  _globals['_DRAINWORKERREQUEST']._serialized_end=789
+  _globals['_DRAINWORKERRESPONSE']._serialized_start=791
+  _globals['_DRAINWORKERRESPONSE']._serialized_end=850
+  _globals['_CLUSTERSERVICE']._serialized_start=853
+  _globals['_CLUSTERSERVICE']._serialized_end=1154
 # @@protoc_insertion_point(module_scope)

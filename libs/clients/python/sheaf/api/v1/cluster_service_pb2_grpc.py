@@ -45,6 +45,11 @@ class ClusterServiceStub:
                 request_serializer=sheaf_dot_api_dot_v1_dot_cluster__service__pb2.ListWorkersRequest.SerializeToString,
                 response_deserializer=sheaf_dot_api_dot_v1_dot_cluster__service__pb2.ListWorkersResponse.FromString,
                 _registered_method=True)
+        self.DrainWorker = channel.unary_unary(
+                '/sheaf.api.v1.ClusterService/DrainWorker',
+                request_serializer=sheaf_dot_api_dot_v1_dot_cluster__service__pb2.DrainWorkerRequest.SerializeToString,
+                response_deserializer=sheaf_dot_api_dot_v1_dot_cluster__service__pb2.DrainWorkerResponse.FromString,
+                _registered_method=True)
 
 
 class ClusterServiceServicer:
@@ -65,6 +70,17 @@ class ClusterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DrainWorker(self, request, context):
+        """Has a worker finish and commit what it runs, give back the rest, and go: nothing is run twice. It is answered when the worker is
+        told; until it goes, which takes as long as what it runs, lists show it as draining. Another takes its place at once, if its
+        pipeline is to have one. To drain it again changes nothing. Codes: NOT_FOUND (PIPELINE_NOT_FOUND; WORKER_NOT_FOUND: none
+        of that id is connected), INVALID_ARGUMENT (WORKER_INVALID, WORKER_AMBIGUOUS), UNAVAILABLE (WORKER_AWAY: its connection broke a moment
+        ago; no master owns the pipeline now: try again).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ClusterServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +93,11 @@ def add_ClusterServiceServicer_to_server(servicer, server):
                     servicer.ListWorkers,
                     request_deserializer=sheaf_dot_api_dot_v1_dot_cluster__service__pb2.ListWorkersRequest.FromString,
                     response_serializer=sheaf_dot_api_dot_v1_dot_cluster__service__pb2.ListWorkersResponse.SerializeToString,
+            ),
+            'DrainWorker': grpc.unary_unary_rpc_method_handler(
+                    servicer.DrainWorker,
+                    request_deserializer=sheaf_dot_api_dot_v1_dot_cluster__service__pb2.DrainWorkerRequest.FromString,
+                    response_serializer=sheaf_dot_api_dot_v1_dot_cluster__service__pb2.DrainWorkerResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +155,33 @@ class ClusterService:
             '/sheaf.api.v1.ClusterService/ListWorkers',
             sheaf_dot_api_dot_v1_dot_cluster__service__pb2.ListWorkersRequest.SerializeToString,
             sheaf_dot_api_dot_v1_dot_cluster__service__pb2.ListWorkersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DrainWorker(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sheaf.api.v1.ClusterService/DrainWorker',
+            sheaf_dot_api_dot_v1_dot_cluster__service__pb2.DrainWorkerRequest.SerializeToString,
+            sheaf_dot_api_dot_v1_dot_cluster__service__pb2.DrainWorkerResponse.FromString,
             options,
             channel_credentials,
             insecure,

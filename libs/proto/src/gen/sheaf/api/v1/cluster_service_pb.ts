@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sheaf/api/v1/cluster_service.proto.
  */
 export const file_sheaf_api_v1_cluster_service: GenFile = /*@__PURE__*/
-  fileDesc("CiJzaGVhZi9hcGkvdjEvY2x1c3Rlcl9zZXJ2aWNlLnByb3RvEgxzaGVhZi5hcGkudjEiFwoVSW5zcGVjdENsdXN0ZXJSZXF1ZXN0IoUBChZJbnNwZWN0Q2x1c3RlclJlc3BvbnNlEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIUCgxldGNkX3ZlcnNpb24YAyABKAkSDQoFc3RvcmUYBCABKAkSJwoIcmVwbGljYXMYBSADKAsyFS5zaGVhZi5hcGkudjEuUmVwbGljYSJ1CgdSZXBsaWNhEgoKAmlkGAEgASgJEg8KB3NlcnZpY2UYAiABKAkSDwoHYWRkcmVzcxgDIAEoCRIPCgd2ZXJzaW9uGAQgASgJEisKB3N0YXJ0ZWQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIoMBCgZXb3JrZXISCgoCaWQYASABKAkSEAoIcGlwZWxpbmUYAiABKAkSDQoFc2xvdHMYAyABKA0SDgoGY2xhaW1zGAQgASgNEg8KB3ZlcnNpb24YBSABKAkSKwoHc3RhcnRlZBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiSAoSTGlzdFdvcmtlcnNSZXF1ZXN0EhAKCHBpcGVsaW5lGAEgASgJEiAKBHBhZ2UYAiABKAsyEi5zaGVhZi5hcGkudjEuUGFnZSJVChNMaXN0V29ya2Vyc1Jlc3BvbnNlEiUKB3dvcmtlcnMYASADKAsyFC5zaGVhZi5hcGkudjEuV29ya2VyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCTLTAQoOQ2x1c3RlclNlcnZpY2USZAoOSW5zcGVjdENsdXN0ZXISIy5zaGVhZi5hcGkudjEuSW5zcGVjdENsdXN0ZXJSZXF1ZXN0GiQuc2hlYWYuYXBpLnYxLkluc3BlY3RDbHVzdGVyUmVzcG9uc2UiB5ACAeDbGAESWwoLTGlzdFdvcmtlcnMSIC5zaGVhZi5hcGkudjEuTGlzdFdvcmtlcnNSZXF1ZXN0GiEuc2hlYWYuYXBpLnYxLkxpc3RXb3JrZXJzUmVzcG9uc2UiB5ACAeDbGAFCAlABYgZwcm90bzM", [file_google_protobuf_timestamp, file_sheaf_access_v1_access, file_sheaf_api_v1_paging]);
+  fileDesc("CiJzaGVhZi9hcGkvdjEvY2x1c3Rlcl9zZXJ2aWNlLnByb3RvEgxzaGVhZi5hcGkudjEiFwoVSW5zcGVjdENsdXN0ZXJSZXF1ZXN0IoUBChZJbnNwZWN0Q2x1c3RlclJlc3BvbnNlEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIUCgxldGNkX3ZlcnNpb24YAyABKAkSDQoFc3RvcmUYBCABKAkSJwoIcmVwbGljYXMYBSADKAsyFS5zaGVhZi5hcGkudjEuUmVwbGljYSJ1CgdSZXBsaWNhEgoKAmlkGAEgASgJEg8KB3NlcnZpY2UYAiABKAkSDwoHYWRkcmVzcxgDIAEoCRIPCgd2ZXJzaW9uGAQgASgJEisKB3N0YXJ0ZWQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIpUBCgZXb3JrZXISCgoCaWQYASABKAkSEAoIcGlwZWxpbmUYAiABKAkSDQoFc2xvdHMYAyABKA0SDgoGY2xhaW1zGAQgASgNEg8KB3ZlcnNpb24YBSABKAkSKwoHc3RhcnRlZBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIZHJhaW5pbmcYByABKAgiSAoSTGlzdFdvcmtlcnNSZXF1ZXN0EhAKCHBpcGVsaW5lGAEgASgJEiAKBHBhZ2UYAiABKAsyEi5zaGVhZi5hcGkudjEuUGFnZSJVChNMaXN0V29ya2Vyc1Jlc3BvbnNlEiUKB3dvcmtlcnMYASADKAsyFC5zaGVhZi5hcGkudjEuV29ya2VyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI2ChJEcmFpbldvcmtlclJlcXVlc3QSEAoIcGlwZWxpbmUYASABKAkSDgoGd29ya2VyGAIgASgJIjsKE0RyYWluV29ya2VyUmVzcG9uc2USJAoGd29ya2VyGAEgASgLMhQuc2hlYWYuYXBpLnYxLldvcmtlcjKtAgoOQ2x1c3RlclNlcnZpY2USZAoOSW5zcGVjdENsdXN0ZXISIy5zaGVhZi5hcGkudjEuSW5zcGVjdENsdXN0ZXJSZXF1ZXN0GiQuc2hlYWYuYXBpLnYxLkluc3BlY3RDbHVzdGVyUmVzcG9uc2UiB5ACAeDbGAESWwoLTGlzdFdvcmtlcnMSIC5zaGVhZi5hcGkudjEuTGlzdFdvcmtlcnNSZXF1ZXN0GiEuc2hlYWYuYXBpLnYxLkxpc3RXb3JrZXJzUmVzcG9uc2UiB5ACAeDbGAESWAoLRHJhaW5Xb3JrZXISIC5zaGVhZi5hcGkudjEuRHJhaW5Xb3JrZXJSZXF1ZXN0GiEuc2hlYWYuYXBpLnYxLkRyYWluV29ya2VyUmVzcG9uc2UiBODbGAJCAlABYgZwcm90bzM", [file_google_protobuf_timestamp, file_sheaf_access_v1_access, file_sheaf_api_v1_paging]);
 
 /**
  * See InspectCluster.
@@ -177,6 +177,13 @@ export type Worker = Message<"sheaf.api.v1.Worker"> & {
    * @generated from field: google.protobuf.Timestamp started = 6;
    */
   started?: Timestamp | undefined;
+
+  /**
+   * It was told to go, and takes no more work.
+   *
+   * @generated from field: bool draining = 7;
+   */
+  draining: boolean;
 };
 
 /**
@@ -243,6 +250,55 @@ export const ListWorkersResponseSchema: GenMessage<ListWorkersResponse> = /*@__P
   messageDesc(file_sheaf_api_v1_cluster_service, 5);
 
 /**
+ * See DrainWorker.
+ *
+ * @generated from message sheaf.api.v1.DrainWorkerRequest
+ */
+export type DrainWorkerRequest = Message<"sheaf.api.v1.DrainWorkerRequest"> & {
+  /**
+   * Pipeline. Required.
+   *
+   * @generated from field: string pipeline = 1;
+   */
+  pipeline: string;
+
+  /**
+   * Id of the worker, or its first 8 or more characters. Required.
+   *
+   * @generated from field: string worker = 2;
+   */
+  worker: string;
+};
+
+/**
+ * Describes the message sheaf.api.v1.DrainWorkerRequest.
+ * Use `create(DrainWorkerRequestSchema)` to create a new message.
+ */
+export const DrainWorkerRequestSchema: GenMessage<DrainWorkerRequest> = /*@__PURE__*/
+  messageDesc(file_sheaf_api_v1_cluster_service, 6);
+
+/**
+ * See DrainWorker.
+ *
+ * @generated from message sheaf.api.v1.DrainWorkerResponse
+ */
+export type DrainWorkerResponse = Message<"sheaf.api.v1.DrainWorkerResponse"> & {
+  /**
+   * The worker, as it is now.
+   *
+   * @generated from field: sheaf.api.v1.Worker worker = 1;
+   */
+  worker?: Worker | undefined;
+};
+
+/**
+ * Describes the message sheaf.api.v1.DrainWorkerResponse.
+ * Use `create(DrainWorkerResponseSchema)` to create a new message.
+ */
+export const DrainWorkerResponseSchema: GenMessage<DrainWorkerResponse> = /*@__PURE__*/
+  messageDesc(file_sheaf_api_v1_cluster_service, 7);
+
+/**
  * What runs.
  *
  * @generated from service sheaf.api.v1.ClusterService
@@ -267,6 +323,20 @@ export const ClusterService: GenService<{
     methodKind: "unary";
     input: typeof ListWorkersRequestSchema;
     output: typeof ListWorkersResponseSchema;
+  },
+  /**
+   * Has a worker finish and commit what it runs, give back the rest, and go: nothing is run twice. It is answered when the worker is
+   * told; until it goes, which takes as long as what it runs, lists show it as draining. Another takes its place at once, if its
+   * pipeline is to have one. To drain it again changes nothing. Codes: NOT_FOUND (PIPELINE_NOT_FOUND; WORKER_NOT_FOUND: none
+   * of that id is connected), INVALID_ARGUMENT (WORKER_INVALID, WORKER_AMBIGUOUS), UNAVAILABLE (WORKER_AWAY: its connection broke a moment
+   * ago; no master owns the pipeline now: try again).
+   *
+   * @generated from rpc sheaf.api.v1.ClusterService.DrainWorker
+   */
+  drainWorker: {
+    methodKind: "unary";
+    input: typeof DrainWorkerRequestSchema;
+    output: typeof DrainWorkerResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_sheaf_api_v1_cluster_service, 0);
