@@ -11,7 +11,7 @@ const settings = defineSettings({
   store: {
     flag: "store",
     env: "SHEAF_STORE",
-    type: "url",
+    type: "string",
     required: true,
     help: "Where bytes go.",
   },
@@ -64,7 +64,7 @@ test("readSettings(): every type", () => {
     ...["--etcd", "a:1,b:2", "--etcd", "c:3", "--beat", "1m30s", "--chunk", "1.5KiB", "--slots", "3"],
     ...["--kind", "kubernetes", "--no-fsync", "--verbose", "--owner", "[::1]:80"],
   ]);
-  assert.equal(values.store.protocol, "file:");
+  assert.equal(values.store, "file:///data");
   assert.deepEqual(values.etcd, ["a:1", "b:2", "c:3"]);
   assert.equal(values.beat, 90_000);
   assert.equal(values.chunk, 1_536);
@@ -126,7 +126,7 @@ test("helpText() shows each flag with its variable, default and limits, and an e
   const text = helpText({ name: "sheaf-master", summary: "Runs it.", example: "--port 80" }, settings);
   assert.match(text, /--port PORT\n {6}Where to listen\. \(env SHEAF_PORT; default 7070\)/);
   assert.match(text, /--slots N\n {6}Commands at a time\. \(from 1 to 64\)/);
-  assert.match(text, /--store URL\n {6}Where bytes go\. \(env SHEAF_STORE; required\)/);
+  assert.match(text, /--store TEXT\n {6}Where bytes go\. \(env SHEAF_STORE; required\)/);
   assert.match(text, /Example:\n {2}sheaf-master --port 80\n/);
   assert.ok(text.split("\n").every((line) => line.length <= 100));
 });

@@ -28,7 +28,8 @@ export type Setting =
   | SettingBase<"duration", string>
   /** Written `64MiB`, read as bytes. */
   | SettingBase<"bytes", string>
-  | SettingBase<"url", string>
+  /** Of a cluster, a pipeline: name.ts. */
+  | SettingBase<"name", string>
   /** `--name`, `--no-name`, `--name=true`; in the environment `true` or `false`. */
   | SettingBase<"flag", boolean>
   | SettingBase<"address", string>
@@ -45,7 +46,7 @@ interface ValueTypes {
   readonly port: number;
   readonly duration: number;
   readonly bytes: number;
-  readonly url: URL;
+  readonly name: string;
   readonly flag: boolean;
   readonly address: types.Address;
   readonly list: readonly string[];
@@ -183,8 +184,8 @@ function parse(setting: Setting, text: string): types.Parsed<unknown> {
       return types.parseDuration(text);
     case "bytes":
       return types.parseBytes(text);
-    case "url":
-      return types.parseUrl(text);
+    case "name":
+      return types.parseName(text);
     case "flag":
       return types.parseBoolean(text);
     case "address":

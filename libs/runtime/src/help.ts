@@ -37,7 +37,7 @@ const PLACEHOLDERS: Readonly<Record<Setting["type"], string>> = {
   port: " PORT",
   duration: " DURATION",
   bytes: " SIZE",
-  url: " URL",
+  name: " NAME",
   flag: "",
   address: " HOST:PORT",
   list: " A,B,...",

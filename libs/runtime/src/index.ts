@@ -41,6 +41,7 @@ export type { Logger, LogOptions } from "./log.ts";
 export { createLogger, testLogger } from "./log.ts";
 export type { ManualClock } from "./manual-clock.ts";
 export { manualClock } from "./manual-clock.ts";
+export { NAME, NAME_FORM } from "./name.ts";
 export { didYouMean, editDistance, nearest } from "./nearest.ts";
 export type { QueueOptions, Taken } from "./queue.ts";
 export { BoundedQueue } from "./queue.ts";

@@ -11,10 +11,17 @@ import {
   parseBytes,
   parseDuration,
   parseInteger,
+  parseName,
   parsePort,
 } from "./setting-types.ts";
 
 const value = <T>(parsed: Parsed<T>): T | undefined => ("value" in parsed ? parsed.value : undefined);
+
+test("parseName()", () => {
+  for (const text of ["a", "0-9", "word-counts", "x".repeat(63)]) assert.equal(value(parseName(text)), text);
+  for (const text of ["", "A", "a/b", "a_b", "-a", "a-", "x".repeat(64)])
+    assert.equal(value(parseName(text)), undefined, text);
+});
 
 test("parseDuration()", () => {
   const good = {

@@ -1,4 +1,5 @@
 /** The types of settings: how each is written in a flag or an environment variable, and read. */
+import { NAME, NAME_FORM } from "./name.ts";
 import { Secret } from "./secret.ts";
 
 /** What a text turns out to be: a value, or what is wrong with it (`is not a port: use 0 to 65535`). */
@@ -81,10 +82,8 @@ export function parseBytes(text: string): Parsed<number> {
   return Number.isSafeInteger(value) ? { value } : wrong;
 }
 
-export function parseUrl(text: string): Parsed<URL> {
-  return URL.canParse(text)
-    ? { value: new URL(text) }
-    : { wrong: "is not a URL: it needs a scheme, like file:///srv/data or https://host" };
+export function parseName(text: string): Parsed<string> {
+  return NAME.test(text) ? { value: text } : { wrong: `is not a name: ${NAME_FORM}` };
 }
 
 export function parseAddress(text: string): Parsed<Address> {

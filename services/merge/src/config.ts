@@ -33,7 +33,7 @@ export const settings = defineSettings({
   cluster: {
     flag: "cluster",
     env: "SHEAF_CLUSTER",
-    type: "string",
+    type: "name",
     default: "default",
     help: "Name of the cluster: the part of etcd under /sheaf/<cluster>/.",
   },

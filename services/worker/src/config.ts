@@ -13,7 +13,7 @@ export const settings = defineSettings({
   pool: {
     flag: "pool",
     env: "SHEAF_POOL",
-    type: "string",
+    type: "name",
     required: true,
     help: "The pipeline whose work it does.",
   },

@@ -11,7 +11,7 @@ export function readSpec(file: string, cwd = process.cwd()): api.PipelineSpec {
   if (file === "-") return readSpecText(readOrRefuse(0, "standard input"), "standard input", cwd);
   const path = resolve(cwd, file);
   const stats = statSync(path, { throwIfNoEntry: false });
-  if (stats === undefined) throw refused(`there is no pipeline file ${JSON.stringify(path)}: check -f`);
+  if (stats === undefined) throw refused(`there is no pipeline file ${JSON.stringify(path)}: check the path`);
   if (stats.size > SPEC_BYTES_MAX)
     throw refused(`${JSON.stringify(path)} has ${stats.size} bytes: a pipeline file has at most ${SPEC_BYTES_MAX}`);
   return readSpecText(readOrRefuse(path, JSON.stringify(path)), basename(path), dirname(path));

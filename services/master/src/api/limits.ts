@@ -1,9 +1,6 @@
 // Every limit of the public API, in one place. What is above one is refused at the edge with its field, before anything is
 // read, written or computed from it.
 
-/** Names of repos, branches, pipelines and inputs: they become etcd keys, folder names and Kubernetes names. */
-export const NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
-
 export const DESCRIPTION_BYTES_MAX = 4 * 1024;
 export const REQUEST_ID_CHARS_MAX = 64;
 

@@ -1,7 +1,7 @@
 import type { KeyValue } from "@sheaf/etcd";
 import type { api } from "@sheaf/proto";
+import { NAME } from "@sheaf/runtime";
 import type { World } from "../context.ts";
-import { NAME } from "./limits.ts";
 import { pageToken, readPage, tokenInvalid } from "./paging.ts";
 
 export interface ListAsked {

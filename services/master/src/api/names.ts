@@ -1,10 +1,9 @@
 // What names look like at the edge of the API. Each check adds to the violations and lets the others go on.
 
-import { isId } from "@sheaf/runtime";
-import { DESCRIPTION_BYTES_MAX, NAME, REQUEST_ID_CHARS_MAX } from "./limits.ts";
+import { isId, NAME, NAME_FORM } from "@sheaf/runtime";
+import { DESCRIPTION_BYTES_MAX, REQUEST_ID_CHARS_MAX } from "./limits.ts";
 import { Violations } from "./violations.ts";
 
-const FORM = "use 1 to 63 lower-case letters, digits and '-', not at the ends";
 const SHOWN_CHARS = 80;
 
 /** A value as it may stand in a message: short, and with everything that a terminal would act upon escaped. */
@@ -14,8 +13,8 @@ export function shown(value: string): string {
 }
 
 export function checkName(violations: Violations, field: string, value: string): void {
-  if (value === "") violations.add(field, `is required: ${FORM}`);
-  else violations.require(NAME.test(value), field, `${shown(value)} is not a name: ${FORM}`);
+  if (value === "") violations.add(field, `is required: ${NAME_FORM}`);
+  else violations.require(NAME.test(value), field, `${shown(value)} is not a name: ${NAME_FORM}`);
 }
 
 export function checkDescription(violations: Violations, field: string, value: string): void {

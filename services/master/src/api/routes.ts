@@ -2,8 +2,8 @@
 
 import type { api } from "@sheaf/proto";
 import type { MountedService } from "@sheaf/rpc";
+import { NAME } from "@sheaf/runtime";
 import { isTerminal } from "../jobs/states.ts";
-import { NAME } from "./limits.ts";
 import type { OwnerCalls, RowList } from "./owner-calls.ts";
 
 type Route =
