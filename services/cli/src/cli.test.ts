@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http2";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -158,6 +160,22 @@ describe("help and usage", () => {
     assert.match(
       stderr,
       /cannot reach 127\.0\.0\.1:1 \(connection refused.*check that the service runs.*\n.*`sheaf dev` starts a cluster/,
+    );
+  });
+
+  it("says that what answers is no master, when it knows nothing of Sheaf", async () => {
+    const other = createServer().on("stream", (stream) => {
+      const status = { "grpc-status": "12", "grpc-message": "unknown service sheaf.api.v1.ClusterService" };
+      stream.respond({ ":status": 200, "content-type": "application/grpc", ...status }, { endStream: true });
+    });
+    await once(other.listen(0, "127.0.0.1"), "listening");
+    const address = `127.0.0.1:${(other.address() as AddressInfo).port}`;
+    const { code, stderr } = await stage.call("cluster", "inspect", "--address", address);
+    other.close();
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /unknown service .*\n {2}what answers there is no master of Sheaf: SHEAF_ADDRESS or --address/,
     );
   });
 

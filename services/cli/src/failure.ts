@@ -18,9 +18,10 @@ function moreOf(error: SheafError): string[] {
   const lines = error.details
     .filter(({ description }) => !error.message.includes(description))
     .map(({ field, description }) => `${field}: ${description}`);
-  if (error.reason === "UNREACHABLE") {
-    lines.push("`sheaf dev` starts a cluster; SHEAF_ADDRESS or --address says where one is");
-  }
+  const where = "SHEAF_ADDRESS or --address says where one is";
+  if (error.reason === "UNREACHABLE") lines.push(`\`sheaf dev\` starts a cluster; ${where}`);
+  // A server that knows nothing of Sheaf: its error has no reason of ours, but only a code.
+  if (error.reason === "UNIMPLEMENTED") lines.push(`what answers there is no master of Sheaf: ${where}`);
   return lines;
 }
 
