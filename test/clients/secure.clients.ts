@@ -1,6 +1,6 @@
 // A cluster in TLS whose API wants tokens, in every language: CA and token come from the environment, as an administrator would give them.
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -14,21 +14,25 @@ let root: string;
 /** Of a user who may change and run, and not delete repos; and of nobody. */
 const editors = new Map<Language, Driver>();
 const nobodies = new Map<Language, Driver>();
+/** Their CA file holds a text. */
+const misled = new Map<Language, Driver>();
 
 const able = LANGUAGES.filter((language) => cannotRun(language) === undefined);
 
 before(async () => {
   root = mkdtempSync(join(tmpdir(), "sheaf-secure-clients-"));
+  writeFileSync(join(root, "no-ca.crt"), "the authority of the cluster\n");
   cluster = await TestCluster.startMany({ secure: true });
   const { security } = cluster;
   for (const language of able) {
     const SHEAF_TOKEN = security.tokenOf("editor").reveal();
     editors.set(language, new Driver(language, { SHEAF_CA: security.caFile, SHEAF_TOKEN }));
     nobodies.set(language, new Driver(language, { SHEAF_CA: security.caFile }));
+    misled.set(language, new Driver(language, { SHEAF_CA: join(root, "no-ca.crt") }));
   }
 });
 after(async () => {
-  const drivers = [...editors.values(), ...nobodies.values()];
+  const drivers = [...editors.values(), ...nobodies.values(), ...misled.values()];
   const said = await Promise.all(drivers.map(async (driver) => [driver.language, await driver.end()] as const));
   await cluster?.stop();
   rmSync(root, { recursive: true, force: true });
@@ -78,6 +82,16 @@ describe("in TLS", { concurrency: true }, () => {
         assert.match(message, /SHEAF_TOKEN/);
         assertClean(refused);
       }
+    });
+
+    test(`${language}, with a CA file that holds no certificate: nobody is called, and the file is named`, {
+      skip,
+    }, async () => {
+      const driver = misled.get(language) ?? assert.fail(language);
+      const refused = await refusalOf(driver, TRIED.call);
+      assert.deepEqual([refused.code, refused.reason, refused.fields], ["INVALID_ARGUMENT", "CA_UNREADABLE", []]);
+      assert.match(refused.message, /no-ca\.crt/);
+      assertClean(refused);
     });
 
     test(`${language}, with a token of too small a role: it is told so`, { skip }, async () => {

@@ -53,11 +53,15 @@ function readAddress(given: string | undefined, env: Environment) {
 }
 
 function readCa(path: string): Buffer {
+  let ca: Buffer;
   try {
-    return readFileSync(path);
+    ca = readFileSync(path);
   } catch (error) {
-    throw invalidArgument("CA_UNREADABLE", `the CA file (SHEAF_CA) cannot be read: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw invalidArgument("CA_UNREADABLE", `the CA file (SHEAF_CA) cannot be read: ${messageOf(error)}`);
   }
+  if (ca.includes("-----BEGIN ")) return ca;
+  throw invalidArgument(
+    "CA_UNREADABLE",
+    `the CA file ${JSON.stringify(path)} cannot be read: it holds no certificate in PEM`,
+  );
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import ssl
 import uuid
 from pathlib import Path
 from types import SimpleNamespace
@@ -243,8 +244,11 @@ def _channel(address: str, ca_file: str | None) -> grpc.Channel:
         return grpc.insecure_channel(address, options)
     try:
         certificates = Path(ca_file).read_bytes() if ca_file else None
+        if ca_file:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(ca_file)
     except OSError as error:
-        raise _invalid("CA_UNREADABLE", f"the CA file {json.dumps(ca_file)} cannot be read: {error.strerror}") from None
+        why = "it holds no certificate in PEM" if isinstance(error, ssl.SSLError) else error.strerror
+        raise _invalid("CA_UNREADABLE", f"the CA file {json.dumps(ca_file)} cannot be read: {why}") from None
     return grpc.secure_channel(address, grpc.ssl_channel_credentials(certificates), options)
 
 

@@ -16,7 +16,10 @@ import io.grpc.MethodDescriptor;
 import io.grpc.Status;
 import io.grpc.TlsChannelCredentials;
 import java.io.File;
+import java.io.FileInputStream;
 import java.io.IOException;
+import java.security.cert.CertificateException;
+import java.security.cert.CertificateFactory;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -56,13 +59,21 @@ final class Channels {
 
   /** Empty: by the authorities that the machine trusts. */
   static ChannelCredentials tls(String caFile) {
-    try {
-      var tls = TlsChannelCredentials.newBuilder();
-      return caFile.isEmpty() ? tls.build() : tls.trustManager(new File(caFile)).build();
+    var tls = TlsChannelCredentials.newBuilder();
+    if (caFile.isEmpty()) return tls.build();
+    try (var file = new FileInputStream(caFile)) {
+      CertificateFactory.getInstance("X.509").generateCertificates(file);
+      return tls.trustManager(new File(caFile)).build();
     } catch (IOException error) {
-      var text = "the CA file %s cannot be read: %s".formatted(LocalFiles.shown(caFile), error.getMessage());
-      throw new SheafException(Status.Code.INVALID_ARGUMENT, "CA_UNREADABLE", text);
+      throw unreadable(caFile, error.getMessage());
+    } catch (CertificateException error) {
+      throw unreadable(caFile, "it holds no certificate in PEM");
     }
+  }
+
+  private static SheafException unreadable(String caFile, String why) {
+    var text = "the CA file %s cannot be read: %s".formatted(LocalFiles.shown(caFile), why);
+    return new SheafException(Status.Code.INVALID_ARGUMENT, "CA_UNREADABLE", text);
   }
 
   private record Door(String token) implements ClientInterceptor {
