@@ -69,14 +69,14 @@ describe("ClusterService", () => {
     const master = await cluster.master();
     await master.createRepo("in");
     await master.createPipeline("words", "in");
-    const ids = ["00000001aa", "00000001ab", "00000002aa"];
+    const ids = ["00000001aa", "00000001ab", "00000002aa", "00000003", "00000003aa", "w1"];
     await withSessions(
       cluster,
       master.world.keys,
       ids.map((id) => ["words", id] as const),
     );
     for (const id of ids) master.dispatcher.connect("words", id);
-    for (const named of ["00000001aa", "00000002", "00000002aa"]) {
+    for (const named of ["00000001aa", "00000002", "00000002aa", "00000003", "00000003a", "w1"]) {
       const { worker } = await drain(master, named);
       assert.ok(worker?.draining && worker.id.startsWith(named), named);
     }
@@ -91,7 +91,8 @@ describe("ClusterService", () => {
       ["0000000", "INVALID_ARGUMENT", "WORKER_INVALID"],
       ["", "INVALID_ARGUMENT", "WORKER_INVALID"],
       ["00000001/a", "INVALID_ARGUMENT", "WORKER_INVALID"],
-      ["00000003", "NOT_FOUND", "WORKER_NOT_FOUND"],
+      ["00000004", "NOT_FOUND", "WORKER_NOT_FOUND"],
+      ["w", "INVALID_ARGUMENT", "WORKER_INVALID"],
       ["00000001ab", "UNAVAILABLE", "WORKER_AWAY"],
     ]) {
       await assert.rejects(drain(master, named ?? ""), { code, reason }, named);

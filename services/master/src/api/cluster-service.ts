@@ -9,9 +9,9 @@ import { invalidArgument, notFound, unavailable } from "@sheaf/runtime";
 import type { World } from "../context.ts";
 import type { Mirror } from "../mirror/mirror.ts";
 import { findPipeline } from "./find-pipeline.ts";
-import { WORKER_ID, WORKER_PREFIX_MIN } from "./limits.ts";
-import { requireName, shown } from "./names.ts";
+import { checkWorker, requireName } from "./names.ts";
 import { pageToken, readPage, tokenInvalid } from "./paging.ts";
+import { Violations } from "./violations.ts";
 
 export interface ClusterServiceDeps {
   readonly world: World;
@@ -58,17 +58,16 @@ export class ClusterService implements Handlers<typeof api.ClusterService> {
   async drainWorker(request: api.DrainWorkerRequest) {
     const { world, drainWorker } = this.#deps;
     const pipeline = requireName("pipeline", request.pipeline);
-    const named = requireWorker(request.worker);
+    const { worker: named } = request;
     const all = await this.#workers(pipeline);
-    const [found, another] = all.filter(({ worker: { id } }) => id.startsWith(named));
-    if (found === undefined) {
+    const worker = theOnly(
+      all.map((each) => each.worker),
+      named,
+    );
+    if (worker === undefined) {
       await findPipeline(world, pipeline);
       const text = `pipeline "${pipeline}" has no worker "${named}": sheaf worker list ${pipeline} shows those that are connected`;
       throw notFound("WORKER_NOT_FOUND", text);
-    }
-    const { worker } = found;
-    if (another !== undefined) {
-      throw invalidArgument("WORKER_AMBIGUOUS", `several workers have ids that begin with ${named}: give more of it`);
     }
     if (!drainWorker(pipeline, worker.id)) {
       const text = `worker ${worker.id} is not connected now, and may be back in a moment: try again`;
@@ -102,11 +101,16 @@ export class ClusterService implements Handlers<typeof api.ClusterService> {
   }
 }
 
-/** Id of a worker, or a beginning of it that is long enough. */
-function requireWorker(named: string): string {
-  if (named.length >= WORKER_PREFIX_MIN && WORKER_ID.test(named)) return named;
-  const description = `${shown(named)} names no worker: give its id, or the first ${WORKER_PREFIX_MIN} or more characters of it`;
-  throw invalidArgument("WORKER_INVALID", description, { details: [{ field: "worker", description }] });
+/** The worker of this id, which may be short, or the only one whose id begins so. Else INVALID_ARGUMENT. */
+function theOnly(workers: readonly api.Worker[], named: string): api.Worker | undefined {
+  const exact = workers.find(({ id }) => id === named);
+  if (exact !== undefined) return exact;
+  const violations = new Violations();
+  checkWorker(violations, "worker", named);
+  violations.throwIfAny("WORKER_INVALID", "the request is not valid");
+  const [found, another] = workers.filter(({ id }) => id.startsWith(named));
+  if (another === undefined) return found;
+  throw invalidArgument("WORKER_AMBIGUOUS", `several workers have ids that begin with ${named}: give more of it`);
 }
 
 function workerView(

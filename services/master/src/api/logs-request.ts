@@ -4,8 +4,8 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { api } from "@sheaf/proto";
 import type { LogFilter } from "../datums/log-filter.ts";
 import { Told } from "../datums/told.ts";
-import { LOG_TAIL_MAX, WORKER_ID, WORKER_PREFIX_MIN } from "./limits.ts";
-import { shown } from "./names.ts";
+import { LOG_TAIL_MAX } from "./limits.ts";
+import { checkWorker } from "./names.ts";
 import { Violations } from "./violations.ts";
 
 export interface LogsAsked {
@@ -21,12 +21,7 @@ export function readLogsRequest(request: api.GetLogsRequest): LogsAsked {
   const { worker, since, stream, attempt, tail, follow, resume, job } = request;
   const violations = new Violations();
   violations.require(tail <= LOG_TAIL_MAX, "tail", `is ${tail}: use at most ${LOG_TAIL_MAX}`);
-  const isWorker = worker === "" || (worker.length >= WORKER_PREFIX_MIN && WORKER_ID.test(worker));
-  violations.require(
-    isWorker,
-    "worker",
-    `${shown(worker)} names no worker: give its id, or the first ${WORKER_PREFIX_MIN} or more characters of it`,
-  );
+  if (worker !== "") checkWorker(violations, "worker", worker);
   violations.require(
     api.LogStreamSchema.value[stream] !== undefined,
     "stream",

@@ -1,7 +1,7 @@
 // What names look like at the edge of the API. Each check adds to the violations and lets the others go on.
 
 import { isId, NAME, NAME_FORM } from "@sheaf/runtime";
-import { DESCRIPTION_BYTES_MAX, REQUEST_ID_CHARS_MAX } from "./limits.ts";
+import { DESCRIPTION_BYTES_MAX, REQUEST_ID_CHARS_MAX, WORKER_ID, WORKER_PREFIX_MIN } from "./limits.ts";
 import { Violations } from "./violations.ts";
 
 const SHOWN_CHARS = 80;
@@ -29,6 +29,12 @@ export function checkRequestId(violations: Violations, value: string): void {
 
 export function checkId(violations: Violations, field: string, value: string): void {
   violations.require(isId(value), field, `${shown(value)} is not an id: 26 characters, as lists show them`);
+}
+
+/** An id of a worker, or a beginning of one. */
+export function checkWorker(violations: Violations, field: string, value: string): void {
+  const text = `names no worker: give its id, or the first ${WORKER_PREFIX_MIN} or more characters of it`;
+  violations.require(value.length >= WORKER_PREFIX_MIN && WORKER_ID.test(value), field, `${shown(value)} ${text}`);
 }
 
 /** One name of a request, or INVALID_ARGUMENT. */

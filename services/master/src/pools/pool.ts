@@ -139,7 +139,7 @@ export class Pool {
     this.#deps.world.log.warn({ pool: this.name, worker: exit.id, livedMs }, `a worker ended: ${why}`);
   }
 
-  /** The worker shall go: once told, it is asked again only when it comes back and does not know. */
+  /** The worker shall go. Its deadline counts from when it was told first. */
   drain(id: string): void {
     const { dispatcher, wake } = this.#deps;
     if (!this.#told.has(id)) this.#told.set(id, this.#nowMs());
