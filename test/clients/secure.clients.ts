@@ -1,5 +1,6 @@
 // A cluster in TLS whose API wants tokens, in every language: CA and token come from the environment, as an administrator would give them.
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,14 +15,15 @@ let root: string;
 /** Of a user who may change and run, and not delete repos; and of nobody. */
 const editors = new Map<Language, Driver>();
 const nobodies = new Map<Language, Driver>();
-/** Their CA file holds a text. */
+/** Their CA file holds the key of a certificate, and no certificate. */
 const misled = new Map<Language, Driver>();
 
 const able = LANGUAGES.filter((language) => cannotRun(language) === undefined);
 
 before(async () => {
   root = mkdtempSync(join(tmpdir(), "sheaf-secure-clients-"));
-  writeFileSync(join(root, "no-ca.crt"), "the authority of the cluster\n");
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  writeFileSync(join(root, "no-ca.crt"), privateKey.export({ type: "pkcs8", format: "pem" }));
   cluster = await TestCluster.startMany({ secure: true });
   const { security } = cluster;
   for (const language of able) {

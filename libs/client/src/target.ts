@@ -59,7 +59,7 @@ function readCa(path: string): Buffer {
   } catch (error) {
     throw invalidArgument("CA_UNREADABLE", `the CA file (SHEAF_CA) cannot be read: ${messageOf(error)}`);
   }
-  if (ca.includes("-----BEGIN ")) return ca;
+  if (/-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----/.test(ca.toString("latin1"))) return ca;
   throw invalidArgument(
     "CA_UNREADABLE",
     `the CA file ${JSON.stringify(path)} cannot be read: it holds no certificate in PEM`,
