@@ -137,7 +137,7 @@ export class TestCluster {
     });
     closeSync(log);
     this.#processes.set(name, child);
-    await (name === "etcd" ? this.#healthy(child) : saysReady(child, () => this.log(name).slice(before)));
+    await (name === "etcd" ? this.#healthy(child) : saysReady(child, () => this.#logFrom(name, before)));
     child.stdout?.resume();
   }
 
@@ -152,7 +152,11 @@ export class TestCluster {
   }
 
   log(name: ServiceName): string {
-    return readFileSync(join(this.folder, `${name}.log`), "utf8");
+    return this.#logFrom(name, 0);
+  }
+
+  #logFrom(name: ServiceName, byte: number): string {
+    return readFileSync(join(this.folder, `${name}.log`)).toString("utf8", byte);
   }
 
   /** Ends everything, workers too, and removes the folder. */
