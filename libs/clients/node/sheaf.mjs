@@ -9,7 +9,7 @@
  */
 import { openSync, readFileSync, readSync, writeSync } from "node:fs";
 
-const VARIABLE = /([A-Za-z_][A-Za-z0-9_]*)='((?:[^']|'\\'')*)'\n/g;
+const VARIABLE = /([A-Za-z_][A-Za-z0-9_]*)='([^']*(?:'\\''[^']*)*)'\n/g;
 
 /** One datum. `env`: its variables; `input`: the file or folder of its first input; `out`: where its output goes. */
 export class Datum {

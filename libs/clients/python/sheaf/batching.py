@@ -15,7 +15,7 @@ import sys
 
 __all__ = ["Datum", "datums"]
 
-_VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)='((?:[^']|'\\'')*)'\n")
+_VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)='([^']*(?:'\\''[^']*)*)'\n")
 
 
 class Datum:
