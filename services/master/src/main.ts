@@ -115,7 +115,7 @@ await runService({
       services: apiServices({
         ...{ world, pipelines, heads, masters, mergers, jobs, live, owners, dispatcher, ownerCalls, fileUrls },
         requests: new Requests(world),
-        views: new JobViews({ etcd, owners, dispatcher, mergers, poolDoing: (name) => pools.doing(name) }),
+        views: new JobViews({ world, owners, dispatcher, mergers, poolDoing: (name) => pools.doing(name) }),
         cluster: config.cluster,
         version: VERSION,
         failing: (name) => pools.failing(name),

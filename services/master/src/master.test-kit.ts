@@ -154,7 +154,7 @@ export class TestMaster {
     this.owners = new Owners(base);
     const requests = new Requests(world);
     const views = new JobViews({
-      etcd: world.etcd,
+      world,
       owners: this.owners,
       dispatcher: this.dispatcher,
       mergers,

@@ -65,6 +65,27 @@ describe("InspectJob", () => {
     await master.jobIn("words", JobState.MERGING);
     assert.equal((await inspect(master)).waitingFor, "a merge replica: none is running");
   });
+
+  it("counts what is committed where nobody owns the pipeline", async () => {
+    await using cluster = await etcd.cluster();
+    const { master, id } = await begun(cluster);
+    await (await master.dispatcher.ledger(id, "plan")).commit({
+      start: 0,
+      end: 1,
+      result: await master.planOf(id, ["/a", "/b", "/c"]),
+    });
+    const process = await master.dispatcher.ledger(id, "process");
+    await process.commit({ start: 0, end: 1, result: await master.runOf(id, 0, [{ path: "/a" }]) });
+    await process.commit({ start: 2, end: 3, result: await master.runOf(id, 2, [{ path: "/c" }]) });
+    await master.jobIn("words", JobState.PROCESSING);
+    await master.owners.stop();
+    const job = await inspect(master);
+    assert.deepEqual([job.state, job.dataTotal, job.dataProcessed], [JobState.PROCESSING, 3n, 2n]);
+    const request = message(api.WatchJobRequestSchema, { pipeline: "words", job: id });
+    const watched = master.jobs.watchJob(request, context());
+    assert.equal((await watched.next()).value?.job?.dataProcessed, 2n);
+    await watched.return(undefined);
+  });
 });
 
 describe("a job in the merge", () => {

@@ -42,7 +42,9 @@ export class JobService implements Handlers<typeof api.JobService> {
     const seen = isId(request.job) ? this.#deps.jobs.get(pipeline, request.job) : undefined;
     const isOver = seen !== undefined && isTerminal(seen.record.state);
     const { id, kept } = isOver ? { id: request.job, kept: seen } : await this.#orSeen(request);
-    return { job: this.#deps.views.view(request.pipeline, id, kept.record) };
+    const { views } = this.#deps;
+    const committed = await views.committed(pipeline, id, kept.record);
+    return { job: views.view(pipeline, id, kept.record, committed) };
   }
 
   /** The job as it stands; while etcd is silent as it was last seen, and `waiting_for` says so. */
@@ -92,6 +94,7 @@ export class JobService implements Handlers<typeof api.JobService> {
     if (told !== undefined && request.job !== "" && request.job !== told.job) throw otherJob(told.job);
     const { id, kept } = await findJob(this.#deps, { pipeline, job: told?.job ?? request.job });
     jobs.mirror.learn(kept);
+    const committed = await views.committed(pipeline, id, kept.record);
     const record = () => {
       const now = jobs.get(pipeline, id);
       if (now === undefined) throw notFound("JOB_NOT_FOUND", `job ${id} was deleted with pipeline "${pipeline}"`);
@@ -115,7 +118,7 @@ export class JobService implements Handlers<typeof api.JobService> {
           live,
           record,
         },
-        view: (now) => views.view(pipeline, id, now),
+        view: (now) => views.view(pipeline, id, now, committed),
       },
       context,
     );

@@ -77,12 +77,15 @@ export interface JobExtras {
   readonly id: string;
   readonly workers: number;
   readonly live: LiveJob | undefined;
+  /** In the place of what nobody counts live. */
+  readonly committed: dispatch.Totals | undefined;
   readonly waitingFor: string;
 }
 
-export function jobView(record: state.JobRecord, { pipeline, id, workers, live, waitingFor }: JobExtras): api.Job {
+export function jobView(record: state.JobRecord, extras: JobExtras): api.Job {
+  const { pipeline, id, workers, live, committed, waitingFor } = extras;
   const over = isTerminal(record.state);
-  const totals = record.totals ?? live?.process?.totals;
+  const totals = record.totals ?? live?.process?.totals ?? committed;
   const startedMs = record.started === undefined ? live?.handedOutMs : undefined;
   return create(api.JobSchema, {
     id,
