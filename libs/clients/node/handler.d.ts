@@ -1,6 +1,7 @@
 /**
  * What a handler in JavaScript or TypeScript gets: `export default (datum) => { ... }`, which may return a promise. Returning
- * is success, throwing is failure. Copy this file where you need the types; it is erased before the handler runs.
+ * is success, throwing is failure. Await all that uses the datum: once the handler has returned, `write` throws. Copy this file
+ * where you need the types; it is erased before the handler runs.
  */
 export interface HandlerDatum {
   /** The same for the same data, in every job. */

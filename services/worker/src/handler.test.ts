@@ -165,18 +165,58 @@ describe("a handler", () => {
     );
   });
 
+  it("what throws again when it is looked at does not hide that the handler threw, and costs no thread", async () => {
+    await using bench = await openBench();
+    const body = `
+      const broken = () => { throw new Error("not what went wrong"); };
+      if (name === "f0") throw Object.assign(new Error("x"), { toString: broken });
+      if (name === "f1") throw new Proxy({}, { get: broken, getPrototypeOf: broken });
+      if (name === "f2") throw { [Symbol.for("nodejs.util.inspect.custom")]: broken };
+      if (name === "f3") throw Object.defineProperty(new RangeError("no good"), "stack", { get: broken });
+      if (name === "f4") throw "";`;
+    const outcomes = await bench.run(specOf(handler(body), { datumTries: 1 }), many(5));
+    assert.deepEqual(told(outcomes), Array(5).fill([FAILED, 1, "HANDLER_THREW"]));
+    const unreadable = "it threw an object whose text cannot be read: that throws as well";
+    assert.deepEqual(
+      outcomes.map(({ row }) => row.message),
+      [unreadable, unreadable, unreadable, "RangeError: no good", "it threw ''"],
+    );
+  });
+
+  it("may not use a datum that it has returned from: what it wrote then was lost without a word", async () => {
+    await using bench = await openBench();
+    const body = `
+      const { last } = globalThis;
+      globalThis.last = name === "f0" ? () => datum.write("late", "") : () => datum.out;
+      last?.();`;
+    const outcomes = await bench.run(specOf(handler(body), { datumTries: 1 }), many(3));
+    assert.deepEqual(told(outcomes), [
+      [SUCCESS, 1, ""],
+      [FAILED, 1, "HANDLER_THREW"],
+      [FAILED, 1, "HANDLER_THREW"],
+    ]);
+    const message = (n: number) =>
+      `Error: the handler has returned from datum "/f${n}" already: it has to await all that uses the datum`;
+    assert.deepEqual([outcomes[1]?.row.message, outcomes[2]?.row.message], [message(0), message(1)]);
+  });
+
   it("may write text and bytes, and nothing that would become an empty file", async () => {
     await using bench = await openBench();
     const body = `
       if (name === "f0") datum.write("n", Buffer.from("x"));
       if (name === "f1") datum.write("n", 17);
       if (name === "f2") datum.write("n", { a: 1 });
-      if (name === "f3") datum.write("n");`;
-    const outcomes = await bench.run(specOf(handler(body), { datumTries: 1 }), many(4));
+      if (name === "f3") datum.write("n");
+      if (name === "f4") datum.write(undefined, "x");`;
+    const outcomes = await bench.run(specOf(handler(body), { datumTries: 1 }), many(5));
     const use = "use text, a Buffer, or another view of bytes";
     assert.deepEqual(
       outcomes.map(({ row }) => row.message),
-      ["", ...["17", "{ a: 1 }", "undefined"].map((it) => `TypeError: write("n", data): the data is ${it}: ${use}`)],
+      [
+        "",
+        ...["17", "{ a: 1 }", "undefined"].map((it) => `TypeError: write("n", data): the data is ${it}: ${use}`),
+        "TypeError: write(name, data): the name is undefined: use text",
+      ],
     );
   });
 
@@ -238,11 +278,13 @@ describe("a handler", () => {
       [beats, last] = [now, systemClock.now()];
     }
     await complete;
-    assert.deepEqual(told(await outcomesOf(bench.store, bench.owner.taken)), [
+    const outcomes = await outcomesOf(bench.store, bench.owner.taken);
+    assert.deepEqual(told(outcomes), [
       [SUCCESS, 1, ""],
       [FAILED, 1, "TIMEOUT"],
       [SUCCESS, 1, ""],
     ]);
+    assert.match(outcomes[1]?.row.message ?? "", /^the handler ran longer than datum_timeout, 4000 ms/);
     // A silent worker is given up after 6 s; beats go every second.
     assert.ok(late.length >= 3, `only ${late.length} beats while it was blocked, before and after`);
     assert.ok(Math.max(...late.slice(1)) < 3_500, `beats ${late} ms apart`);

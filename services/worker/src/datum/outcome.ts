@@ -33,9 +33,10 @@ const KILLED = SIGNAL_BASE + constants.signals.SIGKILL;
 /** Undefined: the command did well. Not to be asked about a command that was killed or lost: that is not its own doing. */
 export function failureOf(ended: Ended & { kind: "exited" | "timed-out" }, attempted: Attempted): Failure | undefined {
   if (ended.kind === "timed-out") {
+    const who = attempted.argv.length === 0 ? "the handler" : "the command";
     return failure(
       "TIMEOUT",
-      `the command ran longer than datum_timeout, ${attempted.timeoutMs} ms, and was killed`,
+      `${who} ran longer than datum_timeout, ${attempted.timeoutMs} ms, and was killed`,
       attempted,
     );
   }

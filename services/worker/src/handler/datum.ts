@@ -37,6 +37,7 @@ export class HandlerDatum {
   readonly #written = new Map<string, Uint8Array>();
   readonly #folders = new Set<string>();
   #writtenBytes = 0;
+  #isOver = false;
 
   constructor(message: ToHandler) {
     this.id = message.id;
@@ -86,6 +87,9 @@ export class HandlerDatum {
 
   /** Writes a file of the output: "counts/a.txt". Its folders are made. */
   write(name: string, data: string | NodeJS.ArrayBufferView): void {
+    this.#refuseIfOver();
+    if (typeof name !== "string")
+      throw new TypeError(`write(name, data): the name is ${inspect(name, SHOWN)}: use text`);
     const out = join(this.#message.folder, "pfs", "out");
     const file = resolve(out, name);
     if (!file.startsWith(out + sep)) throw new RangeError(`${JSON.stringify(name)} is not in the output's folder`);
@@ -95,6 +99,17 @@ export class HandlerDatum {
     if (this.#held !== undefined && (this.#writtenBytes > WRITTEN_BYTES_MAX || !this.#canHold(path))) this.#pfs();
     if (this.#held !== undefined) this.#written.set(path, bytes);
     else writeInto(file, bytes);
+  }
+
+  /** The handler has returned: what it still does with the datum would be lost, or meet the worker in its folder. */
+  close(): void {
+    this.#isOver = true;
+  }
+
+  #refuseIfOver(): void {
+    if (!this.#isOver) return;
+    const which = JSON.stringify(this.#message.inputs[0]?.path ?? this.id);
+    throw new Error(`the handler has returned from datum ${which} already: it has to await all that uses the datum`);
   }
 
   /** For whoever called the handler: the output, unless it is in files. */
@@ -121,6 +136,7 @@ export class HandlerDatum {
     const pfs = join(this.#message.folder, "pfs");
     const held = this.#held;
     if (held === undefined) return pfs;
+    this.#refuseIfOver();
     this.#held = undefined;
     mkdirSync(join(pfs, "out"), { recursive: true });
     for (const { path, bytes, executable } of held) writeInto(join(pfs, path), bytes, executable ? 0o555 : 0o444);

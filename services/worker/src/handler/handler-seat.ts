@@ -175,6 +175,10 @@ export class HandlerSeat {
     if (out !== undefined) {
       this.#back(life, out);
       out.run.ended(out.stop ?? endOfThread(life.error, code));
+    } else if (life.error !== undefined) {
+      const message =
+        "a handler's thread was ended by an error while it had no datum: it did not await all that it began";
+      this.#options.log.warn({ job: life.job.work.job, err: life.error }, message);
     }
     this.#options.onFree();
   }

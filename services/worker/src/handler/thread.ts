@@ -23,19 +23,18 @@ function serve({ module, port }: HandlerData): void {
   let handler: Handler | undefined;
   port.on("message", async (message: ToHandler) => {
     const { number } = message;
+    const datum = new HandlerDatum(message);
     let reason = "HANDLER_NOT_LOADED";
     try {
       handler ??= await load(module);
       reason = "HANDLER_THREW";
-      const datum = new HandlerDatum(message);
       await handler(datum);
+      datum.close();
       output.flush();
       send({ t: "done", number, files: datum.written() });
     } catch (error) {
-      // Of a module that cannot be loaded it shows the line.
-      if (error instanceof Error && typeof error.stack === "string") {
-        output.add("stderr", Buffer.from(`${error.stack}\n`));
-      }
+      datum.close();
+      output.add("stderr", Buffer.from(stackOf(error)));
       output.flush();
       send({ t: "failed", number, reason, message: said(error) });
     }
@@ -44,8 +43,22 @@ function serve({ module, port }: HandlerData): void {
 
 /** Whatever it is: a symbol, or an object without a prototype, is not made into text by a template. */
 function said(error: unknown): string {
-  if (error instanceof Error) return `${error}`;
-  return `it threw ${typeof error === "string" ? error : inspect(error)}`;
+  try {
+    if (error instanceof Error) return `${error}`;
+    return `it threw ${typeof error === "string" && error !== "" ? error : inspect(error)}`;
+  } catch {
+    // What it throws now is not what went wrong.
+    return `it threw ${typeof error === "function" ? "a function" : "an object"} whose text cannot be read: that throws as well`;
+  }
+}
+
+/** Of a module that cannot be loaded it shows the line. */
+function stackOf(error: unknown): string {
+  try {
+    return error instanceof Error && typeof error.stack === "string" ? `${error.stack}\n` : "";
+  } catch {
+    return "";
+  }
 }
 
 async function load(module: string): Promise<Handler> {
