@@ -7,6 +7,8 @@ const HANDLER_BYTES_MAX = 512 * 1024;
 /** What would not be where the module runs: its neighbours. */
 const OWN_IMPORT = /^\s*(?:import\s*|(?:import|export)\b(?!\s+type\b)[^"'`;=()]*\bfrom\s*)["'](\.{0,2}\/[^"']*)["']/m;
 const MODULE = /\.[cm]?[jt]s$/;
+/** What only Node's older kind of module has. `export` anywhere: it is the newer kind, with such code bundled in. */
+const OLD_MODULE = /^(?:module\.)?exports\b/m;
 
 /** Whether a pipeline file names a module here, and does not hold its text. */
 export function isModulePath(handler: string): boolean {
@@ -22,6 +24,11 @@ export function readHandler(path: string): string {
   if (stats.size > HANDLER_BYTES_MAX)
     throw refused(`the handler ${shown} has ${stats.size} bytes: at most ${HANDLER_BYTES_MAX} go into a pipeline`);
   const text = readOrRefuse(path, shown);
+  if (text.trim() === "") throw refused(`the handler ${shown} is empty`);
+  if (/\.c[jt]s$/.test(path) || (OLD_MODULE.test(text) && !/\bexport\b/.test(text)))
+    throw refused(
+      `the handler ${shown} is a CommonJS module: a handler is an ES module, "export default (datum) => ..."`,
+    );
   const own = OWN_IMPORT.exec(text);
   if (own !== null)
     throw refused(
@@ -32,7 +39,7 @@ export function readHandler(path: string): string {
 
 function readOrRefuse(path: string, shown: string): string {
   try {
-    return readFileSync(path, "utf8");
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(readFileSync(path));
   } catch (error) {
     throw refused(`cannot read the handler ${shown}: ${messageOf(error)}`);
   }

@@ -9,9 +9,9 @@ const dir = mkdtempSync(join(tmpdir(), "sheaf-read-spec-test-"));
 after(() => rmSync(dir, { recursive: true }));
 
 /** What becomes of the handler of a pipeline file in a folder below the one where the user stands. */
-function handlerOf(handler: string, module: string): string {
+function handlerOf(handler: string, module: string | Buffer): string {
   mkdirSync(join(dir, "sub"), { recursive: true });
-  writeFileSync(join(dir, "sub/h.ts"), module);
+  for (const ext of ["ts", "js", "cts"]) writeFileSync(join(dir, `sub/h.${ext}`), module);
   writeFileSync(join(dir, "sub/p.json"), JSON.stringify({ pipeline: { name: "p" }, transform: { handler } }));
   return readSpec("sub/p.json", dir).transform?.handler ?? "";
 }
@@ -34,5 +34,16 @@ describe("readSpec()", () => {
       "import {\n  a,\n} from './b.js'",
     ])
       assert.throws(() => handlerOf("h.ts", `// a\n${line}\n`), { message: /which does not go with it: bundle it/ });
+  });
+
+  it("refuses one that is no ES module, empty, or no text, and names its file", () => {
+    const es = { message: /h\.\w+" is a CommonJS module: a handler is an ES module, "export default/ };
+    assert.throws(() => handlerOf("h.ts", "const a = 1;\nmodule.exports = () => a;\n"), es);
+    assert.throws(() => handlerOf("h.js", "exports.default = () => {};\n"), es);
+    assert.throws(() => handlerOf("h.cts", "export default () => {};\n"), es);
+    const bundled = "var a = (() => {\nmodule.exports = 1;\n})();\nexport { a as default };\n";
+    assert.equal(handlerOf("h.js", bundled), bundled);
+    assert.throws(() => handlerOf("h.ts", " \n"), { message: /h\.ts" is empty/ });
+    assert.throws(() => handlerOf("h.ts", Buffer.from("// \xff\n", "latin1")), { message: /h\.ts".*not valid/ });
   });
 });
