@@ -67,7 +67,8 @@ export function parseDuration(text: string): Parsed<number> {
   for (const [, number, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)) {
     sum += Number(number) * (DURATION_UNITS[unit ?? ""] ?? Number.NaN);
   }
-  return Number.isSafeInteger(Math.round(sum)) ? { value: sum } : wrong;
+  if (!Number.isSafeInteger(Math.round(sum))) return { wrong: "is too long a duration: use at most 100000000d" };
+  return { value: sum };
 }
 
 /** Bytes from `1048576`, `64MiB`, `1.5GiB`, `10MB`, or the same without the B: `10Gi`. */

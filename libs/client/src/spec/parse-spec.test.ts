@@ -118,6 +118,7 @@ describe("parseSpec", () => {
     ["autoscaling: 1", "autoscaling: expected true or false, found the number 1"],
     ["description: {a: b}", "description: expected text, found fields"],
     ["datum_timeout: 10", 'datum_timeout: the number 10 is not a duration: use text with a unit, like "10s"'],
+    ["datum_timeout: 90000000000000h", 'datum_timeout: the text "90000000000000h" is too long a duration: use at most'],
     ["datum_timeout: 10 seconds", 'datum_timeout: the text "10 seconds" is not a duration'],
     [
       "merge: {strategy: summ}",

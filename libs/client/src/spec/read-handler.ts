@@ -7,12 +7,14 @@ const HANDLER_BYTES_MAX = 512 * 1024;
 /** What would not be where the module runs: its neighbours. */
 const OWN_IMPORT = /^\s*(?:import\s*|(?:import|export)\b(?!\s+type\b)[^"'`;=()]*\bfrom\s*)["'](\.{0,2}\/[^"']*)["']/m;
 const MODULE = /\.[cm]?[jt]s$/;
+/** No module has a text like this; a path that is none, like "handler.py" or "handler.tsx", does. */
+const ONE_WORD = /^[^\s(){}=;]+$/;
 /** What only Node's older kind of module has. `export` anywhere: it is the newer kind, with such code bundled in. */
 const OLD_MODULE = /^(?:module\.)?exports\b/m;
 
 /** Whether a pipeline file names a module here, and does not hold its text. */
 export function isModulePath(handler: string): boolean {
-  return !handler.includes("\n") && MODULE.test(handler);
+  return ONE_WORD.test(handler) || (!handler.includes("\n") && MODULE.test(handler));
 }
 
 /** INVALID_ARGUMENT. `path`: absolute. */

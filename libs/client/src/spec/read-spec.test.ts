@@ -43,6 +43,10 @@ describe("readSpec()", () => {
     assert.throws(() => handlerOf("h.cts", "export default () => {};\n"), es);
     const bundled = "var a = (() => {\nmodule.exports = 1;\n})();\nexport { a as default };\n";
     assert.equal(handlerOf("h.js", bundled), bundled);
+    for (const path of ["h.py", "h.tsx", "./h"])
+      assert.throws(() => handlerOf(path, ""), {
+        message: /is no module: its name ends in \.ts, \.js, \.mts or \.mjs/,
+      });
     assert.throws(() => handlerOf("h.ts", " \n"), { message: /h\.ts" is empty/ });
     assert.throws(() => handlerOf("h.ts", Buffer.from("// \xff\n", "latin1")), { message: /h\.ts".*not valid/ });
   });
