@@ -145,6 +145,7 @@ test("what cannot be read is refused with its place", () => {
       1,
       /too much text/,
     ],
+    ["/\u00fcu\u0308*", 2, /not in composed form/],
     ["x".repeat(1025), 0, /longer than 1024/],
   ];
   for (const [pattern, position, problem] of bad) {

@@ -31,9 +31,19 @@ export function parsePattern(pattern: string): ParsedPattern {
     throw globError(pattern, 0, `it is longer than ${PATTERN_BYTES_MAX} bytes`);
   }
   if (!pattern.isWellFormed()) throw globError(pattern, 0, "it is not valid Unicode");
+  requireComposed(pattern);
   const { negated, from, to } = stripNegation(pattern);
   const parser = new Parser(pattern, from, to);
   return { negated, nodes: parser.parseAll() };
+}
+
+/** It looks like a name that is there, and would match nothing: paths are composed. */
+function requireComposed(pattern: string): void {
+  const composed = pattern.normalize("NFC");
+  if (composed === pattern) return;
+  let at = 0;
+  while (pattern[at] === composed[at]) at++;
+  throw globError(pattern, at, "it is not in composed form (Unicode NFC), as all paths are: type that letter anew");
 }
 
 /** Takes `!(...)` or a leading `!` off the whole pattern. */
