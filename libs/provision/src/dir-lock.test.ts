@@ -25,6 +25,15 @@ describe("lockDir()", () => {
     assert.deepEqual(await readdir(dir), ["lock.2"]);
   });
 
+  it("says why it cannot write: the folder may be a file", async () => {
+    const path = join(dir, "notes.txt");
+    await writeFile(path, "");
+    await assert.rejects(lockDir(path, systemRandom), {
+      reason: "DATA_DIR_NOT_WRITABLE",
+      message: /^cannot write to the data folder .*notes\.txt: EEXIST: .*; choose another with --data$/,
+    });
+  });
+
   it("takes the lock of a process that was killed, also one whose id another process has now", async () => {
     await writeFile(join(dir, "lock.7"), JSON.stringify({ ...ownRecord(), start: "1" }));
     const lock = await lockDir(dir, systemRandom);

@@ -7,7 +7,7 @@
  */
 import { link, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { failedPrecondition, permissionDenied, type Random } from "@sheaf/runtime";
+import { failedPrecondition, messageOf, permissionDenied, type Random } from "@sheaf/runtime";
 import { isAlive, ownRecord, type ProcessRecord } from "./process-record.ts";
 
 export interface DirLock {
@@ -21,7 +21,7 @@ export async function lockDir(dir: string, random: Random): Promise<DirLock> {
     await mkdir(dir, { recursive: true, mode: 0o700 });
     await writeFile(draft, JSON.stringify(ownRecord()));
   } catch (cause) {
-    const message = `cannot write to the data folder ${dir}; choose another with --data`;
+    const message = `cannot write to the data folder ${dir}: ${messageOf(cause)}; choose another with --data`;
     throw permissionDenied("DATA_DIR_NOT_WRITABLE", message, { cause });
   }
   try {
