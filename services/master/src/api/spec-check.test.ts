@@ -362,6 +362,13 @@ describe("checkSpec()", () => {
     );
   });
 
+  it("shows a glob that cannot be read, and where, in one line", () => {
+    assert.throws(() => checkSpec(pfs({ glob: "//a" }), LOCAL), {
+      message:
+        /input\.pfs\.glob: is "\/\/a": cannot read the glob: it has an empty part \("\/\/"\) \(at character 1\)$/,
+    });
+  });
+
   it("refuses an unknown strategy of a newer contract", () => {
     const given = spec();
     given.merge = create(api.MergeSpecSchema, { strategy: 99 as api.MergeStrategy });

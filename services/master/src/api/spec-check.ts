@@ -197,7 +197,9 @@ export function checkGlob(violations: Violations, field: string, glob: string): 
   try {
     compileGlob(glob);
   } catch (error) {
-    violations.add(field, messageOf(error));
+    // Without the caret below the pattern: all that is wrong with a spec is told in one line.
+    const [problem] = error instanceof Error ? error.message.split("\n") : [messageOf(error)];
+    violations.add(field, `is ${JSON.stringify(glob)}: ${problem}`);
   }
 }
 
