@@ -120,8 +120,9 @@ await describeWithS3("a store in S3 in trouble", (program) => {
       assert.ok(bytes.equals(await store.get(one)));
     }
     proxy.next(2, /^GET \S*list-type/, page);
-    const listed = await Array.fromAsync(store.list("packs/"));
-    assert.ok(listed.length >= 4);
+    let listed = 0;
+    for await (const _ of store.list("packs/")) listed++;
+    assert.ok(listed >= 4);
   });
 
   for (const t of ["truncate", "stall"] as const) {
