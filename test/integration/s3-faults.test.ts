@@ -11,6 +11,7 @@ import { fastClock } from "../kit/test-clocks.ts";
 
 const MIB = 1024 * 1024;
 const XML = '<?xml version="1.0" encoding="UTF-8"?>\n';
+const PAGE = "<html><h1>Back soon</h1></html>";
 const errorXml = (code: string) => `${XML}<Error><Code>${code}</Code><Message>In trouble.</Message></Error>`;
 
 await describeWithS3("a store in S3 in trouble", (program) => {
@@ -53,6 +54,7 @@ await describeWithS3("a store in S3 in trouble", (program) => {
     "503 with an error": { t: "answer", status: 503, body: errorXml("SlowDown") },
     "503 without a body": { t: "answer", status: 503 },
     "502 of a balancer": { t: "answer", status: 502, body: "<html><h1>Bad Gateway</h1>" },
+    "404 with such a page": { t: "answer", status: 404, body: PAGE },
     "429": { t: "answer", status: 429 },
     "400 because the connection stood still": { t: "answer", status: 400, body: errorXml("RequestTimeout") },
     "a lost answer": { t: "lose the answer" },
@@ -100,6 +102,27 @@ await describeWithS3("a store in S3 in trouble", (program) => {
     assert.equal(await store.put(one, large), "created");
     assert.equal(proxy.faults, 2);
     assert.ok(large.equals(await store.get(one)));
+  });
+
+  it("a page that is there for a while, before a server that is away, has stored and listed nothing", async () => {
+    const page = { t: "answer", status: 200, body: PAGE } as const;
+    for (const [step, bytes] of [
+      [/^PUT \S*packs\/\d+\?x-id=PutObject/, small],
+      [/^POST \S*\?uploads/, large],
+      [/^PUT \S*partNumber/, large],
+      [/^POST \S*uploadId=/, large],
+    ] as const) {
+      const one = key();
+      proxy.next(2, step, page);
+      assert.equal(await store.put(one, bytes), "created");
+      assert.equal(proxy.faults, 2, String(step));
+      proxy.faults = 0;
+      assert.ok(bytes.equals(await store.get(one)));
+    }
+    proxy.next(2, /^GET \S*list-type/, page);
+    let listed = 0;
+    for await (const _ of store.list("packs/")) listed++;
+    assert.ok(listed >= 4);
   });
 
   for (const t of ["truncate", "stall"] as const) {
@@ -258,6 +281,18 @@ await describeWithS3("a store in S3 in trouble", (program) => {
     await refused(`${url}&region=eu-west-7`, { code: "INVALID_ARGUMENT", reason: "STORE_URL" }, ["region"]);
     const nothing = "s3://bucket-1/p";
     await refused(nothing, { code: "INVALID_ARGUMENT", reason: "STORE_URL" }, ["region", "AWS_REGION"]);
+  });
+
+  it("no S3 server at the endpoint: pages, whatever is asked; no https; clocks that differ", async () => {
+    const away = { code: "UNAVAILABLE", reason: "STORE_UNAVAILABLE" } as const;
+    for (const status of [200, 302, 403, 404]) {
+      proxy.weather = () => ({ t: "answer", status, body: PAGE });
+      await refused(url, away, [`what answers for .*${proxy.endpoint} is no S3 server: see to the endpoint`]);
+    }
+    await assert.rejects(store.put(key(), small), { reason: "STORE_UNAVAILABLE" });
+    proxy.weather = () => ({ t: "answer", status: 403, body: errorXml("RequestTimeTooSkewed") });
+    await refused(url, away, ["clock of this machine .* set the one that is wrong"]);
+    await refused(url.replace("http://", "https://"), away, ["EPROTO", "give http:// in the address"]);
   });
 
   it("a certificate from an authority that nobody knows: what to give, and with that it works", async () => {

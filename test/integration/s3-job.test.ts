@@ -55,6 +55,7 @@ await describeWithS3("jobs on a store in S3", (program) => {
       [`s3://no-such-bucket?endpoint=${server.endpoint}`, /there is no bucket "no-such-bucket"/, {}],
       ["s3://bucket-1?endpoint=http://127.0.0.1:1", /no connection to .*http:\/\/127\.0\.0\.1:1 \(ECONNREFUSED\)/, {}],
       [server.url(), /refuses the access key sheaf-test-key from the environment/, { AWS_SECRET_ACCESS_KEY: "wrong" }],
+      [server.url(), /a character that cannot be sent, like a line break/, { AWS_ACCESS_KEY_ID: "from-a-file\n" }],
       [`${server.url()}&speed=high`, /"speed" is not a parameter of a store in S3/, {}],
     ] as const;
     for (const [store, words, env] of cases) {

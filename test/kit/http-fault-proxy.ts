@@ -107,6 +107,7 @@ export class HttpFaultProxy {
 }
 
 function say(answer: ServerResponse, { status, body = "" }: { readonly status: number; readonly body?: string }): void {
-  answer.writeHead(status, { "content-type": "application/xml", "content-length": Buffer.byteLength(body) });
+  const type = body.startsWith("<html>") ? "text/html" : "application/xml";
+  answer.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(body) });
   answer.end(body);
 }

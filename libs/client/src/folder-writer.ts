@@ -3,7 +3,17 @@
  * refused. Synchronous, as reading is.
  */
 import { createHash } from "node:crypto";
-import { closeSync, constants, existsSync, lstatSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { dataLoss, failedPrecondition, type SheafError, toSheafError } from "@sheaf/runtime";
 import { shown } from "./local-files.ts";
@@ -50,26 +60,23 @@ export class FolderWriter {
 
   write(file: Incoming & { readonly content: Uint8Array }): void {
     const target = this.#place(file.path);
-    attempt(target, () => {
-      const fd = openSync(target, FLAGS, file.executable ? PROGRAM_MODE : FILE_MODE);
-      try {
-        writeAll(fd, file.content);
-      } finally {
-        closeSync(fd);
-      }
-    });
+    const fd = create(target, file.executable);
+    try {
+      attempt(target, () => writeAll(fd, file.content));
+    } catch (error) {
+      removeOpen(fd, target);
+      throw error;
+    }
+    attempt(target, () => closeSync(fd));
     this.#count(file.content.length);
   }
 
   begin({ path, executable }: Incoming): BigFile {
     const target = this.#place(path);
-    const fd = attempt(target, () => openSync(target, FLAGS, executable ? PROGRAM_MODE : FILE_MODE));
+    const fd = create(target, executable);
     const hash = createHash("sha256");
     let bytes = 0;
-    const discard = () => {
-      closeSync(fd);
-      rmSync(target, { force: true });
-    };
+    const discard = () => removeOpen(fd, target);
     return {
       path,
       write: (chunk) => {
@@ -127,6 +134,21 @@ function makeFolders(path: string): void {
   for (const folder of missing.reverse()) mkdirSync(folder);
 }
 
+/** A pipe would take no more than it has room for; a device, like /dev/null, takes what it is given. */
+function create(target: string, executable: boolean): number {
+  const fd = attempt(target, () => openSync(target, FLAGS, executable ? PROGRAM_MODE : FILE_MODE));
+  if (!fstatSync(fd).isFIFO()) return fd;
+  closeSync(fd);
+  throw notWritable(target, A_PIPE);
+}
+
+/** Half a file is none. What is no file was there before, and stays. */
+function removeOpen(fd: number, target: string): void {
+  const isFile = fstatSync(fd).isFile();
+  closeSync(fd);
+  if (isFile) rmSync(target, { force: true });
+}
+
 function writeAll(fd: number, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
 }
@@ -139,11 +161,14 @@ function attempt<T>(target: string, act: () => T): T {
   }
 }
 
+const A_PIPE = "it is a pipe or a socket";
+
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
   EPERM: "permission denied",
   ELOOP: "it is a link",
   EISDIR: "it is a folder",
+  ENXIO: A_PIPE,
   ENOTDIR: "a part of its path is a file",
   EEXIST: "it is a file",
   ENOSPC: "the disk is full",
@@ -154,9 +179,12 @@ const REASONS: Readonly<Record<string, string>> = {
 
 function cannotWrite(thrown: unknown, target: string): SheafError {
   const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
-  const why = REASONS[code];
-  if (why === undefined) return toSheafError(thrown);
-  return failedPrecondition("FILE_NOT_WRITABLE", `cannot write ${shown(target)}: ${why}`, {
-    cause: thrown,
-  });
+  // What has no code is no answer of the file system.
+  if (code === "" || !(thrown instanceof Error)) return toSheafError(thrown);
+  return notWritable(target, REASONS[code] ?? thrown.message, thrown);
+}
+
+function notWritable(target: string, why: string, cause?: unknown): SheafError {
+  const options = cause === undefined ? {} : { cause };
+  return failedPrecondition("FILE_NOT_WRITABLE", `cannot write ${shown(target)}: ${why}`, options);
 }

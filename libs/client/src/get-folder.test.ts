@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import {
+  closeSync,
+  constants,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -124,5 +128,59 @@ describe("getFolder", () => {
         { reason },
       );
     }
+  });
+
+  it("refuses a pipe, which takes no more than it has room for, and leaves it where it is", async () => {
+    const pipe = join(dir, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    const refused = { reason: "FILE_NOT_WRITABLE", message: /pipe": it is a pipe or a socket/ };
+    await using cluster = await answering(small("/pipe"));
+    const client = open(cluster.address);
+    await assert.rejects(client.getFile({ repo: "r" }, "/pipe", pipe), refused);
+    const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
+    await assert.rejects(client.getFile({ repo: "r" }, "/pipe", pipe), refused);
+    closeSync(reader);
+    assert.ok(statSync(pipe).isFIFO());
+  });
+});
+
+// Both as a program of its own: a device is made in the test's folder, and a limit is for a whole process.
+const PROGRAM = `
+  import { FolderWriter } from ${JSON.stringify(join(import.meta.dirname, "folder-writer.ts"))};
+  const [dir, name] = process.argv.slice(-2);
+  process.on("SIGXFSZ", () => {}); // a write beyond the limit answers EFBIG
+  const writer = new FolderWriter(dir, () => name);
+  const content = Buffer.alloc(100_000);
+  const file = { path: "/x", executable: false };
+  for (const write of [
+    () => writer.write({ ...file, content }),
+    () => {
+      const big = writer.begin(file);
+      try { big.write(content); } catch (error) { big.discard(); throw error; }
+    },
+  ]) try { write(); console.log("written"); } catch ({ reason, message }) { console.log(reason, message); }
+`;
+
+describe("a file that cannot be written to its end", () => {
+  const written = (name: string, before = "") => {
+    const run = `${before} exec "$0" --input-type=module -e "$1" -- "$2" "$3"`;
+    return execFileSync("sh", ["-c", run, process.execPath, PROGRAM, dir, name], { encoding: "utf8" });
+  };
+
+  it("is removed, whether it came whole or in pieces, and the message says why", () => {
+    const told = written("half", "ulimit -f 50;");
+    assert.match(told, /^(FILE_NOT_WRITABLE cannot write ".*half": EFBIG.*\n){2}$/);
+    assert.deepEqual(readdirSync(dir), []);
+  });
+
+  it("stays when it is a device, which nobody can bring back", (t) => {
+    try {
+      execFileSync("mknod", [join(dir, "full"), "c", "1", "7"], { stdio: "ignore" });
+      writeFileSync(join(dir, "full"), "");
+    } catch {
+      return t.skip("this user may not make devices here");
+    }
+    assert.match(written("full"), /^(FILE_NOT_WRITABLE cannot write ".*full": the disk is full\n){2}$/);
+    assert.ok(statSync(join(dir, "full")).isCharacterDevice());
   });
 });

@@ -61,6 +61,7 @@ export function* localFiles(dir: string, skipped: Skipped): Generator<LocalFile,
 
 export interface OpenFile {
   readonly fd: number;
+  /** Infinity: nobody knows before it is read. */
   readonly size: number;
   readonly executable: boolean;
 }
@@ -70,9 +71,22 @@ export function openFile({ source }: LocalFile): OpenFile {
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   const fd = look(() => openSync(source, flags), source);
   const stats = fstatSync(fd);
-  if (stats.isFile()) return { fd, size: stats.size, executable: (stats.mode & 0o111) !== 0 };
-  closeSync(fd);
-  throw unreadable(source, "it is not a regular file");
+  if (!stats.isFile()) {
+    closeSync(fd);
+    throw unreadable(source, "it is not a regular file");
+  }
+  const size = stats.size === 0 && hasBytes(fd, source) ? Number.POSITIVE_INFINITY : stats.size;
+  return { fd, size, executable: (stats.mode & 0o111) !== 0 };
+}
+
+/** Files that are made as they are read, like those of /proc, say that their size is 0. */
+function hasBytes(fd: number, source: string): boolean {
+  try {
+    return look(() => readSync(fd, Buffer.alloc(1), 0, 1, 0), source) > 0;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
 }
 
 /** Bytes from where the last read ended; fewer than `length` only at the end of the file. */
@@ -136,12 +150,10 @@ function cannotRead(thrown: unknown, path: string): SheafError {
     });
   if (code === "EACCES" || code === "EPERM") return unreadable(path, "permission denied", thrown);
   if (code === "ELOOP") return unreadable(path, "it is a link", thrown);
-  const error = toSheafError(thrown);
-  return error.code === "INTERNAL"
-    ? failedPrecondition("FILE_UNREADABLE", `cannot read ${shown(path)}: ${error.message}`, {
-        cause: thrown,
-      })
-    : error;
+  if (code === undefined || !(thrown instanceof Error)) return toSheafError(thrown);
+  return failedPrecondition("FILE_UNREADABLE", `cannot read ${shown(path)}: ${thrown.message}; nothing was committed`, {
+    cause: thrown,
+  });
 }
 
 function unreadable(path: string, why: string, cause?: unknown): SheafError {

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -111,6 +120,14 @@ describe("putFolder", () => {
     truncateSync(join(dir, "sparse"), 2_000_000);
     const { bytes } = await client.putFolder("logs", "master", dir);
     assert.equal(bytes, 2_000_000);
+  });
+
+  it("puts what is in a file that says it is empty until it is read", async () => {
+    const source = "/proc/version";
+    const { commit, bytes } = await client.putFiles("logs", "master", [{ path: "version", source }]);
+    const text = readFileSync(source, "utf8");
+    assert.equal(stored(commit.id).get("/version")?.content.toString(), text);
+    assert.equal(bytes, text.length);
   });
 
   it("puts files that are named one by one", async () => {

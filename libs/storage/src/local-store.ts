@@ -79,6 +79,7 @@ class LocalStore implements Store {
       return "exists";
     } catch (error) {
       if (error instanceof SourceFailure) throw error.thrown;
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") mustBeThere(this.#dir, `store ${key}`);
       throw localFailure(error, this.#dir, `store ${key}`);
     }
   }

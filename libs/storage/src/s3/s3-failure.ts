@@ -26,6 +26,8 @@ interface Said {
   readonly errno: string | undefined;
   /** An answer came and made no sense. */
   readonly garbled: boolean;
+  /** The answer is a page for people. */
+  readonly page: boolean;
   readonly region: string | undefined;
 }
 
@@ -87,6 +89,13 @@ export function s3Failure(thrown: unknown, address: S3Address, doing: string, wh
       `cannot ${doing}: ${at}: there is no bucket "${address.bucket}"; create it, or correct SHEAF_STORE`,
       options,
     );
+  if (errno === "ERR_INVALID_CHAR")
+    return unauthenticated(
+      "STORE_ACCESS_DENIED",
+      `the access key or the token for ${at} holds a character that cannot be sent, like a line break: give it without`,
+      options,
+    );
+  if (said.page && status !== undefined && status < 500) return noS3Server(address, doing, options);
   if (/region is missing/i.test(said.message))
     return invalidArgument(
       "STORE_URL",
@@ -102,12 +111,19 @@ export function s3Failure(thrown: unknown, address: S3Address, doing: string, wh
   if (FULL.has(name) || status === 507)
     return resourceExhausted("STORE_FULL", `${at} is full: cannot ${doing} (${answer}); free space there`, options);
   if (status === undefined && errno !== undefined) {
-    const hint = NOT_TRUSTED.test(errno) ? notTrusted(address) : "";
+    const noTls = errno === "EPROTO" ? "; if it does not speak https, give http:// in the address" : "";
+    const hint = NOT_TRUSTED.test(errno) ? notTrusted(address) : noTls;
     return unavailable("STORE_UNAVAILABLE", `cannot ${doing}: no connection to ${at} (${errno})${hint}`, options);
   }
   if (PASSING.has(name) || said.garbled || (status !== undefined && (status >= 500 || status === 429))) {
     if (status === 501)
       return unimplemented("STORE_KIND", `cannot ${doing}: the server of ${at} does not know how (${answer})`, options);
+    if (name === "RequestTimeTooSkewed")
+      return unavailable(
+        "STORE_UNAVAILABLE",
+        `cannot ${doing}: the clock of this machine and that of ${at} differ too much: set the one that is wrong (${answer})`,
+        options,
+      );
     return unavailable("STORE_UNAVAILABLE", `cannot ${doing}: ${at} does not work now (${answer})`, options);
   }
   if (DENIED.has(name) || status === 401 || status === 403)
@@ -119,6 +135,15 @@ export function s3Failure(thrown: unknown, address: S3Address, doing: string, wh
   if (status !== undefined)
     return failedPrecondition("STORE_REFUSED", `cannot ${doing}: ${at} refuses it (${answer})`, options);
   return toSheafError(thrown); // a bug
+}
+
+/**
+ * Another port of the server, a proxy's page, a sign-in: it may say that all is well to whatever is asked, and keeps nothing. It
+ * may also be there for a while only, before a server that is away.
+ */
+export function noS3Server(address: S3Address, doing: string, options: ErrorOptions = {}): SheafError {
+  const text = `cannot ${doing}: what answers for ${placeOf(address)} is no S3 server: see to the endpoint, host and port`;
+  return unavailable("STORE_UNAVAILABLE", text, options);
 }
 
 function notTrusted({ ca }: S3Address): string {
@@ -147,6 +172,7 @@ export function s3Code(thrown: unknown): string {
 function whatIsSaid(thrown: unknown): Said {
   const error = (typeof thrown === "object" && thrown !== null ? thrown : {}) as Partial<Record<string, unknown>>;
   const metadata = error["$metadata"] as { httpStatusCode?: number } | undefined;
+  const response = error["$response"] as { headers?: Partial<Record<string, string>> } | undefined;
   const text = (value: unknown): string | undefined => (typeof value === "string" && value !== "" ? value : undefined);
   const name = text(error["name"]) ?? "";
   return {
@@ -156,6 +182,7 @@ function whatIsSaid(thrown: unknown): Said {
     status: metadata?.httpStatusCode,
     errno: text(error["code"]) ?? text((error["cause"] as { code?: unknown } | undefined)?.code),
     garbled: "$response" in error && !(metadata?.httpStatusCode !== undefined && metadata.httpStatusCode >= 300),
+    page: /html/i.test(response?.headers?.["content-type"] ?? ""),
     region: text(error["Region"]),
   };
 }

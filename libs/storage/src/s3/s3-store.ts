@@ -18,6 +18,7 @@ import {
 import type { S3Address } from "./s3-address.ts";
 import { S3Connection, type S3Options } from "./s3-connection.ts";
 import { S3Downloads } from "./s3-download.ts";
+import { noS3Server } from "./s3-failure.ts";
 import { S3Uploads } from "./s3-upload.ts";
 
 const ALL: ByteRange = { offset: 0, length: Number.MAX_SAFE_INTEGER };
@@ -118,8 +119,12 @@ class S3Store implements Store {
   #page(prefix: string, after: string | undefined, most?: number): Promise<ListObjectsV2CommandOutput> {
     const { bucket, prefix: own } = this.#connection.address;
     const request = { Bucket: bucket, Prefix: own + prefix, ContinuationToken: after, MaxKeys: most };
-    return this.#connection.call(`list ${prefix || "the store"}`, (client) =>
-      client.send(new ListObjectsV2Command(request)),
-    );
+    const doing = `list ${prefix || "the store"}`;
+    return this.#connection.call(doing, async (client) => {
+      const page = await client.send(new ListObjectsV2Command(request));
+      // A page of HTML is read as a list of nothing.
+      if (page.Name === undefined && page.IsTruncated === undefined) throw noS3Server(this.#connection.address, doing);
+      return page;
+    });
   }
 }

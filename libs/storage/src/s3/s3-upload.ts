@@ -19,7 +19,7 @@ import { invalidArgument, type Permit, Semaphore, SheafError, unavailable } from
 import type { ObjectSource, PutResult } from "../store.ts";
 import { type Part, PartCutter } from "./part-cutter.ts";
 import type { S3Connection } from "./s3-connection.ts";
-import { s3Code } from "./s3-failure.ts";
+import { noS3Server, s3Code } from "./s3-failure.ts";
 
 export const PART_BYTES = 16 * 1024 * 1024;
 const PARTS_MAX = 10_000;
@@ -73,7 +73,7 @@ export class S3Uploads {
     const request = { Bucket: bucket, Key: prefix + key, Body: bytes, IfNoneMatch: "*" };
     return this.#connection.call(
       `store ${key}`,
-      (client) => client.send(new PutObjectCommand(request)).then(() => "created" as const, ifExists),
+      (client) => client.send(new PutObjectCommand(request)).then((answer) => this.#created(key, answer), ifExists),
       async () => ((await this.#isThere(key)) ? "exists" : undefined),
     );
   }
@@ -118,6 +118,7 @@ export class S3Uploads {
     const object = { Bucket: bucket, Key: prefix + key };
     return this.#connection.call(`begin to store ${key}`, async (client) => {
       const { UploadId } = await client.send(new CreateMultipartUploadCommand(object));
+      if (UploadId === undefined) throw noS3Server(this.#connection.address, `begin to store ${key}`);
       return { key, request: { ...object, UploadId } };
     });
   }
@@ -125,7 +126,8 @@ export class S3Uploads {
   #sendPart({ key, request }: Upload, n: number, bytes: Uint8Array): Promise<string> {
     return this.#connection.call(`store part ${n} of ${key}`, async (client) => {
       const answer = await client.send(new UploadPartCommand({ ...request, PartNumber: n, Body: bytes }));
-      return answer.ETag ?? "";
+      if (answer.ETag === undefined) throw noS3Server(this.#connection.address, `store part ${n} of ${key}`);
+      return answer.ETag;
     });
   }
 
@@ -135,13 +137,19 @@ export class S3Uploads {
     const command = { ...request, MultipartUpload: { Parts }, IfNoneMatch: "*" };
     const result = await this.#connection.call(`complete ${key}`, (client) =>
       client.send(new CompleteMultipartUploadCommand(command)).then(
-        () => "created" as const,
+        (answer) => this.#created(key, answer),
         (error: unknown) => (s3Code(error) === "NoSuchUpload" ? ("gone" as const) : ifExists(error)),
       ),
     );
     if (result !== "gone") return result;
     if (await this.#isThere(key)) return "exists";
     throw unavailable("STORE_UNAVAILABLE", `cannot store ${key}: its parts were removed before it was complete`);
+  }
+
+  /** Every S3 server names the version that it has stored. */
+  #created(key: string, { ETag }: { readonly ETag?: string | undefined }): "created" {
+    if (ETag === undefined) throw noS3Server(this.#connection.address, `store ${key}`);
+    return "created";
   }
 
   /** U2. */

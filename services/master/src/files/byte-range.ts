@@ -8,7 +8,7 @@ export type AskedRange =
   | { readonly kind: "outside" };
 
 export function readRange(header: string | undefined, size: number): AskedRange {
-  const [, first, last] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header ?? "") ?? [];
+  const [, first, last] = /^bytes=(\d{0,15})-(\d{0,15})$/i.exec(header ?? "") ?? [];
   if (first === undefined || last === undefined || (first === "" && last === "")) return { kind: "whole" };
   if (first === "") {
     const from = Math.max(0, size - Number(last));

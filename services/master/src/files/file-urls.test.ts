@@ -51,6 +51,7 @@ describe("readRange", () => {
       ["bytes=-3", part(7, 10)],
       ["bytes=-99", part(0, 10)],
       ["bytes=5-99", part(5, 10)],
+      ["Bytes=2-4", part(2, 5)], // the name of the unit may be written in any way
       ["bytes=10-", { kind: "outside" }],
       ["bytes=-0", { kind: "outside" }],
       ["bytes=4-2", { kind: "whole" }],
@@ -95,6 +96,15 @@ describe("GetFileUrl", () => {
       for (const held of [`"${file.hash}"`, `"other", W/"${file.hash}"`, "*"])
         assert.equal((await fetch(here(url), { headers: { "if-none-match": held } })).status, 304, held);
       assert.equal((await fetch(here(url), { headers: { "if-none-match": '"other"' } })).status, 200);
+      for (const [wanted, status] of [
+        [`"other", "${file.hash}"`, 206],
+        ["*", 206],
+        ['"other"', 412],
+        [`W/"${file.hash}"`, 412], // bytes are to be the same, and a weak one does not say so
+      ] as const) {
+        const answer = await fetch(here(url), { headers: { "if-match": wanted, range: "bytes=0-99" } });
+        assert.deepEqual([answer.status, (await answer.text()).length], [status, status === 206 ? 100 : 0], wanted);
+      }
       const posted = await fetch(here(url), { method: "POST" });
       assert.deepEqual(
         [posted.status, await posted.text()],

@@ -82,6 +82,9 @@ export class FileUrls {
       "cache-control": "private, immutable",
       etag,
     };
+    // Who goes on with another file's beginning shall not get the rest of this one.
+    const wanted = header("if-match");
+    if (wanted !== undefined && !listed(wanted, ["*", etag])) return { status: 412, headers: common };
     if (names(header("if-none-match"), etag)) return { status: 304, headers: common };
     const fits = (header("if-range") ?? etag) === etag;
     const range = readRange(fits ? header("range") : undefined, size);
@@ -118,7 +121,11 @@ export class FileUrls {
 
 /** Whether an If-None-Match names the file: any, or one of several, also as a proxy weakens them. */
 function names(header: string | undefined, etag: string): boolean {
-  return header?.split(",").some((each) => ["*", etag, `W/${etag}`].includes(each.trim())) === true;
+  return header !== undefined && listed(header, ["*", etag, `W/${etag}`]);
+}
+
+function listed(header: string, etags: readonly string[]): boolean {
+  return header.split(",").some((each) => etags.includes(each.trim()));
 }
 
 /** The segments that hold bytes of [from, to); `start`: where the first of them begins. */
