@@ -32,16 +32,20 @@ export interface Leaf {
   readonly summary: string;
   /** Whole command lines that work. */
   readonly examples: readonly string[];
+  /** It calls no cluster that is there already, and takes no --address. */
+  readonly isLocal?: true;
 }
 
 /** Adds a command that does something. */
-export function leaf(parent: Command, { usage, summary, examples }: Leaf): Command {
+export function leaf(parent: Command, { usage, summary, examples, isLocal }: Leaf): Command {
   const title = examples.length === 1 ? "Example" : "Examples";
-  return parent
+  const command = parent
     .command(usage)
     .description(summary)
-    .option("--json", "print the API's own messages, one a line")
-    .option("--address <address>", "the cluster: host:port or https://host:port (default: $SHEAF_ADDRESS)")
+    .option("--json", "print the API's own messages, one a line");
+  if (!isLocal)
+    command.option("--address <address>", "the cluster: host:port or https://host:port (default: $SHEAF_ADDRESS)");
+  return command
     .helpOption("-h, --help", "show this text")
     .addHelpText("after", `\n${title}:\n${examples.map((line) => `  ${line}`).join("\n")}`);
 }

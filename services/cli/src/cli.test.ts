@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -94,14 +94,65 @@ describe("help and usage", () => {
         assert.equal(help.code, 0, `${name} ${verb}`);
         assert.match(help.stdout, /Examples?:\n {2}sheaf /, `${name} ${verb}`);
         assert.match(help.stdout, /--json/);
+        assert.deepEqual(await stage.call("help", name, verb), help);
       }
     }
+  });
+
+  it("lays the text of help out by the width alone", async () => {
+    const calls = ["run", "job wait", "datum logs", "datum restart", "worker drain"];
+    for (const words of calls) {
+      const { stdout } = await stage.call(...words.split(" "), "--help");
+      const lines = stdout.split("\n\n")[1]?.split("\n") ?? [];
+      for (const [i, line] of lines.slice(0, -1).entries()) {
+        const [word = ""] = lines[i + 1]?.split(" ") ?? [];
+        assert.ok(`${line} ${word}`.length > 80, `${words}: "${line}" ends before "${word}"`);
+      }
+    }
+  });
+
+  it("shows all exit codes of the README", async () => {
+    const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
+    const [said = ""] = /Exit codes are [^.]*/.exec(readme) ?? [];
+    const codes = [...said.matchAll(/\d+/g)].map(([code]) => code);
+    const { stdout } = await stage.call("--help");
+    const [shown = ""] = /Exit codes: .*/.exec(stdout) ?? [];
+    assert.deepEqual(
+      [...shown.matchAll(/\d+/g)].map(([code]) => code),
+      codes,
+    );
+    assert.ok(codes.includes("141"));
+  });
+
+  it("takes no address for a name of a command", async () => {
+    const { code, stderr } = await stage.call("--address", "run", "repo", "list");
+    assert.equal(code, 2);
+    assert.match(stderr, /"run" is not an address/);
   });
 
   const usage: readonly (readonly [string[], RegExp])[] = [
     [[], /Usage: sheaf/],
     [["rnu"], /unknown command 'rnu'\n\(Did you mean run\?\)/],
     [["repo"], /Usage: sheaf repo/],
+    [["help", "rnu"], /unknown command 'rnu'/],
+    [["help", "repo", "creat"], /unknown command 'creat'/],
+    [["dev", "--address", "127.0.0.1:7450"], /unknown option '--address'/],
+    [["certificates", "c", "--host", ""], /'--host <host\.\.\.>' argument '' is invalid/],
+    [
+      ["certificates", "c", "--host", "bad host"],
+      /argument 'bad host' is invalid\. It must be the name or the address/,
+    ],
+    [
+      ["certificates", "c", "--host", "example.com", "https://example.com"],
+      /argument 'https:\/\/example\.com' is invalid/,
+    ],
+    [["certificates", "c", "--host", "example.com:7450"], /without https:\/\/ and port/],
+    [["certificates", "c", "--etcd-host", "10.0.7"], /argument '10\.0\.7' is invalid/],
+    [["certificates", "c", "--cluster", "a b"], /argument 'a b' is invalid\. It must be 1 to 63 letters/],
+    [
+      ["certificates", "c", "--kubernetes-secrets", "Blue"],
+      /argument 'Blue' is invalid\. It must be 1 to 63 small letters/,
+    ],
     [["repo", "creat", "x"], /Did you mean create\?/],
     [["repo", "list", "--jsn"], /unknown option '--jsn'\n\(Did you mean --json\?\)/],
     [["repo", "create"], /missing required argument 'name'/],

@@ -3,6 +3,7 @@ import { VERSION } from "@sheaf/runtime";
 import { Command, CommanderError } from "commander";
 import { catalogue, type Entry } from "./catalogue.ts";
 import { EXIT } from "./exit-codes.ts";
+import { defineHelp } from "./help.ts";
 import type { Host } from "./host.ts";
 import { Session } from "./session.ts";
 
@@ -17,7 +18,7 @@ Examples:
 
 Environment: SHEAF_ADDRESS is the cluster that commands speak to, SHEAF_TOKEN says who calls, SHEAF_CA is the file with the authority
 of a cluster that speaks TLS. SHEAF_LOG_LEVEL=debug tells more about errors.
-Exit codes: 0 done, 1 job failed or not done, 2 bad usage, 3 cannot reach, 130 Ctrl-C.`;
+Exit codes: 0 done, 1 job failed or not done, 2 bad usage, 3 cannot reach, 130 Ctrl-C, 141 nobody reads the output any more.`;
 
 /** Runs one command. Never throws. */
 export async function runCli(host: Host): Promise<number> {
@@ -49,7 +50,7 @@ async function buildProgram(session: Session): Promise<Command> {
     .option("--address <address>", "the cluster: host:port or https://host:port (default: $SHEAF_ADDRESS)")
     .option("--json", "print the API's own messages, one a line")
     .helpOption("-h, --help", "show this text")
-    .helpCommand("help [command]", "show the help of a command")
+    .helpCommand(false)
     .addHelpText("after", EXAMPLES)
     .enablePositionalOptions()
     .exitOverride()
@@ -62,8 +63,9 @@ async function buildProgram(session: Session): Promise<Command> {
       getErrHelpWidth: () => Math.min(stderr.columns(), 100),
     });
   const names = new Set(catalogue.map(({ name }) => name));
-  const wanted = session.host.argv.find((word) => names.has(word));
+  const wanted = session.host.argv.find((word, i, all) => names.has(word) && all[i - 1] !== "--address");
   for (const entry of catalogue) await add(program, entry, entry.name === wanted, session);
+  defineHelp(program);
   return program;
 }
 

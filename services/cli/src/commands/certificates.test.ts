@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -21,6 +22,20 @@ describe("sheaf certificates", () => {
     assert.equal(files()["ca.crt"], first["ca.crt"]);
     assert.notEqual(files()["master.key"], first["master.key"]);
     assert.match((await stage.call("certificates")).stderr, /DIR/);
+  });
+
+  it("takes names and addresses of machines", async () => {
+    await using stage = new Stage();
+    const hosts = ["sheaf.example.com", "*.example.com", "localhost", "10.0.0.7", "fd00::7", "a_b-1.x"];
+    assert.equal((await stage.call("certificates", "c", "--host", ...hosts)).code, 0);
+    const names = new X509Certificate(readFileSync(join(stage.dir, "c", "master.crt"))).subjectAltName ?? "";
+    assert.deepEqual(names.split(", ").slice(4), [
+      "DNS:sheaf.example.com",
+      "DNS:*.example.com",
+      "IP Address:10.0.0.7",
+      "IP Address:FD00:0:0:0:0:0:0:7",
+      "DNS:a_b-1.x",
+    ]);
   });
 
   it("prints Secrets for kubectl", async () => {
@@ -53,6 +68,20 @@ describe("sheaf certificates", () => {
 });
 
 describe("sheaf token", () => {
+  it("shows its default once, as it is written", async () => {
+    await using stage = new Stage();
+    const { stdout } = await stage.call("token", "create", "--help");
+    assert.match(stdout, /\(default: 90d\)/);
+    assert.doesNotMatch(stdout, /7776000000/);
+  });
+
+  it("says which file cannot be added to", async () => {
+    await using stage = new Stage();
+    const { code, stderr } = await stage.call("token", "create", "--name", "ci", "--role", "viewer", "--file", "no/t");
+    assert.equal(code, 1);
+    assert.match(stderr, /^sheaf: cannot add to the file of tokens "no\/t": /);
+  });
+
   it("prints a token once, and its line into the file, which is its owner's", async () => {
     await using stage = new Stage();
     const args = ["token", "create", "--name", "ci", "--role", "viewer", "--expires", "12h"];

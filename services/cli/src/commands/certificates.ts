@@ -20,6 +20,7 @@ import type { Command } from "commander";
 import { stringify } from "yaml";
 import { action, type Call, leaf, wholeNumber } from "../action.ts";
 import type { Session } from "../session.ts";
+import { clusterName, hostNames, namespace } from "./certificate-names.ts";
 
 const DAYS_MAX = 1_825;
 /** Where Kubernetes puts what a pod needs to call its API. */
@@ -44,6 +45,7 @@ interface Flags {
 export function defineCertificates(program: Command, session: Session): void {
   leaf(program, {
     usage: "certificates [dir]",
+    isLocal: true,
     summary:
       "Makes the certificates of a cluster: an authority for services, one for etcd, and a certificate for each.",
     examples: [
@@ -52,13 +54,17 @@ export function defineCertificates(program: Command, session: Session): void {
       "sheaf certificates ./certificates --kubernetes-secrets sheaf | kubectl apply -f -",
     ],
   })
-    .option("--cluster <name>", "name of the cluster (default: default)")
-    .option("--host <host...>", "name or address by which users reach masters, besides this machine's own")
-    .option("--etcd-host <host...>", "name or address of etcd, besides this machine's own")
+    .option("--cluster <name>", "name of the cluster (default: default)", clusterName)
+    .option("--host <host...>", "name or address by which users reach masters, besides this machine's own", hostNames)
+    .option("--etcd-host <host...>", "name or address of etcd, besides this machine's own", hostNames)
     .option("--days <n>", `how long certificates hold (default: ${CERTIFICATE_DAYS})`, wholeNumber(1, DAYS_MAX))
     .option("--renew", "makes new certificates and keys with the authorities that are there")
-    .option("--kubernetes-secrets <namespace>", "prints Secrets for services there; made first where there are none")
-    .option("--worker-namespace <namespace>", "namespace of the workers' pods", "sheaf-workers")
+    .option(
+      "--kubernetes-secrets <namespace>",
+      "prints Secrets for services there; made first where there are none",
+      namespace,
+    )
+    .option("--worker-namespace <namespace>", "namespace of the workers' pods", namespace, "sheaf-workers")
     .option("--tokens <file>", "the file of tokens, for the Secret of masters")
     .option("--credentials <file>", "the object store's credentials, for the Secrets of all services")
     .option("--store-ca <file>", "the authorities of the object store's own certificate, for the same Secrets")

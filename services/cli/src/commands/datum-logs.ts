@@ -34,7 +34,7 @@ export function defineLogs(datum: Command, session: Session): void {
   leaf(datum, {
     usage: "logs <pipeline>",
     summary:
-      "Prints what the commands of a job wrote, by datum, as far as results are committed. Each line: time, worker, datum.try\n" +
+      "Prints what the commands of a job wrote, by datum, as far as results are committed. Each line: time, worker, datum.try " +
       "(of err_cmd: one more than the last), stream, text. Control characters are shown, like \\x1b. With --follow also what running datums write, as they write it.",
     examples: [
       "sheaf datum logs status-codes --follow",

@@ -82,7 +82,7 @@ export function defineDatum(program: Command, session: Session): void {
     leaf(datum, {
       usage: "restart <pipeline> <datum...>",
       summary:
-        "Cancels datums that run, and runs them again: by index, id, or a path that they read. It costs none of their tries.\n" +
+        "Cancels datums that run, and runs them again: by index, id, or a path that they read. It costs none of their tries. " +
         "Datums that do not run are refused, and then none is restarted.",
       examples: ["sheaf datum restart status-codes 17", "sheaf datum restart status-codes /2026/access.log"],
     }),

@@ -27,6 +27,7 @@ interface DevFlags {
 export function defineDev(program: Command, session: Session): void {
   leaf(program, {
     usage: "dev",
+    isLocal: true,
     summary: "Runs etcd, master, merge and workers on this machine until Ctrl-C, and prints its address.",
     examples: [
       "sheaf dev",

@@ -116,7 +116,7 @@ function defineFollowing(job: Command, session: Session): void {
   leaf(job, {
     usage: "wait <pipeline> [job]",
     summary:
-      "Waits until a job is over: the one of the newest input commit, or the one with this id. Exit code 0 when it has\n" +
+      "Waits until a job is over: the one of the newest input commit, or the one with this id. Exit code 0 when it has " +
       "succeeded, 1 when it has not.",
     examples: ["sheaf job wait status-codes", "sheaf job wait status-codes --timeout 10m && echo done"],
   })

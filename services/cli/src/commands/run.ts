@@ -12,9 +12,9 @@ export function defineRun(program: Command, session: Session): void {
   leaf(program, {
     usage: "run",
     summary:
-      "Runs CMD once per datum: per file or folder under DIR that the glob matches. In ARGs {} stands for its path and {out}\n" +
-      "for the folder that the command writes to; $SHEAF_INPUT and $SHEAF_OUT say the same, also in a script of sh. With --batch CMD is started once\n" +
-      "per worker and takes datum after datum from $SHEAF_DATUMS; with --handler a function in a module takes its place.\n" +
+      "Runs CMD once per datum: per file or folder under DIR that the glob matches. In ARGs {} stands for its path and {out} " +
+      "for the folder that the command writes to; $SHEAF_INPUT and $SHEAF_OUT say the same, also in a script of sh. With --batch CMD is started once " +
+      "per worker and takes datum after datum from $SHEAF_DATUMS; with --handler a function in a module takes its place. " +
       "Without --address and SHEAF_ADDRESS it starts a cluster of its own, and ends it.",
     examples: [
       "sheaf run -i ./photos -g '/*.jpg' -o ./thumbs -w 4 -- convert {} -resize 200x200 {out}/thumb.jpg",

@@ -2,10 +2,13 @@
 import { appendFile, readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { formatLine, isTokenName, newToken, parseLines, USER_ROLES, type UserRole } from "@sheaf/identity";
-import { failedPrecondition, invalidArgument, parseDuration } from "@sheaf/runtime";
+import { failedPrecondition, invalidArgument, messageOf, parseDuration } from "@sheaf/runtime";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { action, type Call, leaf, noun } from "../action.ts";
 import type { Session } from "../session.ts";
+
+/** How long a token holds unless it is said. */
+const LIFE = "90d";
 
 interface CreateFlags {
   readonly name: string;
@@ -18,6 +21,7 @@ export function defineToken(program: Command, session: Session): void {
   const token = noun(program, "token", "Tokens of the public API.");
   leaf(token, {
     usage: "create",
+    isLocal: true,
     summary: "Makes a token: prints it, this once, and the line for the master's file of tokens.",
     examples: [
       "sheaf token create --name ci --role editor --expires 90d",
@@ -26,7 +30,11 @@ export function defineToken(program: Command, session: Session): void {
   })
     .requiredOption("--name <name>", "whom it is for; a file has each name once")
     .addOption(new Option("--role <role>", "what it may do").choices(USER_ROLES).makeOptionMandatory())
-    .option("--expires <duration>", "how long it holds: 12h, 90d, or never (default: 90d)", lifeMs, lifeMs("90d"))
+    .addOption(
+      new Option("--expires <duration>", "how long it holds: 12h, 90d, or never")
+        .argParser(lifeMs)
+        .default(lifeMs(LIFE), LIFE),
+    )
     .option("--file <file>", "appends the line there, and prints the token alone")
     .action(action<CreateFlags, []>(session, create));
 }
@@ -45,7 +53,7 @@ async function create({ host, json }: Call, { name, role, expires, file }: Creat
 async function append(file: string, path: string, name: string, line: string): Promise<void> {
   const before = await readFile(path, "utf8").catch((error: unknown) => {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return "";
-    throw error;
+    throw unusable(file, error);
   });
   if (parseLines(before).lines.some((each) => each.name === name)) {
     throw failedPrecondition(
@@ -54,7 +62,16 @@ async function append(file: string, path: string, name: string, line: string): P
     );
   }
   const end = before === "" || before.endsWith("\n") ? "" : "\n";
-  await appendFile(path, `${end}${line}\n`, { mode: 0o600 });
+  await appendFile(path, `${end}${line}\n`, { mode: 0o600 }).catch((error: unknown) => {
+    throw unusable(file, error);
+  });
+}
+
+function unusable(file: string, error: unknown): Error {
+  return failedPrecondition(
+    "FILE_UNUSABLE",
+    `cannot add to the file of tokens ${JSON.stringify(file)}: ${messageOf(error)}`,
+  );
 }
 
 function lifeMs(text: string): number {

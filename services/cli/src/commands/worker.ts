@@ -32,7 +32,7 @@ export function defineWorker(program: Command, session: Session): void {
   leaf(worker, {
     usage: "drain <pipeline> <worker>",
     summary:
-      "Has a worker finish what it runs, give back the rest, and go: nothing is run twice. By its id, or the first 8 characters of it.\n" +
+      "Has a worker finish what it runs, give back the rest, and go: nothing is run twice. By its id, or the first 8 characters of it. " +
       "Another takes its place, if the pipeline is to have one: fewer workers are a matter of parallelism_spec.",
     examples: ["sheaf worker drain status-codes 3f9c12ab"],
   }).action(
