@@ -38,6 +38,9 @@ export interface Step extends Expected {
   readonly touch?: string;
   readonly files?: Readonly<Record<string, string>>;
   readonly links?: Readonly<Record<string, string>>;
+  /** Makes a pipe that somebody reads; and afterwards: it still is one. */
+  readonly pipe?: string;
+  readonly isPipe?: string;
   /** So many files of so many bytes each in a folder. */
   readonly numbered?: { readonly folder: string; readonly count: number; readonly bytes: number };
   readonly large?: { readonly file: string; readonly bytes: number };

@@ -1,9 +1,12 @@
 // Where a case of one language happens: its folder, its variables, and the addresses.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   closeSync,
+  constants,
   existsSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -33,6 +36,7 @@ export class Place {
   readonly #variables = new Map<string, string>();
   readonly #operations = new Map<string, Operation>();
   readonly #folder: string;
+  readonly #readers: number[] = [];
   #last: unknown;
 
   /** `folder` and `prefix` are the case's own. */
@@ -59,6 +63,7 @@ export class Place {
       return transcript;
     } finally {
       for (const operation of this.#operations.values()) this.#driver.cancel(operation);
+      for (const fd of this.#readers) closeSync(fd);
       rmSync(this.#folder, { recursive: true, force: true });
     }
   }
@@ -66,6 +71,8 @@ export class Place {
   async #step(step: Step): Promise<unknown> {
     for (const [path, text] of Object.entries(step.files ?? {})) this.#write(path, text);
     for (const [path, target] of Object.entries(step.links ?? {})) symlinkSync(target, this.#path(path));
+    if (step.pipe !== undefined) this.#pipe(this.#path(step.pipe));
+    if (step.isPipe !== undefined) assert.ok(lstatSync(this.#path(step.isPipe)).isFIFO(), `${step.isPipe} is no pipe`);
     if (step.numbered !== undefined) this.#number(step.numbered);
     if (step.large !== undefined) this.#large(step.large);
     if (step.touch !== undefined) this.#write(step.touch, "");
@@ -131,6 +138,12 @@ export class Place {
     const file = this.#path(path);
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, text, { mode: path.endsWith(".sh") ? 0o755 : 0o644 });
+  }
+
+  #pipe(path: string): void {
+    mkdirSync(dirname(path), { recursive: true });
+    execFileSync("mkfifo", [path]);
+    this.#readers.push(openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
   }
 
   #number({ folder, count, bytes }: NonNullable<Step["numbered"]>): void {

@@ -166,9 +166,15 @@ type bigFile struct {
 	bytes        int64
 }
 
-func (b *bigFile) discard() {
-	_ = b.file.Close()
-	_ = os.Remove(b.target)
+func (b *bigFile) discard() { removeOpen(b.file, b.target) }
+
+// removeOpen: half a file is none. What is no file, like a device, was there before, and stays.
+func removeOpen(file *os.File, target string) {
+	found, err := file.Stat()
+	_ = file.Close()
+	if err == nil && found.Mode().IsRegular() {
+		_ = os.Remove(target)
+	}
 }
 
 func (w *writer) take(answer *apiv1.GetFilesResponse) error {
@@ -211,8 +217,11 @@ func (w *writer) whole(whole *apiv1.WholeFile) error {
 	if err != nil {
 		return err
 	}
-	_, err = file.Write(whole.Content)
-	if err := errors.Join(err, file.Close()); err != nil {
+	if _, err := file.Write(whole.Content); err != nil {
+		removeOpen(file, target)
+		return cannotWrite(err, target)
+	}
+	if err := file.Close(); err != nil {
 		return cannotWrite(err, target)
 	}
 	w.written.Files++
@@ -231,6 +240,15 @@ func (w *writer) open(path string, executable bool) (*os.File, string, error) {
 	}
 	file, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, mode)
 	if err != nil {
+		return nil, "", cannotWrite(err, target)
+	}
+	// A pipe would take no more than it has room for.
+	found, err := file.Stat()
+	if err == nil && found.Mode()&fs.ModeNamedPipe != 0 {
+		err = syscall.ENXIO
+	}
+	if err != nil {
+		_ = file.Close()
 		return nil, "", cannotWrite(err, target)
 	}
 	return file, target, nil

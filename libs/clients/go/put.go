@@ -233,7 +233,7 @@ func openLocal(source string) (content []byte, big io.ReadCloser, executable boo
 	if err == nil && !found.Mode().IsRegular() {
 		err = unreadable(source, "it is not a regular file")
 	}
-	if err == nil && found.Size() > smallBytesMax {
+	if err == nil && (found.Size() > smallBytesMax || found.Size() == 0 && hasBytes(file)) {
 		return nil, file, found.Mode()&0o111 != 0, nil
 	}
 	defer file.Close()
@@ -246,6 +246,12 @@ func openLocal(source string) (content []byte, big io.ReadCloser, executable boo
 		return nil, nil, false, cannotRead(err, source)
 	}
 	return content[:got], nil, found.Mode()&0o111 != 0, nil
+}
+
+// hasBytes: files that are made as they are read, like those of /proc, say that their size is 0.
+func hasBytes(file *os.File) bool {
+	got, _ := file.ReadAt(make([]byte, 1), 0)
+	return got > 0
 }
 
 // walk gives files in the order of their names, folder by folder.

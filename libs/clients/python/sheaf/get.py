@@ -156,16 +156,12 @@ class _BigFile:
         except SheafError:
             self.discard()
             raise
-        os.close(self._fd)
+        _attempt(lambda: os.close(self._fd), self._target)
         self._written.files += 1
         self._written.bytes += self._bytes
 
     def discard(self) -> None:
-        os.close(self._fd)
-        try:
-            os.unlink(self._target)
-        except FileNotFoundError:
-            pass
+        _remove_open(self._fd, self._target)
 
 
 class _Writer:
@@ -177,11 +173,13 @@ class _Writer:
         _attempt(lambda: os.makedirs(folder, exist_ok=True), folder)
 
     def write(self, file: v1.WholeFile) -> None:
-        fd = self._open(file.path, file.executable)[1]
+        target, fd = self._open(file.path, file.executable)
         try:
-            _attempt(lambda: _write_all(fd, file.content), file.path)
-        finally:
-            os.close(fd)
+            _attempt(lambda: _write_all(fd, file.content), target)
+        except SheafError:
+            _remove_open(fd, target)
+            raise
+        _attempt(lambda: os.close(fd), target)
         self.written.files += 1
         self.written.bytes += len(file.content)
 
@@ -190,7 +188,12 @@ class _Writer:
 
     def _open(self, path: str, executable: bool) -> tuple[str, int]:
         target = self._place(path)
-        return target, _attempt(lambda: os.open(target, _FLAGS, 0o755 if executable else 0o644), target)
+        fd: int = _attempt(lambda: os.open(target, _FLAGS, 0o755 if executable else 0o644), target)
+        # It would take no more than it has room for.
+        if stat.S_ISFIFO(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise _unwritable(target, _REASONS[errno.ENXIO])
+        return target, fd
 
     def _place(self, path: str) -> str:
         parts = self._local(path).split("/")
@@ -225,6 +228,17 @@ def _write_all(fd: int, content: bytes) -> None:
     at = os.write(fd, content)
     while at < len(content):
         at += os.write(fd, memoryview(content)[at:])
+
+
+def _remove_open(fd: int, target: str) -> None:
+    """Half a file is none. What is no file, like a device, was there before, and stays."""
+    is_file = stat.S_ISREG(os.fstat(fd).st_mode)
+    os.close(fd)
+    if is_file:
+        try:
+            os.unlink(target)
+        except FileNotFoundError:
+            pass
 
 
 def _require_hash(path: str, seen: Any, sha256: bytes) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import stat
+import sys
 import uuid
 from dataclasses import dataclass
 from typing import Any, Callable, Iterable, Iterator, Tuple, Union
@@ -164,11 +165,14 @@ def _parts(source: str) -> tuple[Iterator[bytes], int, bool]:
         if not stat.S_ISREG(found.st_mode):
             raise _unreadable(source, "it is not a regular file")
         executable = found.st_mode & 0o111 != 0
-        if found.st_size <= _SMALL_BYTES_MAX:
+        # Files that are made as they are read, like those of /proc, say that their size is 0.
+        is_made = found.st_size == 0 and _look(lambda _: os.pread(fd, 1, 0), source) != b""
+        size = sys.maxsize if is_made else found.st_size
+        if size <= _SMALL_BYTES_MAX:
             content = _look(lambda _: _read(fd, found.st_size), source)
             return iter((content,)), len(content), executable
         parts, fd = _pieces(fd, source), -1
-        return parts, found.st_size, executable
+        return parts, size, executable
     finally:
         if fd >= 0:
             os.close(fd)

@@ -52,11 +52,15 @@ final class FolderWriter {
 
   void write(String path, boolean executable, ByteString content) {
     var target = place(path);
+    var out = attempt(target, () -> open(target, executable));
     attempt(
         target,
         () -> {
-          try (var out = open(target, executable)) {
+          try (out) {
             content.writeTo(out);
+          } catch (IOException error) {
+            Files.deleteIfExists(target); // half a file is none
+            throw error;
           }
           return null;
         });

@@ -147,12 +147,20 @@ final class Putting {
           file.source(),
           () -> {
             try (var content = Files.newInputStream(file.source(), LinkOption.NOFOLLOW_LINKS)) {
-              if (found.size() <= SMALL_BYTES_MAX) small(path, executable, content.readNBytes((int) found.size()));
+              var isSmall = found.size() <= SMALL_BYTES_MAX && !(found.size() == 0 && hasBytes(file.source()));
+              if (isSmall) small(path, executable, content.readNBytes((int) found.size()));
               else big(path, executable, content);
             }
             return null;
           });
       files++;
+    }
+
+    /** Files that are made as they are read, like those of /proc, say that their size is 0. Some give all in the first read, or nothing. */
+    private boolean hasBytes(Path source) throws IOException {
+      try (var content = Files.newInputStream(source, LinkOption.NOFOLLOW_LINKS)) {
+        return content.read() >= 0;
+      }
     }
 
     private void small(String path, boolean executable, byte[] content) {
