@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -113,6 +113,23 @@ describe("localProvisioner", () => {
     await first.close();
     const second = place.open();
     assert.deepEqual(await second.list(), []);
+    await second.close();
+    await place.dispose();
+  });
+
+  it("clears away the scratch folder of a worker that a predecessor was forgetting when it died", async () => {
+    const place = await localPlace();
+    const first = place.open();
+    await first.create("good", { id: "w1", slots: 1, masters: [], mergers: [], store: "", needs: NO_NEEDS });
+    await first.close();
+    await mkdir(join(place.dir, "work", "left", "datums"), { recursive: true });
+    const second = place.open();
+    assert.deepEqual(
+      (await second.list()).map(({ id }) => id),
+      ["w1"],
+    );
+    assert.deepEqual(await readdir(join(place.dir, "work")), ["w1"]);
+    await second.remove("w1", { graceMs: 5_000 });
     await second.close();
     await place.dispose();
   });

@@ -21,14 +21,16 @@ export class WorkerFiles {
     this.#log = log;
   }
 
-  /** Makes the folders; returns the ids that were written down. */
+  /** Makes the folders, and clears away what a driver left that died while it forgot a worker; returns the ids that are written down. */
   async open(): Promise<string[]> {
     for (const dir of ["workers", "logs", "work"]) {
       await mkdir(join(this.#dataDir, dir), { recursive: true });
     }
     await this.#pruneLogs();
     const names = await readdir(join(this.#dataDir, "workers"));
-    return names.filter((name) => name.endsWith(".json")).map((name) => name.slice(0, -".json".length));
+    const ids = names.filter((name) => name.endsWith(".json")).map((name) => name.slice(0, -".json".length));
+    for (const id of await readdir(join(this.#dataDir, "work"))) if (!ids.includes(id)) await this.forget(id);
+    return ids;
   }
 
   /** Before the worker starts. */
