@@ -18,7 +18,8 @@ Examples:
 
 Environment: SHEAF_ADDRESS is the cluster that commands speak to, SHEAF_TOKEN says who calls, SHEAF_CA is the file with the authority
 of a cluster that speaks TLS. SHEAF_LOG_LEVEL=debug tells more about errors.
-Exit codes: 0 done, 1 job failed or not done, 2 bad usage, 3 cannot reach, 130 Ctrl-C, 141 nobody reads the output any more.`;
+Exit codes: 0 done, 1 job failed or not done, 2 bad usage, 3 cannot reach, 130 Ctrl-C, 129 and 143 SIGHUP or SIGTERM, 141 nobody reads
+the output any more.`;
 
 /** Runs one command. Never throws. */
 export async function runCli(host: Host): Promise<number> {

@@ -38,6 +38,13 @@ describe("sheaf certificates", () => {
     ]);
   });
 
+  it("says where --install-kubernetes works", async () => {
+    await using stage = new Stage();
+    const { stderr, code } = await stage.call("certificates", "--install-kubernetes", "--kubernetes-account", "none");
+    assert.equal(code, 1);
+    assert.match(stderr, /works in a pod only.*none\/token/);
+  });
+
   it("prints Secrets for kubectl", async () => {
     await using stage = new Stage();
     const { stdout, stderr, code } = await stage.call("certificates", "c", "--kubernetes-secrets", "sheaf");

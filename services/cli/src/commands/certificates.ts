@@ -138,7 +138,11 @@ function manifests(files: Files, given: Given, { kubernetesSecrets: namespace = 
 
 async function install(call: Call, flags: Flags): Promise<void> {
   const { host } = call;
-  const account = (name: string) => readFile(join(flags.kubernetesAccount, name), "utf8");
+  const account = (name: string) =>
+    readFile(join(flags.kubernetesAccount, name), "utf8").catch((error: unknown) => {
+      const text = `--install-kubernetes works in a pod only, with the account that Kubernetes gives it there: ${messageOf(error)}`;
+      throw failedPrecondition("NOT_IN_A_POD", text);
+    });
   const { workerNamespace, cluster = "default" } = flags;
   const { credentials } = await readGiven(flags, call);
   await installSecrets({
