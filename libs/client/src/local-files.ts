@@ -70,19 +70,12 @@ export interface OpenFile {
 export function openFile({ source }: LocalFile): OpenFile {
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   const fd = look(() => openSync(source, flags), source);
-  const stats = fstatSync(fd);
-  if (!stats.isFile()) {
-    closeSync(fd);
-    throw unreadable(source, "it is not a regular file");
-  }
-  const size = stats.size === 0 && hasBytes(fd, source) ? Number.POSITIVE_INFINITY : stats.size;
-  return { fd, size, executable: (stats.mode & 0o111) !== 0 };
-}
-
-/** Files that are made as they are read, like those of /proc, say that their size is 0. */
-function hasBytes(fd: number, source: string): boolean {
   try {
-    return look(() => readSync(fd, Buffer.alloc(1), 0, 1, 0), source) > 0;
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) throw unreadable(source, "it is not a regular file");
+    // Files that are made as they are read, like those of /proc, say that their size is 0.
+    const isMade = stats.size === 0 && look(() => readSync(fd, Buffer.alloc(1), 0, 1, 0), source) > 0;
+    return { fd, size: isMade ? Number.POSITIVE_INFINITY : stats.size, executable: (stats.mode & 0o111) !== 0 };
   } catch (error) {
     closeSync(fd);
     throw error;

@@ -1,5 +1,5 @@
 /** @sheaf/identity: who calls. Certificates of services, tokens of users. */
-export { isClusterName, PEER_ROLES, type Peer, type PeerRole, peerOf, peerUri } from "./peer.ts";
+export { PEER_ROLES, type Peer, type PeerRole, peerOf, peerUri } from "./peer.ts";
 export { openEtcdIdentity, openIdentity, watched } from "./service-identity.ts";
 export { etcdTlsSettings, healthSettings, tlsSettings, tokenSettings } from "./settings.ts";
 export {

@@ -10,13 +10,7 @@ export interface Peer {
   readonly role: PeerRole;
 }
 
-const CLUSTER = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const URI = /^spiffe:\/\/sheaf\/([A-Za-z0-9][A-Za-z0-9._-]{0,62})\/([a-z]+)$/;
-
-/** Whether a cluster of this name can stand in a certificate. */
-export function isClusterName(text: string): boolean {
-  return CLUSTER.test(text);
-}
 
 export function peerUri({ cluster, role }: Peer): string {
   const uri = `spiffe://sheaf/${cluster}/${role}`;

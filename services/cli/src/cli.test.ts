@@ -148,10 +148,14 @@ describe("help and usage", () => {
     ],
     [["certificates", "c", "--host", "example.com:7450"], /without https:\/\/ and port/],
     [["certificates", "c", "--etcd-host", "10.0.7"], /argument '10\.0\.7' is invalid/],
-    [["certificates", "c", "--cluster", "a b"], /argument 'a b' is invalid\. It must be 1 to 63 letters/],
+    // Services refuse such a name, so that its certificates would be of no use.
+    [
+      ["certificates", "c", "--cluster", "West_1"],
+      /argument 'West_1' is invalid\. It is no name: use 1 to 63 lower-case/,
+    ],
     [
       ["certificates", "c", "--kubernetes-secrets", "Blue"],
-      /argument 'Blue' is invalid\. It must be 1 to 63 small letters/,
+      /argument 'Blue' is invalid\. It is no name: use 1 to 63 lower-case/,
     ],
     [["repo", "creat", "x"], /Did you mean create\?/],
     [["repo", "list", "--jsn"], /unknown option '--jsn'\n\(Did you mean --json\?\)/],

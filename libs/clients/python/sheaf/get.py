@@ -176,7 +176,7 @@ class _Writer:
         target, fd = self._open(file.path, file.executable)
         try:
             _attempt(lambda: _write_all(fd, file.content), target)
-        except SheafError:
+        except BaseException:
             _remove_open(fd, target)
             raise
         _attempt(lambda: os.close(fd), target)

@@ -20,7 +20,7 @@ import type { Command } from "commander";
 import { stringify } from "yaml";
 import { action, type Call, leaf, wholeNumber } from "../action.ts";
 import type { Session } from "../session.ts";
-import { clusterName, hostNames, namespace } from "./certificate-names.ts";
+import { hostNames, label } from "./certificate-names.ts";
 
 const DAYS_MAX = 1_825;
 /** Where Kubernetes puts what a pod needs to call its API. */
@@ -54,7 +54,7 @@ export function defineCertificates(program: Command, session: Session): void {
       "sheaf certificates ./certificates --kubernetes-secrets sheaf | kubectl apply -f -",
     ],
   })
-    .option("--cluster <name>", "name of the cluster (default: default)", clusterName)
+    .option("--cluster <name>", "name of the cluster (default: default)", label)
     .option("--host <host...>", "name or address by which users reach masters, besides this machine's own", hostNames)
     .option("--etcd-host <host...>", "name or address of etcd, besides this machine's own", hostNames)
     .option("--days <n>", `how long certificates hold (default: ${CERTIFICATE_DAYS})`, wholeNumber(1, DAYS_MAX))
@@ -62,9 +62,9 @@ export function defineCertificates(program: Command, session: Session): void {
     .option(
       "--kubernetes-secrets <namespace>",
       "prints Secrets for services there; made first where there are none",
-      namespace,
+      label,
     )
-    .option("--worker-namespace <namespace>", "namespace of the workers' pods", namespace, "sheaf-workers")
+    .option("--worker-namespace <namespace>", "namespace of the workers' pods", label, "sheaf-workers")
     .option("--tokens <file>", "the file of tokens, for the Secret of masters")
     .option("--credentials <file>", "the object store's credentials, for the Secrets of all services")
     .option("--store-ca <file>", "the authorities of the object store's own certificate, for the same Secrets")
